@@ -1,0 +1,212 @@
+//! WHAT MUST CHANGE: diff, order, guard, file.
+//!
+//! Comes in: a policy, what should be, what is. Goes out: a [`Plan`]: ordered,
+//! explained, limited, digested. Refuses: connections. Nothing here can write.
+
+use crate::model::{Change, ChangeId, Instant};
+use crate::policy::{DirectoryId, Policy};
+use crate::provider::{Kind, Observed};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The value of `format` in a plan file of this version.
+pub const FORMAT: &str = "accord-plan/1";
+
+/// An ordered, explained set of changes. Serialises to the plan file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`FORMAT`].
+    pub format: String,
+    /// Which policies.
+    pub policy: PolicyMark,
+    /// The instant the plan was derived for, UTC.
+    pub at: Instant,
+    /// Whether `at` was chosen (`--at`): such a plan is for reading only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
+    /// Options that narrow the plan, so that `apply` derives with the same.
+    #[serde(default)]
+    pub filter: Filter,
+    /// `accord` and `tzdata` versions.
+    pub versions: BTreeMap<String, String>,
+    /// What was read.
+    pub directories: Vec<DirectoryMark>,
+    /// Digests of the reference groups used: `directory/group` → SHA-256 of its sorted members, or `not read: why`.
+    pub references: BTreeMap<String, String>,
+    /// Texts of the because chains, each once.
+    pub facts: Vec<Fact>,
+    /// The steps in order.
+    pub changes: Vec<Change>,
+    /// Points that wait for all of `needs`; their ids follow the last change's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub barriers: Vec<Barrier>,
+    /// Steps that a rule keeps back.
+    pub withheld: Vec<Withheld>,
+    /// What a reader should know that is no change: orphan accounts, kept members,
+    /// unfit names, breaches that time brought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+    /// Action word → number of changes.
+    pub summary: BTreeMap<String, u64>,
+    /// SHA-256 of the canonical JSON up to here, lower-case hex.
+    pub digest: String,
+}
+
+/// Which policies a plan was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyMark {
+    /// Commit of the work tree, if it is in git.
+    pub commit: Option<String>,
+    /// Whether policy files differ from that commit.
+    pub dirty: bool,
+    /// Branch, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Digest of the policy files.
+    pub digest: String,
+}
+
+/// What narrows a plan. Empty is: everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// Only these directories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directories: Vec<String>,
+    /// Only these actions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<crate::model::Action>,
+    /// Only what a date in an applied commit causes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dated: bool,
+    /// Guardrail classes let through once: `revocations` → so many.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub allow: BTreeMap<String, u64>,
+    /// The ticket for `allow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+}
+
+/// What was read of one directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryMark {
+    /// Name in the policy.
+    pub name: String,
+    /// Kind in the policy.
+    pub kind: String,
+    /// Accounts seen.
+    pub accounts: u64,
+    /// Groups seen.
+    pub groups: u64,
+    /// Whether the read was proven complete.
+    pub complete: bool,
+    /// What proves it, or the gaps.
+    pub evidence: Vec<String>,
+}
+
+/// One text of a because chain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fact {
+    /// `role sre`, `person: maria.lopez, expires 2026-12-31, ACC-1042`.
+    pub text: String,
+    /// Policy file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// A point in the graph that no write belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Barrier {
+    /// Its number.
+    pub id: ChangeId,
+    /// What it waits for.
+    pub needs: Vec<ChangeId>,
+}
+
+/// A step that a rule keeps back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withheld {
+    /// The step; its id is 0 and it needs nothing.
+    pub change: Change,
+    /// Why, in words, naming both sides.
+    pub reason: String,
+    /// The limit that was exceeded, with the numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// The setting or option that lets it through, or what to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setting: Option<String>,
+}
+
+/// Something a reader should know that is no change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// Stable code: `orphan-account`, `kept-member`, `incomplete`, `breach`, …
+    pub code: String,
+    /// Directory concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Object concerned, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// What to know.
+    pub text: String,
+}
+
+/// One directory as the planner needs it.
+#[derive(Clone, Copy)]
+pub struct DirectoryInput<'a> {
+    /// Which directory of the policy.
+    pub id: DirectoryId,
+    /// Its pure part.
+    pub kind: &'a dyn Kind,
+    /// What was read. A directory that failed altogether has one gap for everything.
+    pub observed: &'a Observed,
+}
+
+/// What earlier runs left in the journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// (directory, account name) → what is known.
+    pub accounts: BTreeMap<(String, String), AccountMemory>,
+    /// (directory, `group`, account or other member) → when an undeclared member was first seen.
+    pub undeclared: BTreeMap<(String, String, String), Instant>,
+}
+
+/// What earlier runs know of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountMemory {
+    /// Key of the person it was matched to or created for.
+    pub person: Option<String>,
+    /// When accord disabled it (the latest time), if it is not enabled again since.
+    pub disabled: Option<Instant>,
+}
+
+/// Everything a plan is derived from. Equal inputs give byte-identical plans.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// What is written.
+    pub policy: &'a Policy,
+    /// Which policies these are.
+    pub mark: &'a PolicyMark,
+    /// What was read, by directory; every directory of the policy once, in order.
+    pub directories: &'a [DirectoryInput<'a>],
+    /// What earlier runs left.
+    pub memory: &'a Memory,
+    /// The instant, UTC.
+    pub at: Instant,
+    /// Whether `at` was chosen.
+    pub read_only: bool,
+    /// What narrows the plan.
+    pub filter: &'a Filter,
+}

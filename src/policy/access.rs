@@ -1,0 +1,226 @@
+//! Roles, groups, member entries and constraints as the policy means them.
+//!
+//! Comes in: what `policy::check` resolved. Goes out: plain data for `resolve`.
+//! Refuses: YAML, and references to what is not declared.
+
+use super::people::{KindId, PersonId};
+use super::settings::DirectoryId;
+use crate::model::{Instant, Place, Term, Window};
+
+/// Number of a role: position in `Policy::roles`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleId(pub u32);
+
+/// Number of a group: position in `Policy::groups`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub u32);
+
+/// Number of a member entry: position in `Policy::entries`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub u32);
+
+/// Number of a rule: position in `Policy::rules`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(pub u32);
+
+/// What an entry selects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Select {
+    /// One or several people by key.
+    People(Vec<PersonId>),
+    /// Everybody in a role.
+    Role(RoleId),
+    /// Everybody in a group.
+    Group(GroupId),
+    /// Everybody in any group that the glob matched (never the group that holds
+    /// the entry); the pattern as written.
+    Groups(Vec<GroupId>, Box<str>),
+    /// Everybody with a position for which the rule is true.
+    Where(RuleId),
+    /// The tree below a manager.
+    ReportsTo {
+        /// Top of the tree.
+        manager: PersonId,
+        /// One level only.
+        direct: bool,
+        /// The manager too.
+        including: bool,
+    },
+    /// People in every one of these.
+    All(Vec<EntryId>),
+    /// People in any of these.
+    Any(Vec<EntryId>),
+    /// People not in this; only ever inside `all` beside something positive, or in
+    /// `except`/`only`.
+    Not(EntryId),
+}
+
+/// One line that puts somebody into a role or group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Whom.
+    pub select: Select,
+    /// From when to when.
+    pub window: Window,
+    /// Gated kinds that this entry lets in, sorted.
+    pub kinds: Vec<KindId>,
+    /// Ticket of the request.
+    pub ticket: Option<Box<str>>,
+    /// Why, in words.
+    pub reason: Option<Box<str>>,
+    /// Who is claimed to have approved it.
+    pub approved_by: Option<PersonId>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// An entitlement that a role gives, and where that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The group.
+    pub group: GroupId,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// The cross-directory RBAC unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its name.
+    pub key: Box<str>,
+    /// What it is for.
+    pub description: Option<Box<str>>,
+    /// Who answers for it.
+    pub owner: Option<PersonId>,
+    /// Roles whose entitlements it also gives: its members are members of those.
+    pub includes: Vec<(RoleId, Place)>,
+    /// Entitlements it gives.
+    pub grants: Vec<Grant>,
+    /// Who is in it.
+    pub members: Vec<EntryId>,
+    /// Kept only if also in one of these. Empty: no such condition.
+    pub only: Vec<EntryId>,
+    /// Taken away, always.
+    pub except: Vec<EntryId>,
+    /// When the whole role ends.
+    pub expires: Option<Instant>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// How far accord goes with a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Manage {
+    /// Members are exactly the desired ones.
+    #[default]
+    Exact,
+    /// Members are added, never revoked.
+    Additive,
+    /// Managed elsewhere: read, never changed.
+    Reference,
+}
+
+/// A named set of accounts in one directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// In which directory.
+    pub directory: DirectoryId,
+    /// Name in the policy, without the directory.
+    pub name: Box<str>,
+    /// Name in the directory (`name:`), or `name`.
+    pub directory_name: Box<str>,
+    /// Earlier name in the directory.
+    pub previously: Option<Box<str>>,
+    /// What it is for; written to the directory's `description`.
+    pub description: Option<Box<str>>,
+    /// Who answers for it.
+    pub owner: Option<PersonId>,
+    /// How far accord goes.
+    pub manage: Manage,
+    /// `others: revoke`: members that are no accounts are revoked too.
+    pub revoke_others: bool,
+    /// Attributes that the object class needs (`gidNumber`), sorted by name.
+    pub attributes: Vec<(Box<str>, Vec<Box<str>>)>,
+    /// Own members, beside those that roles give.
+    pub members: Vec<EntryId>,
+    /// Kept only if also in one of these. Empty: no such condition.
+    pub only: Vec<EntryId>,
+    /// Taken away, always.
+    pub except: Vec<EntryId>,
+    /// When every membership of it ends.
+    pub expires: Option<Instant>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// A role or a group as something that a person holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holding {
+    /// Being in a role.
+    Role(RoleId),
+    /// Being in a group.
+    Group(GroupId),
+}
+
+/// A dated permission to break a constraint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// For whom.
+    pub person: PersonId,
+    /// From when to when; an end is required.
+    pub window: Window,
+    /// Ticket.
+    pub ticket: Option<Box<str>>,
+    /// Why.
+    pub reason: Option<Box<str>>,
+    /// Who is claimed to have approved it.
+    pub approved_by: Option<PersonId>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// What happens when time or a departure breaks a constraint.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Breach {
+    /// Said, and new grants of the people concerned are withheld.
+    #[default]
+    Report,
+    /// Additionally these are taken away from the people concerned.
+    Revoke(Vec<Holding>),
+}
+
+/// A rule about effective access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Constraint {
+    /// Its name.
+    pub key: Box<str>,
+    /// What it is for.
+    pub description: Option<Box<str>>,
+    /// Whom it concerns; `None` is everybody.
+    pub applies_to: Option<RuleId>,
+    /// Nobody may hold two of these.
+    pub exclusive: Vec<Holding>,
+    /// Nobody concerned may hold any of these.
+    pub forbid: Vec<Holding>,
+    /// Longest span of a grant, counted from its `starts`.
+    pub maximum_term: Option<Term>,
+    /// Fields that a member entry for the people concerned must have (`ticket`, `reason`, `expires`).
+    pub require: Vec<Box<str>>,
+    /// Dated permissions to break it.
+    pub exceptions: Vec<Exception>,
+    /// What follows a breach that time brought.
+    pub on_breach: Breach,
+    /// How long a contractor whose sponsor is gone stays, and then: report or disable.
+    pub sponsor_gone: Option<SponsorGone>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// What follows the departure of a sponsor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SponsorGone {
+    /// How long the people concerned stay after the sponsor's last day.
+    pub grace: Term,
+    /// Whether their accounts are disabled then; otherwise it is reported.
+    pub disable: bool,
+}

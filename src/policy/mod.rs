@@ -1,0 +1,98 @@
+//! WHAT IS WRITTEN: the policies, loaded, merged, checked, with every name resolved.
+//!
+//! Comes in: bytes from `source`. Goes out: a [`Policy`] in which names are
+//! numbers, dates are instants and rules are compiled, or all errors at once.
+//! Refuses: directories, the clock (loading gives the same policy at any time).
+
+pub mod access;
+pub mod people;
+pub mod rule;
+pub mod settings;
+
+pub use access::{
+    Breach, Constraint, Entry, EntryId, Exception, Grant, Group, GroupId, Holding, Manage, Role, RoleId, RuleId,
+    Select, SponsorGone,
+};
+pub use people::{AccountName, Kind, KindId, Leave, Period, Person, PersonId, Position, Standing, Value};
+pub use settings::{Directory, DirectoryId, Guardrails};
+
+use crate::diagnostic::{Diagnostic, Span};
+use crate::model::{FileId, Place};
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+
+/// Everything that is written, checked. People, roles, groups, constraints and
+/// directories are sorted by name; their ids are positions in these lists.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The organisation's name.
+    pub organization: Box<str>,
+    /// What a bare date means where a person has no zone of their own.
+    pub timezone: TimeZone,
+    /// Kinds of people, the built-in ones and the organisation's own.
+    pub kinds: Vec<Kind>,
+    /// Directories by name.
+    pub directories: Vec<Directory>,
+    /// Limits on one plan.
+    pub guardrails: Guardrails,
+    /// People by key.
+    pub people: Vec<Person>,
+    /// Roles by key.
+    pub roles: Vec<Role>,
+    /// Groups by directory, then name.
+    pub groups: Vec<Group>,
+    /// Constraints by key.
+    pub constraints: Vec<Constraint>,
+    /// Every member entry, also nested ones.
+    pub entries: Vec<Entry>,
+    /// Every rule, compiled once.
+    pub rules: Vec<rule::Rule>,
+    /// Paths of the policy files, sorted.
+    pub files: Vec<Arc<str>>,
+    /// SHA-256 over the sorted paths and bytes of all policy files, lower-case hex.
+    pub digest: String,
+    /// What is suspicious but not wrong.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Policy {
+    /// `file:line` of a place, the path relative to the policies' parent.
+    pub fn locate(&self, place: Place) -> (Arc<str>, u32) {
+        (self.file(place.file), place.line)
+    }
+
+    /// The place as a span of length 1, for diagnostics.
+    pub fn span(&self, place: Place) -> Span {
+        Span { file: self.file(place.file), line: place.line, column: place.column, length: 1 }
+    }
+
+    fn file(&self, file: FileId) -> Arc<str> {
+        self.files.get(file.0 as usize).cloned().unwrap_or_else(|| Arc::from("?"))
+    }
+
+    /// The person with that key, exact.
+    pub fn person_named(&self, key: &str) -> Option<PersonId> {
+        let n = self.people.binary_search_by(|person| person.key.as_ref().cmp(key)).ok()?;
+        u32::try_from(n).ok().map(PersonId)
+    }
+
+    /// The role with that key, exact.
+    pub fn role_named(&self, key: &str) -> Option<RoleId> {
+        let n = self.roles.binary_search_by(|role| role.key.as_ref().cmp(key)).ok()?;
+        u32::try_from(n).ok().map(RoleId)
+    }
+
+    /// The directory with that name, exact.
+    pub fn directory_named(&self, name: &str) -> Option<DirectoryId> {
+        let n = self.directories.binary_search_by(|directory| directory.name.as_ref().cmp(name)).ok()?;
+        u16::try_from(n).ok().map(DirectoryId)
+    }
+
+    /// The group written `directory/name`, exact.
+    pub fn group_named(&self, entitlement: &str) -> Option<GroupId> {
+        let (directory, name) = entitlement.split_once('/')?;
+        let directory = self.directory_named(directory)?;
+        let n = self.groups.binary_search_by(|g| (g.directory, g.name.as_ref()).cmp(&(directory, name))).ok()?;
+        u32::try_from(n).ok().map(GroupId)
+    }
+}

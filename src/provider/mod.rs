@@ -1,0 +1,276 @@
+//! WHAT IS: the contract that every kind of directory fulfils, and the one place
+//! that knows all kinds.
+//!
+//! Comes in: a directory's settings and, for connections, resolved secrets. Goes
+//! out: capabilities, complete or honestly incomplete readings, answers to writes.
+//! Refuses: to compare, order, limit, retry or print: the core does that, once.
+//!
+//! Three roles. A [`Kind`] is pure and has no credentials. A [`Reader`] is all that
+//! planning ever holds. A [`Writer`] is held by `apply` alone.
+
+pub mod observe;
+
+pub use observe::Observed;
+
+use crate::model::{Action, Change, Instant, Matching, Object, State};
+use crate::policy::settings::Directory;
+use futures_util::future::LocalBoxFuture;
+use secrecy::SecretString;
+use std::path::PathBuf;
+
+/// What a kind of directory can do. The default is: nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Capabilities {
+    /// Actions that a writer of this kind can carry out.
+    pub actions: Vec<Action>,
+    /// How account and group names compare.
+    pub names: Matching,
+    /// Whether an account can be disabled at all (ppolicy, or a configured attribute).
+    pub disable: bool,
+    /// Whether the directory itself can hold the end of an account.
+    pub native_end: bool,
+    /// Whether a group may be empty as far as the core is concerned (a kind that
+    /// hides a placeholder says yes).
+    pub empty_groups: bool,
+    /// Whether groups can hold groups.
+    pub nesting: bool,
+    /// What a batch may be made of.
+    pub batch: Batch,
+    /// How many batches may be in flight at once, at least 1.
+    pub in_flight: usize,
+    /// Whether writing the same change twice does no harm.
+    pub repeat: Repeat,
+    /// Whether the directory knows who changed an object and when.
+    pub knows_author: bool,
+}
+
+/// What one call of [`Writer::write`] may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Batch {
+    /// One change.
+    #[default]
+    Single,
+    /// Grants and revokes of one group, up to so many.
+    PerGroup(usize),
+    /// Anything, up to so many (a file that is written whole).
+    Any(usize),
+}
+
+/// What happens when a change is written again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Repeat {
+    /// It must not be: only after a read proves it undone.
+    #[default]
+    Once,
+    /// The second is a harmless success.
+    Idempotent,
+    /// The second is refused as a conflict.
+    CompareAndSwap,
+}
+
+/// Something desired that this kind cannot express.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// The account or group.
+    pub object: Object,
+    /// What cannot be said, and what to do.
+    pub why: String,
+}
+
+/// What is read.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Directory attributes of accounts that are compared.
+    pub account_attributes: Vec<Box<str>>,
+    /// Directory attributes of groups that are compared, beside `description`.
+    pub group_attributes: Vec<Box<str>>,
+    /// Only these objects, read directly and afresh; `None` is everything.
+    pub only: Option<Vec<Object>>,
+}
+
+/// Where an incremental read goes on. Opaque to the core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cookie(pub Vec<u8>);
+
+/// An object, or a whole sort of objects, that was not read completely.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// What.
+    pub scope: GapScope,
+    /// Why, with what to do next, in the words of the directory.
+    pub why: String,
+}
+
+/// How much is missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GapScope {
+    /// Everything: nothing of this directory is known for sure.
+    Directory,
+    /// The set of accounts: absence of an account proves nothing.
+    Accounts,
+    /// The set of groups: absence of a group proves nothing.
+    Groups,
+    /// The members of one group, by name.
+    Group(String),
+    /// One account, by name.
+    Account(String),
+}
+
+/// Who last changed an object, as the directory itself records it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Author {
+    /// Account or group.
+    pub object: Object,
+    /// Who (`modifiersName`).
+    pub by: Option<String>,
+    /// When (`modifyTimestamp`).
+    pub at: Option<Instant>,
+}
+
+/// What a read brought. A full read is a delta from nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Accounts and groups that are new or changed since the cookie.
+    pub upserts: State,
+    /// Objects that are gone since the cookie.
+    pub deletes: Vec<Object>,
+    /// What was not read completely. Empty is the claim of completeness.
+    pub gaps: Vec<Gap>,
+    /// What proves completeness, for people: `41 pages`, `contextCSN unchanged`.
+    pub evidence: Vec<String>,
+    /// Authors of the objects read, where the kind knows them and was asked.
+    pub authors: Vec<Author>,
+    /// Where the next incremental read may go on.
+    pub cookie: Option<Cookie>,
+}
+
+/// A read or a connection that failed altogether.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{directory}: {operation}: {message}")]
+pub struct ProviderError {
+    /// Name of the directory in the policy.
+    pub directory: String,
+    /// What was tried: `connect`, `bind as cn=accord,…`, `search ou=people,…`.
+    pub operation: String,
+    /// What came back, in the directory's words and ours.
+    pub message: String,
+    /// What to do next.
+    pub help: Vec<String>,
+}
+
+/// A change together with what the writer needs to find its objects.
+#[derive(Debug, Clone)]
+pub struct Step<'c> {
+    /// The change.
+    pub change: &'c Change,
+    /// Handle of the account or group that is changed; `None` when it is created.
+    pub handle: Option<String>,
+    /// Handle of the member that is granted or revoked.
+    pub member: Option<String>,
+}
+
+/// The answer to one change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Acknowledged. The handle of the object, where the change made or moved one.
+    Done {
+        /// New handle.
+        handle: Option<String>,
+    },
+    /// Accepted, in effect later.
+    Pending,
+    /// Not done; may be tried again after so many milliseconds.
+    Retry {
+        /// Wait at least so long.
+        after_ms: u64,
+        /// Why.
+        why: String,
+    },
+    /// `before` no longer holds: somebody was faster.
+    Conflict {
+        /// What is there instead.
+        why: String,
+    },
+    /// The directory refuses this change.
+    Refused {
+        /// Its words, and what is needed.
+        why: String,
+    },
+    /// The connection is gone; this change was certainly not done.
+    Broken {
+        /// Why.
+        why: String,
+    },
+    /// No answer came: done or not, only a read can tell.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The pure part of a kind, made from settings, without credentials.
+pub trait Kind {
+    /// What directories of these settings can do.
+    fn capabilities(&self) -> &Capabilities;
+    /// The attributes to read for the comparison.
+    fn scope(&self) -> Scope;
+    /// The handle that a new account of that name gets.
+    fn account_handle(&self, name: &str) -> String;
+    /// The handle that a new group of that name gets.
+    fn group_handle(&self, name: &str) -> String;
+    /// How values of that account or group attribute compare.
+    fn matching(&self, attribute: &str) -> Matching;
+    /// What of `desired` this kind cannot express: never a silent drop.
+    fn fit(&self, desired: &State) -> Vec<Unfit>;
+}
+
+/// All that planning ever holds of a live directory.
+pub trait Reader {
+    /// Reads what `scope` names, from `since` on if given.
+    ///
+    /// # Errors
+    /// When nothing useful was read; a partial read is a [`Reading`] with gaps.
+    fn read<'a>(
+        &'a mut self,
+        scope: &'a Scope,
+        since: Option<&'a Cookie>,
+    ) -> LocalBoxFuture<'a, Result<Reading, ProviderError>>;
+}
+
+/// Held by `apply` alone.
+pub trait Writer: Reader {
+    /// Writes one batch (as [`Capabilities::batch`] allows) and answers each change.
+    /// Takes `&self`: batches run side by side.
+    fn write<'a>(&'a self, steps: &'a [Step<'a>]) -> LocalBoxFuture<'a, Vec<Answer>>;
+}
+
+/// What a connection needs beside the settings; resolved by `cli`.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// Password of the bind.
+    pub password: Option<SecretString>,
+    /// Password that new accounts get.
+    pub initial_password: Option<SecretString>,
+    /// Directory against which `file` and `ca` are resolved (the repository's root).
+    pub root: PathBuf,
+}
+
+/// Which of the two binds a connection uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// `plan_bind` where written, otherwise `bind`.
+    Plan,
+    /// `bind`.
+    Apply,
+}
+
+/// One directory as the factory needs it.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    /// Name and settings.
+    pub directory: &'a Directory,
+    /// Secrets and root.
+    pub credentials: Credentials,
+    /// Which bind.
+    pub purpose: Purpose,
+}
