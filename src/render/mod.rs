@@ -1,0 +1,4 @@
+//! WHAT PEOPLE SEE: plans, answers and findings as text, Markdown or JSON.
+//!
+//! Comes in: finished values of other stages. Goes out: text, escaped for its place.
+//! Refuses: decisions, and printing (that is `cli`).
