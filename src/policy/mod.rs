@@ -5,6 +5,8 @@
 //! Refuses: directories, the clock (loading gives the same policy at any time).
 
 pub mod access;
+pub mod date;
+pub mod glob;
 pub mod people;
 pub mod rule;
 pub mod settings;
