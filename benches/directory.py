@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Whole-process figures on a real slapd, each beside the plain LDAP tools.
+
+    cargo build --release && python3 benches/directory.py [--sizes 1k,10k,50k,100k] [--runs 3]
+
+For every size this makes policies, starts an slapd of its own on a free loopback
+port, and prints wall seconds, CPU seconds and peak memory of
+
+    validate            accord validate
+    first apply         accord apply on an empty tree  beside  ldapadd of the same entries
+    plan, nothing to do accord plan                    beside  ldapsearch (paged) of the same entries
+    plan, 1 % changed   accord plan
+    apply, 1 % changed  accord apply                   beside  ldapmodify of the same values
+    10,000 grants       accord apply                   beside  ldapmodify of the same values
+
+The median of the runs is printed; ratios are of medians in this one run. Nothing
+but loopback is contacted. Needs slapd, ldap-utils and Python 3.9, no packages.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SIZES = {
+    "1k": (1_000, 200, 10_000),
+    "10k": (10_000, 1_000, 50_000),
+    "50k": (50_000, 5_000, 252_000),
+    "100k": (100_000, 10_000, 1_000_000),
+}
+BASE = "dc=bench,dc=test"
+ADMIN, PASSWORD = f"cn=admin,{BASE}", "bench-only"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Slapd:
+    """One slapd in a folder of its own, without durable writes, on loopback."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.process = None
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.url = f"ldap://127.0.0.1:{self.port}"
+
+    def start(self):
+        db = self.folder / "db"
+        db.mkdir(parents=True)
+        conf = self.folder / "slapd.conf"
+        conf.write_text(
+            f"""include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload syncprov
+sizelimit unlimited
+database mdb
+suffix {BASE}
+rootdn {ADMIN}
+rootpw {PASSWORD}
+directory {db}
+maxsize 8589934592
+dbnosync
+checkpoint 0 0
+index objectClass,uid,cn,entryCSN,entryUUID eq
+overlay syncprov
+"""
+        )
+        top = (
+            f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\no: Bench\ndc: bench\n\n"
+            + "".join(f"dn: ou={ou},{BASE}\nobjectClass: organizationalUnit\nou: {ou}\n\n" for ou in ("people", "groups"))
+        )
+        subprocess.run(["slapadd", "-q", "-w", "-f", conf, "-b", BASE], input=top, text=True, check=True)
+        self.process = subprocess.Popen(["slapd", "-f", conf, "-h", self.url, "-d", "0"], stderr=subprocess.DEVNULL)
+        for _ in range(400):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+                return self
+            except OSError:
+                time.sleep(0.025)
+        sys.exit("slapd did not start")
+
+    def tool(self, name, *args):
+        return [name, "-x", "-H", self.url, "-D", ADMIN, "-w", PASSWORD, *args]
+
+    def stop(self):
+        if self.process:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def measure(command, cwd=None, stdin=None, accept=(0,)):
+    """Runs a command; wall seconds, CPU seconds, peak MiB of exactly that process."""
+    env = dict(os.environ, BENCH_PASSWORD=PASSWORD)
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as err:
+        source = open(stdin, "rb") if stdin else subprocess.DEVNULL
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdin=source, stdout=subprocess.DEVNULL, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in accept:
+            err.seek(0)
+            sys.exit(f"{command[:4]} … exited {process.returncode}:\n{err.read().decode()[-2000:]}")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def median(runs):
+    return tuple(statistics.median(column) for column in zip(*runs))
+
+
+class Data:
+    """People and groups of one size, always the same for the same size."""
+
+    def __init__(self, people, groups, memberships):
+        self.random = random.Random(20260101)
+        self.people = people
+        self.groups = []
+        mean = memberships / groups
+        for _ in range(groups):
+            size = min(people, max(1, round(self.random.uniform(1, 2 * mean - 1))))
+            self.groups.append(set(self.random.sample(range(people), size)))
+
+    def change(self, share):
+        """Replaces that share of the memberships; returns what was taken and given per group."""
+        total = sum(map(len, self.groups))
+        moves = {}
+        for _ in range(max(1, round(total * share))):
+            g = self.random.randrange(len(self.groups))
+            members = self.groups[g]
+            leaver = self.random.choice(sorted(members))
+            joiner = self.random.randrange(self.people)
+            if joiner in members or len(members) < 2:
+                continue
+            members.remove(leaver)
+            members.add(joiner)
+            moves.setdefault(g, [set(), set()])
+            moves[g][0].add(leaver)
+            moves[g][1].add(joiner)
+        for minus, plus in moves.values():
+            both = minus & plus
+            minus -= both
+            plus -= both
+        return {g: move for g, move in moves.items() if move[0] or move[1]}
+
+    def grow(self, grants):
+        """Adds that many members; returns what was given per group."""
+        moves = {}
+        while grants:
+            g = self.random.randrange(len(self.groups))
+            joiner = self.random.randrange(self.people)
+            if joiner not in self.groups[g]:
+                self.groups[g].add(joiner)
+                moves.setdefault(g, [set(), set()])[1].add(joiner)
+                grants -= 1
+        return moves
+
+    def write_policies(self, root, url):
+        policies = root / "policies"
+        shutil.rmtree(policies, ignore_errors=True)
+        (policies / "people").mkdir(parents=True)
+        (policies / "groups").mkdir()
+        (policies / "accord.yaml").write_text(
+            f"""organization: bench
+timezone: UTC
+directories:
+  corp:
+    kind: ldap
+    url: {url}
+    tls: none
+    bind: {{ dn: "{ADMIN}", password: {{ env: BENCH_PASSWORD }} }}
+    accounts:
+      base: ou=people,{BASE}
+      match: uid
+      id_attribute: employeeNumber
+      for: everyone
+      object_classes: [inetOrgPerson]
+      attributes: {{ cn: name, sn: family_name, mail: email }}
+    groups: {{ base: "ou=groups,{BASE}", object_class: groupOfNames }}
+guardrails:
+  grants: {{ floor: 10000000, percent: 100, per: group }}
+  revocations: {{ floor: 10000000, percent: 100 }}
+"""
+        )
+        for first in range(0, self.people, 500):
+            with open(policies / "people" / f"{first:07}.yaml", "w") as f:
+                f.write("people:\n")
+                for n in range(first, min(first + 500, self.people)):
+                    f.write(
+                        f'  u{n:07}:\n    id: "{n}"\n    name: User Number {n}\n    family_name: Number {n}\n'
+                        f"    email: u{n:07}@bench.test\n    kind: employee\n"
+                    )
+        for first in range(0, len(self.groups), 100):
+            with open(policies / "groups" / f"{first:06}.yaml", "w") as f:
+                f.write("groups:\n")
+                for g in range(first, min(first + 100, len(self.groups))):
+                    f.write(f"  corp/g{g:06}:\n    description: Group {g}\n    members:\n")
+                    f.writelines(f"      - u{n:07}\n" for n in sorted(self.groups[g]))
+
+    def write_ldif(self, path):
+        with open(path, "w") as f:
+            for n in range(self.people):
+                f.write(
+                    f"dn: {dn(n)}\nobjectClass: inetOrgPerson\nuid: u{n:07}\ncn: User Number {n}\nsn: Number {n}\n"
+                    f"mail: u{n:07}@bench.test\nemployeeNumber: {n}\n\n"
+                )
+            for g, members in enumerate(self.groups):
+                f.write(f"dn: {group_dn(g)}\nobjectClass: groupOfNames\ncn: g{g:06}\ndescription: Group {g}\n")
+                f.writelines(f"member: {dn(n)}\n" for n in sorted(members))
+                f.write("\n")
+
+
+def dn(n):
+    return f"uid=u{n:07},ou=people,{BASE}"
+
+
+def group_dn(g):
+    return f"cn=g{g:06},ou=groups,{BASE}"
+
+
+def write_modifications(path, moves, backwards=False):
+    """One modify per group with all its values: the fastest way that ldapmodify has."""
+    with open(path, "w") as f:
+        for g, (minus, plus) in sorted(moves.items()):
+            if backwards:
+                minus, plus = plus, minus
+            f.write(f"dn: {group_dn(g)}\nchangetype: modify\n")
+            for word, people in (("add", plus), ("delete", minus)):
+                if people:
+                    f.write(f"{word}: member\n")
+                    f.writelines(f"member: {dn(n)}\n" for n in sorted(people))
+                    f.write("-\n")
+            f.write("\n")
+
+
+def show(what, figures, beside=None, name=""):
+    wall, cpu, memory = figures
+    line = f"  {what:<22}{wall:8.2f} s wall {cpu:8.2f} s cpu {memory:7.0f} MiB"
+    if beside:
+        line += f"   {name} {beside[0]:.2f} s, ratio {wall / beside[0]:.2f}"
+    print(line, flush=True)
+
+
+def search_everything(server, out=subprocess.DEVNULL):
+    people = server.tool("ldapsearch", "-LLL", "-E", "pr=1000/noprompt", "-b", f"ou=people,{BASE}",
+                         "(uid=*)", "uid", "cn", "sn", "mail", "employeeNumber")
+    groups = server.tool("ldapsearch", "-LLL", "-E", "pr=1000/noprompt", "-b", f"ou=groups,{BASE}",
+                         "(objectClass=groupOfNames)", "cn", "description", "member")
+    return tuple(max(a, b) if i == 2 else a + b for i, (a, b) in enumerate(zip(measure(people), measure(groups))))
+
+
+def run_size(name, accord, runs, keep):
+    people, groups, memberships = SIZES[name]
+    data = Data(people, groups, memberships)
+    print(f"{people:,} people, {groups:,} groups, {sum(map(len, data.groups)):,} memberships", flush=True)
+    work = Path(tempfile.mkdtemp(prefix="accord-bench-"))
+    server = Slapd(work / "slapd").start()
+    plain = Slapd(work / "plain").start()
+    ldif = work / "data.ldif"
+    plan = [accord, "plan", "--detailed-exitcode"]
+    apply = [accord, "apply", "--auto-approve"]
+    try:
+        data.write_policies(work, server.url)
+        data.write_ldif(ldif)
+        show("validate", median([measure([accord, "validate"], work) for _ in range(runs)]))
+        added = measure(plain.tool("ldapadd", "-f", str(ldif)))
+        show("first apply", measure(apply, work), added, "ldapadd")
+        searched, planned = [], []
+        for _ in range(runs):
+            searched.append(search_everything(server))
+            planned.append(measure(plan, work, accept=(0,)))
+        show("plan, nothing to do", median(planned), median(searched), "ldapsearch")
+        for title, moves in (("1 % changed", data.change(0.01)), ("10,000 grants", data.grow(10_000))):
+            data.write_policies(work, server.url)
+            count = sum(len(a) + len(b) for a, b in moves.values())
+            show(f"plan, {title}", median([measure(plan, work, accept=(2,)) for _ in range(runs)]))
+            changes = work / "changes.ldif"
+            write_modifications(changes, moves)
+            modified = measure(plain.tool("ldapmodify", "-f", str(changes)))
+            show(f"apply, {title}", measure(apply, work), modified, f"ldapmodify of {count:,} values")
+        measure(plan, work, accept=(0,))
+    finally:
+        server.stop()
+        plain.stop()
+        if not keep:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--sizes", default=",".join(SIZES))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--accord", default=str(ROOT / "target/release/accord"))
+    parser.add_argument("--keep", action="store_true", help="keep the generated files")
+    options = parser.parse_args()
+    os.environ["PATH"] += ":/usr/sbin"
+    for size in options.sizes.split(","):
+        run_size(size, options.accord, options.runs, options.keep)
+
+
+if __name__ == "__main__":
+    main()
