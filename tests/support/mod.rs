@@ -1,1 +1,11 @@
 //! What the tests share: organisations, servers, proxies.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "helpers of tests fail by panicking"
+)]
+
+pub(crate) mod certificates;
+pub(crate) mod slapd;
