@@ -8,6 +8,7 @@
 //! Three roles. A [`Kind`] is pure and has no credentials. A [`Reader`] is all that
 //! planning ever holds. A [`Writer`] is held by `apply` alone.
 
+pub mod dn;
 pub mod observe;
 
 pub use observe::Observed;
