@@ -13,4 +13,5 @@ mod fuzz_bodies;
 mod kills;
 mod memberships;
 mod promises;
+mod real_data;
 mod schema;
