@@ -10,6 +10,7 @@ pub mod glob;
 pub mod people;
 pub mod rule;
 pub mod settings;
+pub mod written;
 
 pub use access::{
     Breach, Constraint, Entry, EntryId, Exception, Grant, Group, GroupId, Holding, Manage, Role, RoleId, RuleId,

@@ -2,3 +2,5 @@
 //!
 //! Comes in: finished values of other stages. Goes out: text, escaped for its place.
 //! Refuses: decisions, and printing (that is `cli`).
+
+pub mod escape;
