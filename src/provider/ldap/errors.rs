@@ -1,0 +1,245 @@
+//! What a directory server's refusal means and what to do next.
+//!
+//! Comes in: LDAP results, transport errors, TLS errors. Goes out: the directory's
+//! words with the result's name and number, and help. Refuses: secrets (none ever
+//! reaches this module).
+
+use crate::provider::ProviderError;
+use ldap3::{LdapError, LdapResult};
+use rustls::CertificateError;
+
+/// Which directory is spoken to, and as whom: what every message needs.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    /// Name of the directory in the policy.
+    pub(super) directory: String,
+    /// The bind's DN, `SASL EXTERNAL` or `anonymous`.
+    pub(super) who: String,
+}
+
+impl Site {
+    /// An error of this directory.
+    pub(super) fn error(
+        &self,
+        operation: impl Into<String>,
+        message: impl Into<String>,
+        help: Vec<String>,
+    ) -> ProviderError {
+        ProviderError {
+            directory: self.directory.clone(),
+            operation: operation.into(),
+            message: message.into(),
+            help,
+        }
+    }
+
+    /// The error for a result that is not success.
+    pub(super) fn refused(&self, operation: &str, object: &str, result: &LdapResult) -> ProviderError {
+        self.error(operation, words(result), self.help(result.rc, object))
+    }
+
+    /// The error for an answer that did not come.
+    pub(super) fn broken(&self, operation: &str, error: &LdapError) -> ProviderError {
+        self.error(operation, transport(error), transport_help(error))
+    }
+
+    /// What to do about result `code` on `object`.
+    pub(super) fn help(&self, code: u32, object: &str) -> Vec<String> {
+        let who = &self.who;
+        let text = match code {
+            3 => format!("raise `timelimit` for `{who}` on the server"),
+            4 => format!("raise the limit for {who} (OpenLDAP: `limits dn.exact=\"{who}\" size=unlimited`)"),
+            7 | 8 | 13 => "use `ldaps://`, or `ldap://` with StartTLS (remove `tls: none`)".to_owned(),
+            11 => format!(
+                "the server's administrative limit stops this read (OpenLDAP: `limits dn.exact=\"{who}\" \
+                 size=unlimited`); raise it for {who}"
+            ),
+            12 => "the server lacks a control that accord needs: paged results (RFC 2696)".to_owned(),
+            32 => format!("no such entry: check the base `{object}` in the policy, and that {who} may see it"),
+            48 => format!("the entry `{who}` cannot be bound with a password: check `bind`"),
+            49 => format!("check the DN `{who}` and where its password comes from (`bind.password`)"),
+            50 => format!("give {who} the right to do this on `{object}`"),
+            53 => "the server is unwilling: its own words above say why".to_owned(),
+            51 | 52 => "the server is busy or closing down: try again later".to_owned(),
+            _ => return Vec::new(),
+        };
+        vec![text]
+    }
+}
+
+/// `insufficientAccessRights (50): no write access to parent`.
+pub(super) fn words(result: &LdapResult) -> String {
+    let mut text = format!("{} ({})", result_name(result.rc), result.rc);
+    let diagnostic = result.text.trim();
+    if !diagnostic.is_empty() {
+        text.push_str(": ");
+        text.extend(diagnostic.chars().map(|c| if c.is_control() { ' ' } else { c }));
+    }
+    if result.rc == 32 && !result.matched.is_empty() {
+        text.push_str("; the nearest entry that exists is `");
+        text.push_str(&result.matched);
+        text.push('`');
+    }
+    text
+}
+
+/// Name of a result code (RFC 4511 §4.1.9, RFC 4528 §4).
+pub(super) fn result_name(code: u32) -> &'static str {
+    match code {
+        0 => "success",
+        1 => "operationsError",
+        2 => "protocolError",
+        3 => "timeLimitExceeded",
+        4 => "sizeLimitExceeded",
+        7 => "authMethodNotSupported",
+        8 => "strongerAuthRequired",
+        10 => "referral",
+        11 => "adminLimitExceeded",
+        12 => "unavailableCriticalExtension",
+        13 => "confidentialityRequired",
+        16 => "noSuchAttribute",
+        17 => "undefinedAttributeType",
+        18 => "inappropriateMatching",
+        19 => "constraintViolation",
+        20 => "attributeOrValueExists",
+        21 => "invalidAttributeSyntax",
+        32 => "noSuchObject",
+        33 => "aliasProblem",
+        34 => "invalidDNSyntax",
+        36 => "aliasDereferencingProblem",
+        48 => "inappropriateAuthentication",
+        49 => "invalidCredentials",
+        50 => "insufficientAccessRights",
+        51 => "busy",
+        52 => "unavailable",
+        53 => "unwillingToPerform",
+        54 => "loopDetect",
+        64 => "namingViolation",
+        65 => "objectClassViolation",
+        66 => "notAllowedOnNonLeaf",
+        67 => "notAllowedOnRDN",
+        68 => "entryAlreadyExists",
+        69 => "objectClassModsProhibited",
+        71 => "affectsMultipleDSAs",
+        80 => "other",
+        122 => "assertionFailed",
+        _ => "unknown result",
+    }
+}
+
+/// A transport error in words.
+pub(super) fn transport(error: &LdapError) -> String {
+    match error {
+        LdapError::Timeout { .. } => "no answer in time".to_owned(),
+        LdapError::OpSend { .. }
+        | LdapError::ResultRecv { .. }
+        | LdapError::EndOfStream
+        | LdapError::IdScrubSend { .. } => "the connection was closed before the answer came".to_owned(),
+        LdapError::Io { source } => io(source),
+        LdapError::DNSName { .. } => "the host is no name that a certificate could carry".to_owned(),
+        LdapError::LdapResult { result } => words(result),
+        LdapError::Rustls { source } => tls(source),
+        other => other.to_string(),
+    }
+}
+
+fn transport_help(error: &LdapError) -> Vec<String> {
+    match error {
+        LdapError::Timeout { .. } => vec!["raise `timeout` (seconds), or look at the server's load".to_owned()],
+        LdapError::Io { source } => io_help(source),
+        _ => Vec::new(),
+    }
+}
+
+/// An I/O error in words; TLS errors hide inside.
+pub(super) fn io(error: &std::io::Error) -> String {
+    if let Some(error) = inner_tls(error) {
+        return tls(error);
+    }
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => {
+            "the connection was reset by the server".to_owned()
+        }
+        std::io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
+        std::io::ErrorKind::NotFound => "there is no such socket or host".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// What to do about an I/O error.
+pub(super) fn io_help(error: &std::io::Error) -> Vec<String> {
+    let text = match inner_tls(error) {
+        Some(rustls::Error::InvalidCertificate(reason)) => match reason {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "renew the server's certificate; accord never connects without verifying it"
+            }
+            CertificateError::UnknownIssuer => "name the PEM file of the authority that signed it: `ca: FILE`",
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "use a host name in `url` that the certificate carries"
+            }
+            _ => "have the server's certificate repaired; accord never connects without verifying it",
+        },
+        Some(_) => "check that this port speaks TLS and that the server offers TLS 1.2 or 1.3",
+        None if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "check host and port in `url`, and that the server runs"
+        }
+        None => return Vec::new(),
+    };
+    vec![text.to_owned()]
+}
+
+fn inner_tls(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
+}
+
+fn tls(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(reason) => match reason {
+            CertificateError::Expired => "the server's certificate has expired".to_owned(),
+            CertificateError::ExpiredContext { not_after, .. } => {
+                let at = crate::model::Instant::from_seconds(i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX));
+                format!("the server's certificate expired at {at}")
+            }
+            CertificateError::UnknownIssuer => {
+                "the server's certificate is signed by an authority that is not trusted here".to_owned()
+            }
+            CertificateError::NotValidForName => "the server's certificate is for another name".to_owned(),
+            CertificateError::NotValidForNameContext { expected, presented } => format!(
+                "the server's certificate is for {}, not for `{}`",
+                presented.join(", "),
+                expected.to_str()
+            ),
+            other => format!("the server's certificate is not valid: {other}"),
+        },
+        other => format!("TLS failed: {other}"),
+    }
+}
+
+/// The first few of the URLs that a server refers to.
+pub(super) fn referrals(urls: &[String]) -> String {
+    let shown: Vec<String> = urls.iter().take(3).map(|u| format!("`{u}`")).collect();
+    let more = urls.len().saturating_sub(3);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(rc: u32, text: &str) -> LdapResult {
+        LdapResult { rc, matched: String::new(), text: text.to_owned(), refs: Vec::new(), ctrls: Vec::new() }
+    }
+
+    #[test]
+    fn a_result_is_told_with_name_number_and_the_servers_words() {
+        let site = Site { directory: "corp".into(), who: "cn=accord,dc=example,dc=com".into() };
+        let error = site.refused("bind as cn=accord,dc=example,dc=com", "", &result(49, ""));
+        assert_eq!(
+            error.to_string(),
+            "corp: bind as cn=accord,dc=example,dc=com: invalidCredentials (49)"
+        );
+        assert_eq!(words(&result(50, "no write\naccess")), "insufficientAccessRights (50): no write access");
+        assert!(site.help(4, "").iter().any(|h| h.contains("limits dn.exact=\"cn=accord,dc=example,dc=com\" size=unlimited")));
+    }
+}
