@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 /// What a kind of directory can do. The default is: nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
 pub struct Capabilities {
     /// Actions that a writer of this kind can carry out.
     pub actions: Vec<Action>,
@@ -87,6 +88,8 @@ pub struct Scope {
     pub group_attributes: Vec<Box<str>>,
     /// Only these objects, read directly and afresh; `None` is everything.
     pub only: Option<Vec<Object>>,
+    /// Whether to ask who changed each object last, and when.
+    pub authors: bool,
 }
 
 /// Where an incremental read goes on. Opaque to the core.
@@ -143,6 +146,9 @@ pub struct Reading {
     pub authors: Vec<Author>,
     /// Where the next incremental read may go on.
     pub cookie: Option<Cookie>,
+    /// What this very server can do, where asking it told more than the settings:
+    /// counts instead of [`Kind::capabilities`].
+    pub capabilities: Option<Capabilities>,
 }
 
 /// A read or a connection that failed altogether.
