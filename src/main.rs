@@ -1,3 +1,7 @@
 //! Parse, run, print the error, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    accord::cli::run(std::env::args_os())
+}

@@ -31,6 +31,28 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// For Markdown: as [`terminal`], and nothing is markup, a link, HTML or a mention.
+pub fn markdown(foreign: &str) -> Cow<'_, str> {
+    const MARKUP: &str = "<>&@|\\`*_[]#~$";
+    let safe = terminal(foreign);
+    if !safe.chars().any(|c| MARKUP.contains(c)) {
+        return safe;
+    }
+    let mut out = String::with_capacity(safe.len() + 8);
+    for c in safe.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            // A backslash does not stop a mention.
+            '@' => out.push_str("&#64;"),
+            c if MARKUP.contains(c) => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Whether a character can do more than be seen.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
@@ -45,7 +67,7 @@ pub fn is_unsafe(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::terminal;
+    use super::{markdown, terminal};
     use std::borrow::Cow;
 
     #[test]
@@ -60,5 +82,11 @@ mod tests {
         assert_eq!(terminal("a\u{1b}[2Jb\r\nc\td"), "a\\u{1b}[2Jb\\r\\nc\\td");
         assert_eq!(terminal("\u{202e}nimda\u{2066}\u{200b}\u{feff}"), "\\u{202e}nimda\\u{2066}\\u{200b}\\u{feff}");
         assert_eq!(terminal("x\u{9b}31m\u{e0041}"), "x\\u{9b}31m\\u{e0041}");
+    }
+
+    #[test]
+    fn markdown_is_neither_markup_nor_a_mention() {
+        assert_eq!(markdown("| <b>*x*</b> @team `a`"), "\\| &lt;b&gt;\\*x\\*&lt;/b&gt; &#64;team \\`a\\`");
+        assert_eq!(markdown("wei.chen until 2027-01-01"), "wei.chen until 2027-01-01");
     }
 }

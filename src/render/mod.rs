@@ -3,4 +3,10 @@
 //! Comes in: finished values of other stages. Goes out: text, escaped for its place.
 //! Refuses: decisions, and printing (that is `cli`).
 
+mod change;
+mod outline;
+mod page;
+
 pub mod escape;
+pub mod plan_markdown;
+pub mod plan_text;

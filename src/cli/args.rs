@@ -1,0 +1,373 @@
+//! The command line as it is typed.
+//!
+//! Comes in: words. Goes out: one [`Args`]. Refuses: meaning; dates and names stay
+//! text until the command that knows the policies reads them. The doc comments here
+//! are the help text, the man pages and the completions.
+
+use crate::model::Action;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Brings live directories into accord with what a git repository says
+#[derive(Debug, Parser)]
+#[command(name = "accord", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done or nothing to do, 1 error, 2 changes present, 3 something withheld")]
+pub struct Args {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// Folder of the policies; otherwise `policies/` is looked for upwards from here
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub policies: Option<PathBuf>,
+    /// Git revision whose connection settings are trusted, in pipelines the protected branch
+    #[arg(long, global = true, value_name = "REV", help_heading = "Global options")]
+    pub trusted: Option<String>,
+    /// Folder outside the repository in which `file:` secrets are
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub secrets_dir: Option<PathBuf>,
+    /// Let `command:` secrets run their programs
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub allow_exec: bool,
+    /// When to colour: on a terminal, always, never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
+    pub color: clap::ColorChoice,
+    /// How to write the output
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = "Global options")]
+    pub format: Format,
+}
+
+/// How to write the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For a comment on a pull request
+    Markdown,
+}
+
+impl Format {
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a starter repository: policies and editor settings
+    Init(InitArgs),
+    /// Check everything that can be known without a directory
+    Validate(ValidateArgs),
+    /// Show what would change, and why
+    Plan(PlanArgs),
+    /// Execute a saved plan, or plan, ask and execute
+    Apply(ApplyArgs),
+    /// Show what changed behind accord's back, and who did it
+    Drift(DriftArgs),
+    /// Show what a person holds, until when, and why
+    Show(ShowArgs),
+    /// Say why a person holds an entitlement, or why not
+    Why(WhyArgs),
+    /// Say who holds a role or a group
+    Who(WhoArgs),
+    /// Show what ends soon, per sponsor and owner
+    Expiring(ExpiringArgs),
+    /// Check what was recorded
+    Audit(AuditArgs),
+    /// Write schema, completions or manual pages
+    Generate(GenerateArgs),
+}
+
+/// Arguments of `accord init`.
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// Where; made if it is not there
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// Arguments of `accord validate`.
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {}
+
+/// What narrows a plan.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Narrow {
+    /// Only changes in this directory (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub directory: Vec<String>,
+    /// Only changes of this sort, `revoke` say (may be repeated)
+    #[arg(long, value_name = "ACTION", value_parser = action)]
+    pub action: Vec<Action>,
+    /// Only what a date in an applied commit causes, up or down
+    #[arg(long)]
+    pub dated: bool,
+    /// Let so many changes of a guardrail through once, `revocations=312`; needs a ticket
+    #[arg(long, value_name = "GUARDRAIL=NUMBER", value_parser = allowance, requires = "ticket")]
+    pub allow: Vec<(String, u64)>,
+    /// The ticket in which `--allow` was agreed
+    #[arg(long, value_name = "TICKET", requires = "allow")]
+    pub ticket: Option<String>,
+}
+
+/// How a plan is shown.
+#[derive(Debug, Clone, clap::Args)]
+pub struct View {
+    /// Order by person or by group
+    #[arg(long, value_enum, default_value = "person")]
+    pub by: By,
+    /// Show everything, not only the first 200 objects
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Order of a plan's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// One block per person
+    Person,
+    /// One block per group
+    Group,
+}
+
+/// Arguments of `accord plan`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct PlanArgs {
+    /// Work on a saved plan.
+    #[command(subcommand)]
+    pub saved: Option<SavedPlan>,
+    /// Save the plan here, for `accord apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Plan for another time, for reading only: `2027-01-01`, `"2027-01-01 09:00"` or with an offset
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// What narrows the plan.
+    #[command(flatten)]
+    pub narrow: Narrow,
+    /// How the plan is shown.
+    #[command(flatten)]
+    pub view: View,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// What can be done with a saved plan.
+#[derive(Debug, Subcommand)]
+pub enum SavedPlan {
+    /// Show a saved plan
+    Show {
+        /// The saved plan
+        file: PathBuf,
+        /// How the plan is shown.
+        #[command(flatten)]
+        view: View,
+    },
+    /// Check a saved plan: format, digest, policies and age
+    Verify {
+        /// The saved plan
+        file: PathBuf,
+    },
+}
+
+/// Arguments of `accord apply`.
+#[derive(Debug, clap::Args)]
+pub struct ApplyArgs {
+    /// The saved plan; without one accord plans, shows and asks
+    #[arg(conflicts_with_all = ["directory", "action", "dated", "allow", "ticket"])]
+    pub file: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// What narrows the plan.
+    #[command(flatten)]
+    pub narrow: Narrow,
+    /// How the plan is shown.
+    #[command(flatten)]
+    pub view: View,
+}
+
+/// Arguments of `accord drift`.
+#[derive(Debug, clap::Args)]
+pub struct DriftArgs {
+    /// Only this directory (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub directory: Vec<String>,
+}
+
+/// An instant other than now.
+#[derive(Debug, Clone, clap::Args)]
+pub struct At {
+    /// At another time: `2027-01-01`, `"2027-01-01 09:00"` or with an offset
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+}
+
+/// Arguments of `accord show`.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The person's key, id, address or an alias
+    pub person: String,
+    /// When.
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// Arguments of `accord why`.
+#[derive(Debug, clap::Args)]
+pub struct WhyArgs {
+    /// The person's key, id, address or an alias
+    pub person: String,
+    /// A group (`corp/sre`) or a role (`sre`)
+    pub entitlement: String,
+    /// When.
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// Arguments of `accord who`.
+#[derive(Debug, clap::Args)]
+pub struct WhoArgs {
+    /// A group (`corp/sre`) or a role (`sre`)
+    pub entitlement: String,
+    /// When.
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// Arguments of `accord expiring`.
+#[derive(Debug, clap::Args)]
+pub struct ExpiringArgs {
+    /// How far ahead: `30d`, `2w`, `36h`
+    #[arg(long, value_name = "TERM", default_value = "30d")]
+    pub within: String,
+    /// When.
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// Arguments of `accord audit`.
+#[derive(Debug, clap::Args)]
+pub struct AuditArgs {
+    /// Which record.
+    #[command(subcommand)]
+    pub record: AuditRecord,
+}
+
+/// Which record.
+#[derive(Debug, Subcommand)]
+pub enum AuditRecord {
+    /// The journal of what accord did
+    Journal {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: JournalAction,
+    },
+}
+
+/// What to do with the journal.
+#[derive(Debug, Subcommand)]
+pub enum JournalAction {
+    /// Check that no record is missing, added or altered
+    Verify,
+}
+
+/// Arguments of `accord generate`.
+#[derive(Debug, clap::Args)]
+pub struct GenerateArgs {
+    /// What to write.
+    #[command(subcommand)]
+    pub what: Generate,
+}
+
+/// What to write.
+#[derive(Debug, Subcommand)]
+pub enum Generate {
+    /// JSON Schema (draft 7) of the policy files, for editors
+    Schema,
+    /// Completions of a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Manual pages: one on stdout, or all into a folder
+    Man {
+        /// Folder for one page per command
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+const ACTIONS: [Action; 13] = [
+    Action::DisableAccount,
+    Action::Revoke,
+    Action::CreateAccount,
+    Action::CreateGroup,
+    Action::RenameAccount,
+    Action::RenameGroup,
+    Action::UpdateAccount,
+    Action::UpdateGroup,
+    Action::UpdateMembership,
+    Action::Grant,
+    Action::EnableAccount,
+    Action::DeleteGroup,
+    Action::DeleteAccount,
+];
+
+fn action(text: &str) -> Result<Action, String> {
+    ACTIONS.into_iter().find(|action| action.word() == text).ok_or_else(|| {
+        let words: Vec<_> = ACTIONS.iter().map(|action| action.word()).collect();
+        format!("no such action; one of {}", words.join(", "))
+    })
+}
+
+const GUARDRAILS: [&str; 4] = ["revocations", "disables", "grants", "deletions"];
+
+fn allowance(text: &str) -> Result<(String, u64), String> {
+    let (class, number) = text.split_once('=').ok_or("write the guardrail and a number, `revocations=312`")?;
+    if !GUARDRAILS.contains(&class) {
+        return Err(format!("no such guardrail; one of {}", GUARDRAILS.join(", ")));
+    }
+    let number = number.parse().map_err(|_| format!("`{number}` is not a whole number"))?;
+    Ok((class.to_owned(), number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_allowance_names_a_guardrail_and_a_number() {
+        assert_eq!(allowance("revocations=312"), Ok(("revocations".to_owned(), 312)));
+        assert_eq!(
+            allowance("all=1").unwrap_err(),
+            "no such guardrail; one of revocations, disables, grants, deletions"
+        );
+        assert_eq!(allowance("grants=many").unwrap_err(), "`many` is not a whole number");
+        assert!(action("obliterate").unwrap_err().starts_with("no such action; one of disable-account, revoke"));
+    }
+}

@@ -1,0 +1,179 @@
+//! One change in words: what is done, until when, because of what.
+//!
+//! Comes in: a change and its plan. Goes out: short texts without colour, not yet
+//! escaped, that text and Markdown lay out. Refuses: layout.
+
+use super::outline::{facts, member_name};
+use crate::model::{Action, Change, Instant, Side};
+use crate::plan::{Fact, Plan};
+use jiff::tz::TimeZone;
+use similar::{ChangeTag, TextDiff};
+use std::collections::BTreeSet;
+
+/// Values longer than this are shown as what changed inside them.
+const LONG_VALUE: usize = 60;
+
+/// What is done to the object, without its name: `disable the account`,
+/// `until 2027-01-01 00:00, role sre, ACC-1042`.
+pub(super) fn words(plan: &Plan, change: &Change, zone: &TimeZone) -> String {
+    let done = match change.action {
+        Action::CreateAccount => format!("create the account {}", account(change)),
+        Action::RenameAccount => format!("rename the account {}", renamed(change)),
+        Action::EnableAccount => "enable the account".to_owned(),
+        Action::DisableAccount => "disable the account".to_owned(),
+        Action::DeleteAccount => format!("delete the account {}", account(change)),
+        Action::CreateGroup => "create the group".to_owned(),
+        Action::RenameGroup => format!("rename the group {}", renamed(change)),
+        Action::DeleteGroup => "delete the group".to_owned(),
+        Action::UpdateAccount | Action::UpdateGroup | Action::UpdateMembership => String::new(),
+        Action::Grant | Action::Revoke => membership(change),
+    };
+    let until = match (change.action.gives(), change.ends) {
+        (true, Some(ends)) => format!("until {}", ends.civil(zone)),
+        _ => String::new(),
+    };
+    let because = if tells_person(change.action) { String::new() } else { because(plan, change) };
+    [done, until, because].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// Creating, enabling, disabling and deleting an account is explained by who the
+/// person is, which the line above already says.
+fn tells_person(action: Action) -> bool {
+    matches!(action, Action::CreateAccount | Action::EnableAccount | Action::DisableAccount | Action::DeleteAccount)
+}
+
+/// The chain from the person's entry to the entitlement; the person is the heading.
+pub(super) fn because(plan: &Plan, change: &Change) -> String {
+    facts(plan, change).into_iter().map(|fact| fact.text.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Where the change was written: the first fact of the chain that has a place.
+pub(super) fn place<'p>(plan: &'p Plan, change: &Change) -> Option<&'p Fact> {
+    facts(plan, change).into_iter().find(|fact| fact.file.is_some())
+}
+
+fn account(change: &Change) -> &str {
+    change.object.account.as_deref().unwrap_or_default()
+}
+
+/// Which account it is, where that is not the person's key.
+fn membership(change: &Change) -> String {
+    match (&change.object.account, &change.object.member, &change.person) {
+        (Some(account), _, Some(person)) if account != person => format!("as {account}"),
+        (None, Some(member), _) => member_name(member),
+        _ => String::new(),
+    }
+}
+
+fn renamed(change: &Change) -> String {
+    let name = |side: &Option<Side>| side.as_ref().and_then(|s| s.get("name")?.first().cloned()).unwrap_or_default();
+    format!("{} → {}", quoted(&name(&change.before)), quoted(&name(&change.after)))
+}
+
+/// One line for each attribute that differs: `title "Engineer" → "Lead engineer"`.
+pub(super) fn attributes(change: &Change, zone: &TimeZone) -> Vec<String> {
+    if matches!(change.action, Action::RenameAccount | Action::RenameGroup | Action::Grant | Action::Revoke) {
+        return Vec::new();
+    }
+    let empty = Side::new();
+    let (before, after) = (change.before.as_ref().unwrap_or(&empty), change.after.as_ref().unwrap_or(&empty));
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let values = |side: &Side, name: &str| side.get(name).cloned().unwrap_or_default();
+    names
+        .into_iter()
+        .filter(|name| !(name.as_str() == "enabled" || name.as_str() == "name"))
+        .filter_map(|name| attribute(name, &values(before, name), &values(after, name), zone))
+        .collect()
+}
+
+fn attribute(name: &str, before: &[String], after: &[String], zone: &TimeZone) -> Option<String> {
+    let show = |value: &String| if name == "ends" { instant(value, zone) } else { quoted(value) };
+    let list = |values: &[String]| values.iter().map(show).collect::<Vec<_>>().join(", ");
+    match (before, after) {
+        (before, after) if before == after => None,
+        ([], after) => Some(format!("{name} {}", list(after))),
+        (before, []) => Some(format!("{name} {} → nothing", list(before))),
+        ([one], [other]) if one.chars().count().max(other.chars().count()) > LONG_VALUE => {
+            Some(format!("{name} {}", inside(one, other)))
+        }
+        ([_], [_]) => Some(format!("{name} {} → {}", list(before), list(after))),
+        _ => Some(format!("{name} {}", difference(before, after, show))),
+    }
+}
+
+/// What goes and what comes of many values; what stays is not repeated.
+fn difference(before: &[String], after: &[String], show: impl Fn(&String) -> String) -> String {
+    let gone = before.iter().filter(|value| !after.contains(value)).map(|value| format!("- {}", show(value)));
+    let come = after.iter().filter(|value| !before.contains(value)).map(|value| format!("+ {}", show(value)));
+    gone.chain(come).collect::<Vec<_>>().join(", ")
+}
+
+/// A long value with what goes as `[-…-]` and what comes as `{+…+}`.
+fn inside(before: &str, after: &str) -> String {
+    let diff = TextDiff::from_words(before, after);
+    let mut out = String::from("\"");
+    for change in diff.iter_all_changes() {
+        let value = change.value();
+        match change.tag() {
+            ChangeTag::Equal => out.push_str(value),
+            ChangeTag::Delete => out.extend(["[-", value, "-]"]),
+            ChangeTag::Insert => out.extend(["{+", value, "+}"]),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn instant(value: &str, zone: &TimeZone) -> String {
+    Instant::try_from(value.to_owned()).map_or_else(|_| quoted(value), |at| at.civil(zone))
+}
+
+fn quoted(value: &str) -> String {
+    format!("\"{value}\"")
+}
+
+/// The words for a number of changes of one action: `4 grants`, `1 disabled`.
+pub(super) fn tally(action: Action) -> (&'static str, &'static str) {
+    match action {
+        Action::DisableAccount => ("account disabled", "accounts disabled"),
+        Action::Revoke => ("revoke", "revokes"),
+        Action::CreateAccount => ("account created", "accounts created"),
+        Action::CreateGroup => ("group created", "groups created"),
+        Action::RenameAccount => ("account renamed", "accounts renamed"),
+        Action::RenameGroup => ("group renamed", "groups renamed"),
+        Action::UpdateAccount => ("account updated", "accounts updated"),
+        Action::UpdateGroup => ("group updated", "groups updated"),
+        Action::UpdateMembership => ("membership updated", "memberships updated"),
+        Action::Grant => ("grant", "grants"),
+        Action::EnableAccount => ("account enabled", "accounts enabled"),
+        Action::DeleteGroup => ("group deleted", "groups deleted"),
+        Action::DeleteAccount => ("account deleted", "accounts deleted"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_shows_what_changed_inside_it() {
+        let before = "the quick brown fox jumps over the lazy dog and then goes to sleep for an hour";
+        let after = "the quick brown fox jumps over the lazy dog and then goes to sleep for a day";
+        let shown = attribute("description", &[before.to_owned()], &[after.to_owned()], &TimeZone::UTC).unwrap();
+        assert!(shown.ends_with("to sleep for [-an-]{+a+} [-hour-]{+day+}\""), "{shown}");
+    }
+
+    #[test]
+    fn of_many_values_only_the_difference_is_shown() {
+        let values = |list: &[&str]| list.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>();
+        let shown = attribute("mail", &values(&["a@x", "b@x"]), &values(&["b@x", "c@x"]), &TimeZone::UTC);
+        assert_eq!(shown.unwrap(), "mail - \"a@x\", + \"c@x\"");
+    }
+
+    #[test]
+    fn ends_are_shown_in_the_zone() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let shown = attribute("ends", &["2026-12-31T23:00:00Z".to_owned()], &[], &zone);
+        assert_eq!(shown.unwrap(), "ends 2027-01-01 00:00 → nothing");
+    }
+}

@@ -1,0 +1,309 @@
+//! A plan as text for a reviewer: who, what, until when, because of what.
+//!
+//! Comes in: a [`Plan`]. Goes out: text with colour that only repeats what symbols
+//! and words say. Refuses: to decide what matters (that is [`super::outline`]).
+
+use super::change;
+use super::outline::{self, Held, Next, Outline, Section, Subject, Totals};
+use super::page::{Line, Page, Tone, count, counted};
+use crate::model::{Action, Change};
+use crate::plan::{DirectoryMark, Note, Plan};
+use jiff::tz::TimeZone;
+
+/// So many changes are shown unless everything is asked for.
+pub const SHOWN: usize = 200;
+
+/// Column of what is said about a target.
+const WORDS_COLUMN: usize = 28;
+
+/// How a plan is shown.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The zone of printed instants.
+    pub zone: TimeZone,
+    /// By group instead of by person.
+    pub by_group: bool,
+    /// Everything, not only the first [`SHOWN`] changes.
+    pub all: bool,
+}
+
+impl View {
+    /// How many changes are shown.
+    pub(super) fn limit(&self) -> usize {
+        if self.all { usize::MAX } else { SHOWN }
+    }
+
+    /// The plan in this view's order.
+    pub(super) fn outline<'p>(&self, plan: &'p Plan) -> Outline<'p> {
+        if self.by_group { outline::by_group(plan) } else { outline::by_person(plan) }
+    }
+}
+
+/// The whole plan.
+pub fn plan(plan: &Plan, view: &View) -> String {
+    let outline = view.outline(plan);
+    let mut writer = Writer { page: Page::default(), plan, view, left: view.limit(), hidden: 0 };
+    writer.header();
+    for section in &outline.sections {
+        writer.section(section);
+    }
+    if !outline.withheld.is_empty() {
+        writer.page.heading("Withheld");
+        for held in &outline.withheld {
+            writer.held(held);
+        }
+    }
+    writer.notes();
+    writer.footer(&outline.totals, outline.next.as_ref());
+    writer.page.finish()
+}
+
+/// `policies 4f2c1e9 on main · 2026-11-22 10:31 Europe/Berlin`.
+pub(super) fn title(plan: &Plan, zone: &TimeZone) -> String {
+    let mark = &plan.policy;
+    let short = |text: &str| text.chars().take(7).collect::<String>();
+    let version = mark.commit.as_deref().map_or_else(|| format!("without git, digest {}", short(&mark.digest)), short);
+    let branch = mark.branch.as_ref().map(|branch| format!(" on {branch}")).unwrap_or_default();
+    let dirty = if mark.dirty { ", with changes that are not committed" } else { "" };
+    let at = plan.at.civil(zone);
+    let zone = zone.iana_name().unwrap_or("UTC");
+    let reading = if plan.read_only { " (for reading only: the time was chosen)" } else { "" };
+    format!("policies {version}{branch}{dirty} · {at} {zone}{reading}")
+}
+
+/// `2 people gain, 3 lose · 4 grants, 3 revokes · 1 withheld`.
+pub(super) fn totals(totals: &Totals) -> String {
+    if totals.actions.is_empty() && totals.withheld == 0 {
+        return "nothing to do".to_owned();
+    }
+    let mut parts = Vec::new();
+    if totals.gain + totals.lose > 0 {
+        let (gain, lose) = (counted(totals.gain, "person gains", "people gain"), count(totals.lose));
+        parts.push(match totals.gain {
+            0 => counted(totals.lose, "person loses", "people lose"),
+            _ if totals.lose == 0 => gain,
+            _ => format!("{gain}, {lose} {}", if totals.lose == 1 { "loses" } else { "lose" }),
+        });
+    }
+    let actions: Vec<_> = ORDER
+        .iter()
+        .filter_map(|action| totals.actions.get(action).map(|number| (change::tally(*action), *number)))
+        .map(|((one, many), number)| counted(number, one, many))
+        .collect();
+    if !actions.is_empty() {
+        parts.push(actions.join(", "));
+    }
+    if totals.withheld > 0 {
+        parts.push(format!("{} withheld", count(totals.withheld)));
+    }
+    parts.join(" · ")
+}
+
+/// The order of the totals: memberships, accounts, groups.
+const ORDER: [Action; 13] = [
+    Action::Grant,
+    Action::Revoke,
+    Action::UpdateMembership,
+    Action::CreateAccount,
+    Action::EnableAccount,
+    Action::DisableAccount,
+    Action::UpdateAccount,
+    Action::RenameAccount,
+    Action::DeleteAccount,
+    Action::CreateGroup,
+    Action::UpdateGroup,
+    Action::RenameGroup,
+    Action::DeleteGroup,
+];
+
+/// `2027-01-01 00:00 maria.lopez loses corp/sre, corp/vpn`.
+pub(super) fn next(next: &Next, zone: &TimeZone) -> String {
+    const NAMED: usize = 3;
+    let named: Vec<_> = next
+        .losses
+        .iter()
+        .take(NAMED)
+        .map(|(name, targets)| {
+            let shown: Vec<_> = targets.iter().take(NAMED).map(String::as_str).collect();
+            let more = targets.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{name} loses {}{more}", shown.join(", "))
+        })
+        .collect();
+    let more = next.losses.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("; {more} more people lose something") } else { String::new() };
+    format!("{} {}{more}", next.at.civil(zone), named.join("; "))
+}
+
+/// `complete: 41 pages, contextCSN unchanged`.
+pub(super) fn evidence(mark: &DirectoryMark) -> String {
+    let word = if mark.complete { "complete" } else { "INCOMPLETE" };
+    if mark.evidence.is_empty() { word.to_owned() } else { format!("{word}: {}", mark.evidence.join(", ")) }
+}
+
+/// The notes about a whole directory, and the others.
+pub(super) fn notes(plan: &Plan) -> (Vec<&Note>, Vec<&Note>) {
+    plan.notes.iter().partition(|note| note.code == "incomplete")
+}
+
+fn tone(symbol: char) -> Tone {
+    match symbol {
+        '+' => Tone::More,
+        '-' | '!' | '✗' => Tone::Less,
+        _ => Tone::Other,
+    }
+}
+
+struct Writer<'p> {
+    page: Page,
+    plan: &'p Plan,
+    view: &'p View,
+    left: usize,
+    hidden: usize,
+}
+
+impl Writer<'_> {
+    fn header(&mut self) {
+        self.page.line(Line::default().say(&title(self.plan, &self.view.zone)));
+        let width = self.plan.directories.iter().map(|mark| mark.name.chars().count()).max().unwrap_or_default();
+        for mark in &self.plan.directories {
+            let seen = format!(
+                "{}, {}",
+                counted(mark.accounts, "account", "accounts"),
+                counted(mark.groups, "group", "groups")
+            );
+            let tone = if mark.complete { Tone::Plain } else { Tone::Less };
+            let line = Line::default().say(&mark.name).column(width + 2).say(&seen).say("   ");
+            self.page.line(line.word(tone, &evidence(mark)));
+        }
+        for note in notes(self.plan).0 {
+            let name = note.directory.as_deref().unwrap_or("?");
+            self.page.line(Line::default().word(Tone::Less, name).say(": ").say(&note.text));
+        }
+        if !self.plan.changes.is_empty() || !self.plan.withheld.is_empty() || !self.plan.notes.is_empty() {
+            self.page.gap();
+        }
+    }
+
+    fn section(&mut self, section: &Section<'_>) {
+        if self.left == 0 {
+            self.hidden += section.subjects.iter().map(|subject| subject.changes.len()).sum::<usize>();
+            return;
+        }
+        self.page.heading(section.title);
+        for subject in &section.subjects {
+            self.subject(section, subject);
+        }
+    }
+
+    fn subject(&mut self, section: &Section<'_>, subject: &Subject<'_>) {
+        let shown = subject.changes.len().min(self.left);
+        self.hidden += subject.changes.len() - shown;
+        self.left -= shown;
+        if shown == 0 {
+            return;
+        }
+        let symbol = section.symbol.to_string();
+        let mut line =
+            Line::indented(2).word(tone(section.symbol), &symbol).say(" ").word(Tone::Heading, &subject.name);
+        if let Some(fact) = subject.about {
+            line = line.say("  ").say(&fact.text).place(fact.file.as_deref(), fact.line);
+        }
+        self.page.line(line);
+        for change in subject.changes.iter().take(shown) {
+            self.change(change);
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        let symbol = change.action.symbol();
+        let name = if self.view.by_group { subject_in_group(change) } else { outline::target(change) };
+        let mut words = change::words(self.plan, change, &self.view.zone);
+        let mut attributes = change::attributes(change, &self.view.zone);
+        // What an update is about is its first attribute, not an empty line above it.
+        if change.action.symbol() == '~' && !attributes.is_empty() {
+            let first = attributes.remove(0);
+            words = if words.is_empty() { first } else { format!("{first}   {words}") };
+        }
+        let line = Line::indented(6).word(tone(symbol), &symbol.to_string()).say(" ").say(&name);
+        let line = if words.is_empty() { line } else { line.column(WORDS_COLUMN).say(&words) };
+        let place = change::place(self.plan, change);
+        self.page.line(line.place(place.and_then(|fact| fact.file.as_deref()), place.and_then(|fact| fact.line)));
+        for attribute in attributes {
+            self.page.line(Line::default().column(WORDS_COLUMN).say(&attribute));
+        }
+    }
+
+    fn held(&mut self, held: &Held<'_>) {
+        let shown = held.changes.len().min(self.left.max(1));
+        self.left = self.left.saturating_sub(shown);
+        for change in held.changes.iter().take(shown) {
+            let symbol = change.action.symbol();
+            let who = change.person.as_deref().or(change.object.account.as_deref()).unwrap_or_default();
+            let line = Line::indented(2).word(Tone::Held, &symbol.to_string()).say(" ");
+            let line = if who.is_empty() { line } else { line.word(Tone::Heading, who).say("  ") };
+            let what = match change.action {
+                Action::Grant | Action::Revoke | Action::UpdateMembership => String::new(),
+                _ => format!("  {}", change::words(self.plan, change, &self.view.zone)),
+            };
+            let place = change::place(self.plan, change);
+            let line = line.say(&outline::target(change)).say(&what);
+            self.page.line(line.place(place.and_then(|fact| fact.file.as_deref()), place.and_then(|fact| fact.line)));
+        }
+        let more = held.changes.len() - shown;
+        if more > 0 {
+            self.page.line(Line::indented(2).say(&format!("… and {} more for the same reason", count(more as u64))));
+        }
+        self.page.line(Line::indented(6).say(&held.why.reason));
+        if let Some(limit) = &held.why.limit {
+            self.page.line(Line::indented(6).say(limit));
+        }
+        if let Some(setting) = &held.why.setting {
+            self.page.line(Line::indented(6).say("to go on: ").say(setting));
+        }
+    }
+
+    fn notes(&mut self) {
+        let notes = notes(self.plan).1;
+        if notes.is_empty() {
+            return;
+        }
+        self.page.heading("Noted");
+        let shown = notes.len().min(self.view.limit());
+        for note in notes.iter().take(shown) {
+            let name = match (&note.directory, &note.object) {
+                (Some(directory), Some(object)) => format!("{directory} {object}"),
+                (Some(one), None) | (None, Some(one)) => one.clone(),
+                (None, None) => note.code.clone(),
+            };
+            self.page.line(
+                Line::indented(2).word(Tone::Other, "?").say(" ").say(&name).column(WORDS_COLUMN).say(&note.text),
+            );
+        }
+        if notes.len() > shown {
+            let more = count((notes.len() - shown) as u64);
+            self.page.line(Line::indented(2).say(&format!("… and {more} more (--all shows them)")));
+        }
+    }
+
+    fn footer(&mut self, sums: &Totals, coming: Option<&Next>) {
+        if self.hidden > 0 {
+            let more = count(self.hidden as u64);
+            self.page.line(Line::indented(2).say(&format!("… and {more} more changes (--all shows them)")));
+        }
+        self.page.gap();
+        self.page.line(Line::default().say(&totals(sums)));
+        if let Some(coming) = coming {
+            self.page.line(Line::default().say("Next: ").say(&next(coming, &self.view.zone)));
+        }
+    }
+}
+
+/// The account of a change, or what else is a member; nothing for the group itself.
+fn subject_in_group(change: &Change) -> String {
+    match (&change.object.account, &change.object.member) {
+        (Some(account), _) => account.clone(),
+        (None, Some(member)) => outline::member_name(member),
+        (None, None) => change.action.word().replace('-', " "),
+    }
+}
