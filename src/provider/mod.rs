@@ -9,6 +9,7 @@
 //! planning ever holds. A [`Writer`] is held by `apply` alone.
 
 pub mod dn;
+pub mod entries;
 pub mod observe;
 
 pub use observe::Observed;

@@ -279,6 +279,30 @@ pub fn child(attribute: &str, value: &str, base: &str) -> String {
     if base.is_empty() { format!("{attribute}={value}") } else { format!("{attribute}={value},{base}") }
 }
 
+/// The DN after the entry's RDN value of `attribute` has become `value`; `None`
+/// when the RDN does not carry that attribute or `dn` is no DN.
+pub fn renamed(dn: &str, attribute: &str, value: &str) -> Option<String> {
+    let (rdn, rest) = match split(dn) {
+        Some((rdn, rest)) => (rdn, Some(rest)),
+        None => (dn, None),
+    };
+    let wanted = type_key(attribute);
+    let mut found = false;
+    let mut parts = Vec::new();
+    for ava in parse(rdn).ok()?.into_iter().flatten() {
+        if ava.attribute == wanted {
+            found = true;
+            parts.push(format!("{attribute}={}", escape_value(value)));
+        } else if ava.ber {
+            parts.push(format!("{}={}", ava.attribute, hex(&ava.value, "#", "")));
+        } else {
+            parts.push(format!("{}={}", ava.attribute, escape_value(std::str::from_utf8(&ava.value).ok()?)));
+        }
+    }
+    let rdn = parts.join("+");
+    found.then(|| rest.map_or(rdn.clone(), |rest| format!("{rdn},{rest}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,5 +389,7 @@ mod tests {
         let dn = child("cn", " #a, \"b\" ", "dc=x");
         assert_eq!(rdn_value(&dn, "cn").unwrap(), " #a, \"b\" ");
         assert_eq!(parse(&dn).unwrap().len(), 2);
+        assert_eq!(renamed("uid=a+cn=B\\, c,ou=p", "uid", "x,y").unwrap(), "uid=x\\,y+cn=B\\, c,ou=p");
+        assert_eq!(renamed("cn=a,ou=p", "uid", "x"), None);
     }
 }

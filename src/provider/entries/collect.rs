@@ -1,0 +1,300 @@
+//! Entries → state.
+//!
+//! Comes in: account and group entries in any order, one at a time, as they arrive.
+//! Goes out: a state, gaps, authors. Refuses: to choose between two entries of one
+//! name (a gap), to let a placeholder or a credential into the state.
+
+use super::table::{Found, Table};
+use super::{Disabling, END, LOCKED, LOCKED_FOR_GOOD, Schema, is_credential, time};
+use crate::model::state::{GroupSlot, StateError};
+use crate::model::{Enabled, Instant, Matching, Object, State, StateBuilder};
+use crate::provider::{Author, Gap, GapScope, Scope, dn};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// An entry as a reader has it.
+pub trait Entry {
+    /// Its DN, as the directory writes it.
+    fn dn(&self) -> &str;
+    /// Calls `each` for every value of every attribute.
+    fn visit<'e>(&'e self, each: &mut dyn FnMut(&'e str, &'e [u8]));
+}
+
+/// What came of all entries.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// The state.
+    pub state: State,
+    /// What is doubtful, with the reason.
+    pub gaps: Vec<Gap>,
+    /// Who changed what last, where entries say so.
+    pub authors: Vec<Author>,
+}
+
+/// Makes a state of entries.
+pub struct Collector<'s> {
+    schema: &'s Schema,
+    roles: Vec<(Box<str>, Role)>,
+    group_attributes: Vec<Box<str>>,
+    builder: StateBuilder,
+    table: Table,
+    groups: BTreeMap<String, GroupSlot>,
+    group_names: Vec<Box<str>>,
+    /// Members that named nothing known when they arrived.
+    pending: Vec<(GroupSlot, Box<str>)>,
+    gaps: Vec<Gap>,
+    authors: Vec<Author>,
+}
+
+/// What an attribute of an account is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Name,
+    Id,
+    Status,
+    End,
+    By,
+    At,
+    Compared(usize),
+}
+
+/// What an account entry says, before it is known to be one.
+#[derive(Default)]
+struct Draft<'e> {
+    names: Vec<&'e str>,
+    id: Option<&'e str>,
+    status: Vec<&'e str>,
+    ends: Option<Instant>,
+    by: Option<&'e str>,
+    at: Option<Instant>,
+    values: Vec<(usize, &'e str)>,
+    binary: Option<&'e str>,
+}
+
+impl<'s> Collector<'s> {
+    /// A collector of the attributes that `scope` names.
+    pub fn new(schema: &'s Schema, scope: &Scope) -> Self {
+        let mut roles = vec![(key(&schema.name_attribute), Role::Name)];
+        roles.extend(schema.id_attribute.iter().map(|name| (key(name), Role::Id)));
+        roles.push(match &schema.disabling {
+            Disabling::Locked => (key(LOCKED), Role::Status),
+            Disabling::By(by) => (key(&by.attribute), Role::Status),
+        });
+        if schema.native_end {
+            roles.push((key(END), Role::End));
+        }
+        roles.extend([(key("modifiersName"), Role::By), (key("modifyTimestamp"), Role::At)]);
+        let compared: Vec<Box<str>> =
+            scope.account_attributes.iter().filter(|name| !is_credential(name)).cloned().collect();
+        roles.extend(compared.iter().enumerate().map(|(n, name)| (key(name), Role::Compared(n))));
+        let mut group_attributes: Vec<Box<str>> = vec!["description".into()];
+        group_attributes.extend(scope.group_attributes.iter().filter(|name| !is_credential(name)).cloned());
+        group_attributes.sort();
+        group_attributes.dedup();
+        Self {
+            schema,
+            roles,
+            group_attributes,
+            builder: StateBuilder::new(Matching::CaseIgnore, compared),
+            table: Table::default(),
+            groups: BTreeMap::new(),
+            group_names: Vec::new(),
+            pending: Vec::new(),
+            gaps: Vec::new(),
+            authors: Vec::new(),
+        }
+    }
+
+    /// Notes that something was not read completely.
+    pub fn gap(&mut self, scope: GapScope, why: impl Into<String>) {
+        self.gaps.push(Gap { scope, why: why.into() });
+    }
+
+    /// Takes an entry below the accounts' base. Entries without a name are none.
+    pub fn account(&mut self, entry: &dyn Entry) {
+        let draft = self.draft(entry);
+        let in_rdn = dn::rdn_value(entry.dn(), &self.schema.name_attribute);
+        let Some(name) = in_rdn.or_else(|| draft.names.iter().min().map(|name| Cow::Borrowed(*name))) else { return };
+        let Ok(dn_key) = dn::key(entry.dn()) else {
+            return self.gap(GapScope::Accounts, format!("`{}` was returned, which is no DN", entry.dn()));
+        };
+        if self.builder.slot_of(&name).is_some() {
+            let why = format!("two entries are named `{name}`; one of them is `{}`: rename or remove one", entry.dn());
+            return self.gap(GapScope::Account(name.into_owned()), why);
+        }
+        if let Some(attribute) = draft.binary {
+            let why = format!("`{attribute}` of `{}` is not text (UTF-8)", entry.dn());
+            self.gap(GapScope::Account(name.clone().into_owned()), why);
+        }
+        let slot = self.builder.account(&name, entry.dn());
+        self.table.insert(&dn_key, Found::Account(slot));
+        if let Some(id) = draft.id {
+            self.builder.set_id(slot, id);
+        }
+        self.builder.set_status(slot, self.enabled(&draft.status), draft.ends);
+        for (attribute, value) in &draft.values {
+            self.builder.add_value(slot, *attribute, value);
+        }
+        if draft.by.is_some() || draft.at.is_some() {
+            let object = Object::account(name);
+            self.authors.push(Author { object, by: draft.by.map(str::to_owned), at: draft.at });
+        }
+    }
+
+    fn draft<'e>(&self, entry: &'e dyn Entry) -> Draft<'e> {
+        let mut draft = Draft::default();
+        entry.visit(&mut |attribute, value| {
+            for (name, role) in &self.roles {
+                if !same_type(name, attribute) {
+                    continue;
+                }
+                let Ok(text) = std::str::from_utf8(value) else {
+                    draft.binary = Some(attribute);
+                    return;
+                };
+                match role {
+                    Role::Name => draft.names.push(text),
+                    // The lowest of several, whatever the order in which they came.
+                    Role::Id => draft.id = Some(draft.id.map_or(text, |other| other.min(text))),
+                    Role::Status => draft.status.push(text),
+                    Role::End => draft.ends = time::parse(text),
+                    Role::By => draft.by = Some(text),
+                    Role::At => draft.at = time::parse(text),
+                    Role::Compared(n) => draft.values.push((*n, text)),
+                }
+            }
+        });
+        draft
+    }
+
+    /// A lock that the server set after wrong passwords is not a disabled account:
+    /// it goes by itself.
+    fn enabled(&self, status: &[&str]) -> Enabled {
+        let disabled = match &self.schema.disabling {
+            Disabling::Locked => status.contains(&LOCKED_FOR_GOOD),
+            Disabling::By(by) => {
+                let wanted = Matching::CaseIgnore.key(&by.disabled);
+                status.iter().any(|value| Matching::CaseIgnore.key(value) == wanted)
+            }
+        };
+        if disabled { Enabled::No } else { Enabled::Yes }
+    }
+
+    /// Takes an entry below the groups' base. Entries without a `cn` are none.
+    pub fn group(&mut self, entry: &dyn Entry) {
+        let Ok(dn_key) = dn::key(entry.dn()) else {
+            return self.gap(GapScope::Groups, format!("`{}` was returned, which is no DN", entry.dn()));
+        };
+        let Some(name) = group_name(entry) else { return };
+        let name_key = Matching::CaseIgnore.key(&name).into_owned();
+        if self.groups.contains_key(&name_key) {
+            let why = format!("two groups are named `{name}`; one of them is `{}`: rename or remove one", entry.dn());
+            return self.gap(GapScope::Group(name.into_owned()), why);
+        }
+        let slot = self.builder.group(&name, entry.dn());
+        self.groups.insert(name_key, slot);
+        self.group_names.push(name.as_ref().into());
+        self.table.insert(&dn_key, Found::Group(slot));
+        let member = key(self.schema.member_attribute());
+        let mut attributes: BTreeMap<Box<str>, Vec<Box<str>>> = BTreeMap::new();
+        let (mut by, mut at) = (None, None);
+        entry.visit(&mut |attribute, value| {
+            let text = String::from_utf8_lossy(value);
+            if same_type(&member, attribute) {
+                self.member(slot, &dn_key, &text);
+            } else if let Some(name) = self.group_attributes.iter().find(|name| same_type(name, attribute)) {
+                attributes.entry(name.clone()).or_default().push(text.into());
+            } else if attribute.eq_ignore_ascii_case("modifiersName") {
+                by = Some(text.into_owned());
+            } else if attribute.eq_ignore_ascii_case("modifyTimestamp") {
+                at = time::parse(&text);
+            }
+        });
+        for (attribute, values) in attributes {
+            self.builder.set_group_attribute(slot, &attribute, values);
+        }
+        if by.is_some() || at.is_some() {
+            self.authors.push(Author { object: Object::group(name), by, at });
+        }
+    }
+
+    fn member(&mut self, group: GroupSlot, group_key: &str, text: &str) {
+        if !self.schema.members_are_dns() {
+            match self.builder.slot_of(text) {
+                Some(account) => self.builder.member(group, account, None, None),
+                None => self.pending.push((group, text.into())),
+            }
+            return;
+        }
+        let bare = without_unique_id(text);
+        let Ok(key) = dn::key(bare) else {
+            return self.builder.other(group, false, text);
+        };
+        if self.schema.is_placeholder(&key, group_key) {
+            return;
+        }
+        match self.table.get(&key) {
+            Some(Found::Account(account)) => self.builder.member(group, account, None, None),
+            _ => self.pending.push((group, text.into())),
+        }
+    }
+
+    /// Places the members that were not known when they arrived, sorts, numbers.
+    ///
+    /// # Errors
+    /// [`StateError::TooLarge`] beyond 32-bit counts.
+    pub fn finish(mut self) -> Result<Collected, StateError> {
+        for (group, text) in std::mem::take(&mut self.pending) {
+            let found = if self.schema.members_are_dns() {
+                dn::key(without_unique_id(&text)).ok().and_then(|key| self.table.get(&key))
+            } else {
+                self.builder.slot_of(&text).map(Found::Account)
+            };
+            match found {
+                Some(Found::Account(account)) => self.builder.member(group, account, None, None),
+                Some(Found::Group(nested)) => {
+                    let name = self.group_names.get(nested.0 as usize).map_or("", AsRef::as_ref);
+                    self.builder.other(group, true, name);
+                }
+                None => self.builder.other(group, false, &text),
+            }
+        }
+        self.gaps.sort();
+        self.gaps.dedup();
+        self.authors.sort();
+        Ok(Collected { state: self.builder.finish()?, gaps: self.gaps, authors: self.authors })
+    }
+}
+
+fn key(attribute: &str) -> Box<str> {
+    dn::type_key(attribute).as_ref().into()
+}
+
+/// Whether `attribute` is the type `key`, whose case does not count.
+fn same_type(key: &str, attribute: &str) -> bool {
+    key.eq_ignore_ascii_case(attribute) || (key.len() != attribute.len() && dn::type_key(attribute) == key)
+}
+
+/// The name of a group: the `cn` of its RDN, otherwise its lowest `cn`.
+fn group_name(entry: &dyn Entry) -> Option<Cow<'_, str>> {
+    if let Some(name) = dn::rdn_value(entry.dn(), "cn") {
+        return Some(name);
+    }
+    let mut lowest: Option<&str> = None;
+    entry.visit(&mut |attribute, value| {
+        if same_type("cn", attribute)
+            && let Ok(text) = std::str::from_utf8(value)
+        {
+            lowest = Some(lowest.map_or(text, |other| other.min(text)));
+        }
+    });
+    lowest.map(Cow::Borrowed)
+}
+
+/// Name and Optional UID (RFC 4517 §3.3.21): the DN before `#'0101'B`.
+fn without_unique_id(text: &str) -> &str {
+    match text.rsplit_once('#') {
+        Some((dn, uid)) if uid.starts_with('\'') && uid.ends_with("'B") => dn,
+        _ => text,
+    }
+}

@@ -1,0 +1,243 @@
+//! How LDAP-shaped entries and the model translate into each other. Shared by every
+//! kind whose objects are entries with attributes.
+//!
+//! Comes in: a directory's settings; entries; changes. Goes out: a [`Schema`], with
+//! it a [`State`](crate::model::State) from entries ([`Collector`]) and edits of
+//! entries from changes ([`Schema::edit`]). Refuses: connections, files, and
+//! credential attributes in either direction.
+
+mod collect;
+mod edit;
+mod kind;
+mod table;
+pub mod time;
+
+pub use collect::{Collected, Collector, Entry};
+pub use edit::{Assert, Edit, Mod};
+pub use kind::EntryKind;
+
+use super::ProviderError;
+use super::dn;
+use crate::model::Matching;
+use crate::policy::settings::{Directory, DisableBy, GroupClass, NativeEnd};
+
+/// Attribute of the password policy (draft-behera-ldap-password-policy §5.3.3) that
+/// says since when an account is locked.
+pub const LOCKED: &str = "pwdAccountLockedTime";
+/// The value of [`LOCKED`] that only an administrator can lift.
+pub const LOCKED_FOR_GOOD: &str = "000001010000Z";
+/// Attribute of the password policy (§5.3.11) after which nobody can log in.
+pub const END: &str = "pwdEndTime";
+
+/// Attributes that hold credentials: never asked for, never read into a state.
+const CREDENTIALS: &[&str] = &[
+    "userpassword",
+    "authpassword",
+    "unicodepwd",
+    "dbcspwd",
+    "ntpwdhistory",
+    "lmpwdhistory",
+    "pwdhistory",
+    "sambantpassword",
+    "sambalmpassword",
+    "krbprincipalkey",
+    "oathsecret",
+    "ipanthash",
+];
+
+/// Whether an attribute holds a credential.
+pub fn is_credential(attribute: &str) -> bool {
+    let bare = attribute.split(';').next().unwrap_or(attribute);
+    CREDENTIALS.contains(&dn::type_key(bare).as_ref())
+}
+
+/// How an account is made unusable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disabling {
+    /// [`LOCKED`] carries [`LOCKED_FOR_GOOD`].
+    Locked,
+    /// An attribute of the organisation's own carries a value.
+    By(DisableBy),
+}
+
+/// What a directory's settings say about its entries, with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// Name of the directory in the policy.
+    pub directory: Box<str>,
+    /// DN below which the accounts are, as written.
+    pub accounts_base: Box<str>,
+    /// Its comparison key.
+    pub accounts_key: Box<str>,
+    /// DN below which the groups are, as written; `None`: groups are not managed here.
+    pub groups_base: Option<Box<str>>,
+    /// Its comparison key.
+    pub groups_key: Option<Box<str>>,
+    /// The attribute that carries the account name.
+    pub name_attribute: Box<str>,
+    /// The attribute that carries the person's `id`.
+    pub id_attribute: Option<Box<str>>,
+    /// Object classes of new accounts.
+    pub account_classes: Vec<Box<str>>,
+    /// Compared account attributes, sorted.
+    pub attributes: Vec<Box<str>>,
+    /// How accounts are disabled.
+    pub disabling: Disabling,
+    /// Whether [`END`] is read and written.
+    pub native_end: bool,
+    /// Object class of groups.
+    pub group_class: GroupClass,
+    /// Further object classes of new groups.
+    pub group_classes: Vec<Box<str>>,
+    /// The configured placeholder member, as written.
+    pub placeholder: Option<Box<str>>,
+    /// Its comparison key.
+    placeholder_key: Option<Box<str>>,
+}
+
+impl Schema {
+    /// The schema of a directory. `native_end` is whether entries of this kind of
+    /// directory can carry [`END`]; the settings can only switch it off.
+    ///
+    /// # Errors
+    /// [`ProviderError`] when a base is missing or no DN, or a credential is mapped.
+    pub fn new(directory: &Directory, native_end: bool) -> Result<Self, ProviderError> {
+        let fail = |message: String, help: &str| ProviderError {
+            directory: directory.name.to_string(),
+            operation: "settings".to_owned(),
+            message,
+            help: vec![help.to_owned()],
+        };
+        let key = |setting: &str, text: &str| {
+            dn::key(text).map(|key| Box::from(key.as_ref())).map_err(|error| {
+                fail(format!("`{setting}`: {error}"), "write a DN such as `ou=people,dc=example,dc=com`")
+            })
+        };
+        let (accounts, groups) = (&directory.settings.accounts, &directory.settings.groups);
+        let Some(base) = &accounts.base else {
+            return Err(fail(
+                "`accounts.base` is missing".to_owned(),
+                "say where the accounts are: `accounts: { base: \"ou=people,dc=example,dc=com\" }`",
+            ));
+        };
+        let mut mapped = accounts.attributes.keys().chain(&accounts.match_attribute).chain(&accounts.id_attribute);
+        if let Some(secret) = mapped.find(|attribute| is_credential(attribute)) {
+            return Err(fail(
+                format!("`{secret}` holds a credential and is never read or compared"),
+                "remove it; `accounts.initial_password` gives new accounts a first password",
+            ));
+        }
+        Ok(Self {
+            directory: directory.name.clone(),
+            accounts_key: key("accounts.base", base)?,
+            accounts_base: base.as_str().into(),
+            groups_key: groups.base.as_deref().map(|base| key("groups.base", base)).transpose()?,
+            groups_base: groups.base.as_deref().map(Into::into),
+            name_attribute: accounts.match_attribute.as_deref().unwrap_or("uid").into(),
+            id_attribute: accounts.id_attribute.as_deref().map(Into::into),
+            account_classes: or_default(&accounts.object_classes, "inetOrgPerson"),
+            attributes: accounts.attributes.keys().map(|name| name.as_str().into()).collect(),
+            disabling: accounts.disable.clone().map_or(Disabling::Locked, Disabling::By),
+            native_end: native_end && accounts.native_end == NativeEnd::Auto,
+            group_class: groups.object_class.unwrap_or_default(),
+            group_classes: groups.object_classes.iter().map(|class| class.as_str().into()).collect(),
+            placeholder_key: groups.placeholder.as_deref().map(|dn| key("groups.placeholder", dn)).transpose()?,
+            placeholder: groups.placeholder.as_deref().map(Into::into),
+        })
+    }
+
+    /// The attribute that holds the members of a group.
+    pub fn member_attribute(&self) -> &'static str {
+        match self.group_class {
+            GroupClass::GroupOfNames => "member",
+            GroupClass::GroupOfUniqueNames => "uniqueMember",
+            GroupClass::PosixGroup => "memberUid",
+        }
+    }
+
+    /// The name of the groups' object class.
+    pub fn group_class_name(&self) -> &'static str {
+        match self.group_class {
+            GroupClass::GroupOfNames => "groupOfNames",
+            GroupClass::GroupOfUniqueNames => "groupOfUniqueNames",
+            GroupClass::PosixGroup => "posixGroup",
+        }
+    }
+
+    /// Whether members are DNs; otherwise they are account names.
+    pub fn members_are_dns(&self) -> bool {
+        self.group_class != GroupClass::PosixGroup
+    }
+
+    /// The member that keeps a group from being empty where its class forbids that:
+    /// the configured one, or the group's own DN.
+    pub fn placeholder<'a>(&'a self, group_dn: &'a str) -> Option<&'a str> {
+        self.members_are_dns().then(|| self.placeholder.as_deref().unwrap_or(group_dn))
+    }
+
+    /// Whether a member (by comparison key) is the placeholder of a group (by key).
+    /// The group's own DN always is: being a member of oneself means nothing.
+    pub fn is_placeholder(&self, member_key: &str, group_key: &str) -> bool {
+        self.members_are_dns() && (member_key == group_key || self.placeholder_key.as_deref() == Some(member_key))
+    }
+
+    /// The handle of a new account.
+    pub fn account_dn(&self, name: &str) -> String {
+        dn::child(&self.name_attribute, name, &self.accounts_base)
+    }
+
+    /// The handle of a new group.
+    pub fn group_dn(&self, name: &str) -> String {
+        dn::child("cn", name, self.groups_base.as_deref().unwrap_or_default())
+    }
+
+    /// What is asked of account entries: names, compared attributes, status, authors.
+    pub fn account_request(&self, attributes: &[Box<str>]) -> Vec<String> {
+        let mut list = vec![self.name_attribute.to_string()];
+        list.extend(self.id_attribute.iter().map(ToString::to_string));
+        list.extend(attributes.iter().map(ToString::to_string));
+        match &self.disabling {
+            Disabling::Locked => list.push(LOCKED.to_owned()),
+            Disabling::By(by) => list.push(by.attribute.clone()),
+        }
+        if self.native_end {
+            list.push(END.to_owned());
+        }
+        requested(list)
+    }
+
+    /// What is asked of group entries.
+    pub fn group_request(&self, attributes: &[Box<str>]) -> Vec<String> {
+        let mut list = vec!["cn".to_owned(), "description".to_owned(), self.member_attribute().to_owned()];
+        list.extend(attributes.iter().map(ToString::to_string));
+        requested(list)
+    }
+
+    /// How values of an attribute compare (the equality rules of RFC 4519, RFC 2798
+    /// and RFC 2307; case does not count where nothing is known).
+    pub fn matching(attribute: &str) -> Matching {
+        match dn::type_key(attribute).as_ref() {
+            "member" | "uniquemember" | "manager" | "secretary" | "owner" | "seealso" | "roleoccupant" => Matching::Dn,
+            "homedirectory" | "loginshell" | "memberuid" | "gecos" | "labeleduri" | "krbprincipalname" => {
+                Matching::CaseExact
+            }
+            "uidnumber" | "gidnumber" | "jpegphoto" | "usercertificate" | "usersmimecertificate" => Matching::Exact,
+            _ => Matching::CaseIgnore,
+        }
+    }
+}
+
+fn or_default(list: &[String], default: &str) -> Vec<Box<str>> {
+    if list.is_empty() { vec![default.into()] } else { list.iter().map(|item| item.as_str().into()).collect() }
+}
+
+/// Each attribute once, none of them a credential.
+fn requested(list: Vec<String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::with_capacity(list.len());
+    for name in list {
+        if !is_credential(&name) && !out.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
+            out.push(name);
+        }
+    }
+    out
+}
