@@ -181,6 +181,17 @@ pub struct Memory {
     pub accounts: BTreeMap<(String, String), AccountMemory>,
     /// (directory, `group`, account or other member) → when an undeclared member was first seen.
     pub undeclared: BTreeMap<(String, String, String), Instant>,
+    /// Directory → how large the last complete read was.
+    pub sizes: BTreeMap<String, Size>,
+}
+
+/// How large a directory was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Accounts.
+    pub accounts: u64,
+    /// Groups.
+    pub groups: u64,
 }
 
 /// What earlier runs know of an account.

@@ -1,4 +1,38 @@
 //! WHAT WAS DONE: the journal, the lock, the memory of earlier runs.
 //!
 //! Comes in: intents and outcomes of `apply`. Goes out: an append-only, hash-chained
-//! file per run, and what earlier runs know. Refuses: personal values and secrets.
+//! file per run, and what earlier runs know. Refuses: personal values and secrets
+//! (ids and digests only), rewriting anything that was written, and a second run
+//! beside the first.
+//!
+//! * [`entry`]: what one line says.
+//! * [`journal`]: how lines are written, committed and continued after a kill.
+//! * [`store`]: the bytes on disk: one file per run and the head file.
+//! * [`chain`]: whether the lines are still the ones that were written.
+//! * [`memory`]: what earlier runs leave for the next plan.
+//! * [`lock`]: one apply at a time.
+
+pub mod chain;
+pub mod entry;
+pub mod journal;
+pub mod lock;
+pub mod memory;
+pub mod store;
+
+pub use chain::{Finding, Report, verify};
+pub use entry::{Record, Status};
+pub use journal::{Journal, JournalError, Start};
+pub use lock::{Holder, Lock, LockError};
+pub use memory::memory;
+pub use store::{Disk, Head, Store};
+
+use std::path::{Path, PathBuf};
+
+/// Folder of everything that accord keeps beside the policies, below the root of
+/// the repository.
+pub const FOLDER: &str = ".accord";
+
+/// Folder of the journal: one file per run, and the head file.
+pub fn journal_folder(root: &Path) -> PathBuf {
+    root.join(FOLDER).join("journal")
+}

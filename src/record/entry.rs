@@ -1,0 +1,315 @@
+//! What one line of the journal says.
+//!
+//! Comes in: changes and their results. Goes out: records that serialise to one
+//! JSON line each. Refuses: the values of a change (their digest is kept) and
+//! whatever else is personal: names of accounts and groups, keys and handles are
+//! ids, a why is the directory's own words.
+
+use crate::model::{Action, Change, ChangeId, Instant, Object, Side};
+use crate::plan::PolicyMark;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// What the first record of the first run has as the hash before it.
+pub const NOTHING_BEFORE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Longest why that is kept, in characters.
+const WHY: usize = 400;
+
+/// One line: its number in the run, the hash of the line before, the instant, and
+/// what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line<R> {
+    /// Number in the run, from 1.
+    pub seq: u64,
+    /// SHA-256 of the line before without its line break, lower-case hex; for the
+    /// first line of a run that of the last line of the run before.
+    pub prev: String,
+    /// When it was written, UTC.
+    pub at: Instant,
+    /// What it says.
+    pub record: R,
+}
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Record {
+    /// The first line of every run.
+    RunStarted(RunStarted),
+    /// A directory as the plan saw it: how many, for the doubt about shrunken reads.
+    Seen(Seen),
+    /// Members that nobody declared, as the plan saw them.
+    Undeclared(Undeclared),
+    /// A change that is about to be sent. It is on disk before anything is.
+    Intent(Intent),
+    /// What became of a change: its only final result.
+    Outcome(Outcome),
+    /// What a read after the writes showed.
+    Verified(Verified),
+    /// The last line of a run that was not killed.
+    RunEnded(RunEnded),
+}
+
+/// Which run, of which plan, after which run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// The run's id, also its file's name.
+    pub run: String,
+    /// The run before, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Torn ends of earlier files that a kill left; they stay where they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovered: Vec<Torn>,
+    /// What the head file promised and the files no longer hold. Never written by
+    /// a kill: somebody cut the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+    /// Digest of the plan that is executed.
+    pub plan: String,
+    /// Which policies.
+    pub policy: PolicyMark,
+    /// Version of accord.
+    pub version: String,
+    /// Who runs it, where the caller knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The ticket of an `--allow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+}
+
+/// Bytes at the end of a file that are no whole record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Torn {
+    /// Whose file.
+    pub run: String,
+    /// How many whole records stand before them.
+    pub records: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Their SHA-256, lower-case hex, so that nothing can hide in them later.
+    pub sha256: String,
+}
+
+/// How much of a directory a complete read showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Name of the directory.
+    pub directory: String,
+    /// Accounts.
+    pub accounts: u64,
+    /// Groups.
+    pub groups: u64,
+}
+
+/// Members of a directory's groups that nobody declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undeclared {
+    /// Name of the directory.
+    pub directory: String,
+    /// (group, account or other member), sorted.
+    pub members: Vec<(String, String)>,
+}
+
+/// A change without its values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Number in the plan.
+    pub change: ChangeId,
+    /// Name of the directory.
+    pub directory: String,
+    /// What is done.
+    pub action: Action,
+    /// To what.
+    pub object: Object,
+    /// The new name of a rename.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Key of the person concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// Digest of the values before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Digest of the values after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// When the access ends, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Instant>,
+    /// What had to be done first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<ChangeId>,
+}
+
+/// The final result of one change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Number in the plan.
+    pub change: ChangeId,
+    /// What became of it.
+    pub result: Status,
+    /// Why, where it is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Handle of an object that the change made or moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Acknowledged by the directory, or found in effect.
+    Done,
+    /// Accepted by the directory, in effect later.
+    Pending,
+    /// What was planned against no longer holds.
+    Conflict,
+    /// The directory does not allow it.
+    Refused,
+    /// The directory was not reachable, or asked too often to wait; certainly not done.
+    Broken,
+    /// Acknowledged, but a read showed that nothing changed.
+    NotInEffect,
+    /// No answer came, and no read could tell either.
+    Unknown,
+    /// Something that it needs was not done.
+    Skipped,
+    /// The run was stopped before it was sent.
+    NotStarted,
+}
+
+impl Status {
+    /// The word of the journal and of the table that people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Pending => "pending",
+            Self::Conflict => "conflict",
+            Self::Refused => "refused",
+            Self::Broken => "broken",
+            Self::NotInEffect => "not-in-effect",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+            Self::NotStarted => "not-started",
+        }
+    }
+
+    /// Whether what needs the change may go on.
+    pub fn is_done(self) -> bool {
+        self == Self::Done
+    }
+}
+
+/// What a read after the writes of a directory showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Name of the directory.
+    pub directory: String,
+    /// Changes that were found in effect, ascending.
+    pub in_effect: Vec<ChangeId>,
+    /// Changes that the directory acknowledged and that had no effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_in_effect: Vec<ChangeId>,
+    /// Changes whose object could not be read; why is in `why`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_read: Vec<ChangeId>,
+    /// Why something could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunEnded {
+    /// Result word → number of changes.
+    pub totals: BTreeMap<String, u64>,
+    /// Why the run ended before its plan did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+}
+
+impl Intent {
+    /// What the journal keeps of `change`.
+    pub fn of(change: &Change) -> Self {
+        let renames = matches!(change.action, Action::RenameAccount | Action::RenameGroup);
+        let name = change.after.as_ref().and_then(|after| after.get("name")).and_then(|values| values.first());
+        Self {
+            change: change.id,
+            directory: change.directory.clone(),
+            action: change.action,
+            object: change.object.clone(),
+            to: if renames { name.cloned() } else { None },
+            person: change.person.clone(),
+            before: change.before.as_ref().map(digest),
+            after: change.after.as_ref().map(digest),
+            ends: change.ends,
+            needs: change.needs.clone(),
+        }
+    }
+}
+
+/// Digest of one side of a change: of its canonical JSON (keys sorted, no spaces).
+pub fn digest(side: &Side) -> String {
+    sha256(&serde_json::to_vec(side).unwrap_or_default())
+}
+
+/// SHA-256 as lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let mut out = String::with_capacity(64);
+    for byte in digest {
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+/// A why that fits a line: cut, with the cut shown.
+pub fn shorten(why: &str) -> String {
+    match why.char_indices().nth(WHY) {
+        None => why.to_owned(),
+        Some((cut, _)) => format!("{} …", why.get(..cut).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_intent_keeps_ids_and_digests_only() {
+        let change = Change {
+            id: 3,
+            directory: "corp".into(),
+            action: Action::CreateAccount,
+            object: Object::account("maria.lopez"),
+            person: Some("maria.lopez".into()),
+            before: None,
+            after: Some(Side::from([("sn".to_owned(), vec!["Lopez-Secret".to_owned()])])),
+            because: vec![0],
+            ends: None,
+            needs: vec![1],
+        };
+        let text = serde_json::to_string(&Record::Intent(Intent::of(&change))).unwrap();
+        assert!(!text.contains("Lopez-Secret"), "{text}");
+        assert!(text.starts_with(r#"{"intent":{"change":3,"directory":"corp","action":"create-account""#), "{text}");
+    }
+
+    #[test]
+    fn the_hash_is_what_sha256sum_prints() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn a_long_why_is_cut_visibly() {
+        assert_eq!(shorten("short"), "short");
+        assert!(shorten(&"ä".repeat(1000)).ends_with("ä …"));
+    }
+}

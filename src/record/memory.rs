@@ -1,0 +1,140 @@
+//! What earlier runs leave for the next plan.
+//!
+//! Comes in: the journal's folder. Goes out: [`Memory`]: whose account is whose,
+//! when accord disabled it, since when a member is there undeclared, how large a
+//! directory was. Refuses: to be stopped by a torn line, and to judge the journal
+//! (that is `verify`).
+//!
+//! A change without a result (a kill, an answer that never came) may be in effect.
+//! For what only protects (whose an account is, since when it is disabled) it
+//! counts as done; the next plan reads the directory anyway.
+
+use super::entry::{Intent, Line, Outcome, Record, Status};
+use super::store;
+use crate::model::{Action, ChangeId, Instant};
+use crate::plan::{AccountMemory, Memory, Size};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+/// Reads every run of the journal's folder, oldest first. A folder that is not
+/// there leaves nothing to remember.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn memory(folder: &Path) -> io::Result<Memory> {
+    let mut memory = Memory::default();
+    for run in store::list(folder)?.0 {
+        let path = store::file_of(folder, &run);
+        store::refuse_symlink(&path)?;
+        let mut open = Open::default();
+        let mut lines = BufReader::new(File::open(path)?);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            if let Ok(Line { at, record, .. }) = serde_json::from_slice::<Line<Record>>(&line) {
+                open.take(at, record, &mut memory);
+            }
+            line.clear();
+        }
+        open.close(&mut memory);
+    }
+    Ok(memory)
+}
+
+/// Intents of one run that have no result yet.
+#[derive(Default)]
+struct Open {
+    intents: BTreeMap<ChangeId, (Instant, Intent)>,
+}
+
+impl Open {
+    fn take(&mut self, at: Instant, record: Record, memory: &mut Memory) {
+        match record {
+            Record::Intent(intent) => {
+                self.intents.insert(intent.change, (at, intent));
+            }
+            Record::Outcome(Outcome { change, result, .. }) => {
+                if let Some((intended, intent)) = self.intents.remove(&change) {
+                    match result {
+                        Status::Done | Status::Pending => done(&intent, at, memory),
+                        Status::Unknown => maybe(&intent, intended, memory),
+                        _ => {}
+                    }
+                }
+            }
+            Record::Seen(seen) => {
+                memory.sizes.insert(seen.directory, Size { accounts: seen.accounts, groups: seen.groups });
+            }
+            Record::Undeclared(seen) => {
+                let now: BTreeSet<_> = seen.members.into_iter().collect();
+                let gone = |(directory, group, member): &(String, String, String)| {
+                    *directory == seen.directory && !now.contains(&(group.clone(), member.clone()))
+                };
+                memory.undeclared.retain(|key, _| !gone(key));
+                for (group, member) in now {
+                    memory.undeclared.entry((seen.directory.clone(), group, member)).or_insert(at);
+                }
+            }
+            Record::RunStarted(_) | Record::Verified(_) | Record::RunEnded(_) => {}
+        }
+    }
+
+    fn close(self, memory: &mut Memory) {
+        for (at, intent) in self.intents.into_values() {
+            maybe(&intent, at, memory);
+        }
+    }
+}
+
+fn done(intent: &Intent, at: Instant, memory: &mut Memory) {
+    let Some(account) = &intent.object.account else { return };
+    let key = (intent.directory.clone(), account.clone());
+    match intent.action {
+        Action::DeleteAccount => {
+            memory.accounts.remove(&key);
+        }
+        Action::RenameAccount => {
+            let known = memory.accounts.remove(&key).unwrap_or_default();
+            let key = (intent.directory.clone(), intent.to.clone().unwrap_or_else(|| account.clone()));
+            let entry = memory.accounts.entry(key).or_default();
+            entry.person = intent.person.clone().or(known.person);
+            entry.disabled = known.disabled;
+        }
+        Action::DisableAccount => entry(intent, key, memory).disabled = Some(at),
+        Action::EnableAccount | Action::CreateAccount => entry(intent, key, memory).disabled = None,
+        _ if intent.person.is_some() => {
+            entry(intent, key, memory);
+        }
+        _ => {}
+    }
+}
+
+/// A change of which nobody knows whether it happened.
+fn maybe(intent: &Intent, at: Instant, memory: &mut Memory) {
+    let Some(account) = &intent.object.account else { return };
+    let key = (intent.directory.clone(), account.clone());
+    match intent.action {
+        Action::DisableAccount => entry(intent, key, memory).disabled = Some(at),
+        Action::CreateAccount => {
+            entry(intent, key, memory);
+        }
+        Action::RenameAccount => {
+            // Both names may be the account's.
+            let known = memory.accounts.get(&key).cloned().unwrap_or_default();
+            let key = (intent.directory.clone(), intent.to.clone().unwrap_or_else(|| account.clone()));
+            let entry = memory.accounts.entry(key).or_default();
+            entry.person = intent.person.clone().or(known.person);
+            entry.disabled = known.disabled;
+        }
+        _ => {}
+    }
+}
+
+fn entry<'m>(intent: &Intent, key: (String, String), memory: &'m mut Memory) -> &'m mut AccountMemory {
+    let entry = memory.accounts.entry(key).or_default();
+    if intent.person.is_some() {
+        entry.person.clone_from(&intent.person);
+    }
+    entry
+}
