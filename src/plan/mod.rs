@@ -3,6 +3,11 @@
 //! Comes in: a policy, what should be, what is. Goes out: a [`Plan`]: ordered,
 //! explained, limited, digested. Refuses: connections. Nothing here can write.
 
+pub mod compare;
+pub mod diff;
+pub mod draft;
+pub mod file;
+
 use crate::model::{Change, ChangeId, Instant};
 use crate::policy::{DirectoryId, Policy};
 use crate::provider::{Kind, Observed};

@@ -1,0 +1,157 @@
+//! The reviewed plan beside one derived afresh: what may still be executed.
+//!
+//! Comes in: the plan that was reviewed and the plan that the same inputs give now.
+//! Goes out: a verdict on each reviewed change, or the refusal of the whole.
+//! Refuses: to execute what is not derived identically, and what hangs on it.
+
+use super::draft::words;
+use super::{Filter, Plan};
+use crate::model::{Change, ChangeId};
+use std::collections::BTreeMap;
+
+/// Whether a reviewed change may be executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is derived identically.
+    Same {
+        /// The reviewed change.
+        id: ChangeId,
+        /// The derived change.
+        derived: ChangeId,
+    },
+    /// It is not: why.
+    Conflict {
+        /// The reviewed change.
+        id: ChangeId,
+        /// What is different now.
+        why: String,
+    },
+    /// It is derived identically but needs one that is a conflict.
+    Blocked {
+        /// The reviewed change.
+        id: ChangeId,
+        /// The reviewed change that it needs.
+        by: ChangeId,
+    },
+}
+
+/// Why a whole reviewed plan is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It was made with `--at`.
+    #[error("the plan was made with `--at`: it is for reading only; plan again without it")]
+    ReadOnly,
+    /// Other format, policies, or options.
+    #[error("{what} is `{now}` now, `{reviewed}` when it was reviewed; plan again and have that reviewed")]
+    Differs {
+        /// What differs.
+        what: &'static str,
+        /// In the reviewed plan.
+        reviewed: String,
+        /// In the derived plan.
+        now: String,
+    },
+}
+
+/// A verdict on each reviewed change, in the reviewed order.
+///
+/// # Errors
+/// [`Refused`] when the plans are not of the same policies, format or options.
+pub fn compare(reviewed: &Plan, derived: &Plan) -> Result<Vec<Verdict>, Refused> {
+    refuse(reviewed, derived)?;
+    let now: BTreeMap<_, &Change> = derived.changes.iter().map(|change| (change.key(), change)).collect();
+    let withheld: BTreeMap<_, &str> =
+        derived.withheld.iter().map(|held| (held.change.key(), held.reason.as_str())).collect();
+    let then: BTreeMap<_, &Change> = reviewed.changes.iter().map(|change| (change.key(), change)).collect();
+    // Which reviewed changes are derived identically, before their needs are asked.
+    let twins: Vec<Result<&Change, String>> = reviewed
+        .changes
+        .iter()
+        .map(|change| match now.get(&change.key()) {
+            Some(twin) => same(change, twin).map(|()| *twin),
+            None => Err(match withheld.get(&change.key()) {
+                Some(reason) => format!("withheld now: {reason}"),
+                None => "no longer derived: the directory, a date or a reference changed meanwhile".to_owned(),
+            }),
+        })
+        .collect();
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(twins.len());
+    for (change, twin) in reviewed.changes.iter().zip(twins) {
+        let verdict = match twin {
+            Err(why) => Verdict::Conflict { id: change.id, why },
+            Ok(twin) => match unreviewed(twin, derived, &then) {
+                Some(why) => Verdict::Conflict { id: change.id, why },
+                None => match blocked(change, reviewed, &verdicts) {
+                    Some(by) => Verdict::Blocked { id: change.id, by },
+                    None => Verdict::Same { id: change.id, derived: twin.id },
+                },
+            },
+        };
+        verdicts.push(verdict);
+    }
+    Ok(verdicts)
+}
+
+fn refuse(reviewed: &Plan, derived: &Plan) -> Result<(), Refused> {
+    if reviewed.read_only {
+        return Err(Refused::ReadOnly);
+    }
+    let commit = |plan: &Plan| plan.policy.commit.clone().unwrap_or_else(|| "none".to_owned());
+    let options = |filter: &Filter| serde_json::to_string(filter).unwrap_or_default();
+    let pairs = [
+        ("the format", reviewed.format.clone(), derived.format.clone()),
+        ("the commit of the policies", commit(reviewed), commit(derived)),
+        ("the digest of the policies", reviewed.policy.digest.clone(), derived.policy.digest.clone()),
+        ("the set of options", options(&reviewed.filter), options(&derived.filter)),
+    ];
+    for (what, reviewed, now) in pairs {
+        if reviewed != now {
+            return Err(Refused::Differs { what, reviewed, now });
+        }
+    }
+    Ok(())
+}
+
+/// Directory, object and action are equal already.
+fn same(reviewed: &Change, derived: &Change) -> Result<(), String> {
+    if reviewed.before != derived.before {
+        return Err("what it starts from is different now".to_owned());
+    }
+    if reviewed.after != derived.after {
+        return Err("what it would write is different now".to_owned());
+    }
+    if reviewed.ends != derived.ends {
+        let say = |end: Option<crate::model::Instant>| end.map_or_else(|| "no end".to_owned(), |end| end.to_string());
+        return Err(format!("it ends {} now, {} when it was reviewed", say(derived.ends), say(reviewed.ends)));
+    }
+    Ok(())
+}
+
+/// A step that must come first now and that nobody reviewed.
+fn unreviewed(twin: &Change, derived: &Plan, then: &BTreeMap<(&str, &crate::model::Object, crate::model::Action), &Change>) -> Option<String> {
+    let by_id = |id: ChangeId| derived.changes.get((id as usize).checked_sub(1)?);
+    twin.needs
+        .iter()
+        .filter_map(|need| by_id(*need))
+        .find(|need| !then.contains_key(&need.key()))
+        .map(|need| format!("`{}` must come first now, and was not reviewed", words(need)))
+}
+
+/// The first thing it needs, directly or through a barrier, that does not run.
+fn blocked(change: &Change, reviewed: &Plan, verdicts: &[Verdict]) -> Option<ChangeId> {
+    let stopped = |id: &ChangeId| {
+        let verdict = (*id as usize).checked_sub(1).and_then(|n| verdicts.get(n));
+        matches!(verdict, Some(Verdict::Conflict { .. } | Verdict::Blocked { .. }))
+    };
+    let count = reviewed.changes.len();
+    for need in &change.needs {
+        if stopped(need) {
+            return Some(*need);
+        }
+        let barrier = (*need as usize).checked_sub(count + 1).and_then(|n| reviewed.barriers.get(n));
+        if let Some(id) = barrier.and_then(|barrier| barrier.needs.iter().find(|id| stopped(id))) {
+            return Some(*id);
+        }
+    }
+    None
+}

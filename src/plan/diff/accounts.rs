@@ -1,0 +1,412 @@
+//! Accounts: created, updated, renamed, disabled, enabled, deleted.
+//!
+//! Comes in: both sides, sorted. Goes out: drafts, and the links by which
+//! memberships are compared. Refuses: an account that is protected, managed
+//! elsewhere, not proven to be the person's, or not read completely.
+
+use super::{Diff, Link, Links, Owner};
+use crate::model::state::AccountRef;
+use crate::model::{AccountId, Action, Enabled, Instant, Matching, Object, Side};
+use crate::plan::draft::{Draft, Fate, Found, Reason, Why};
+use crate::policy::settings::LeaverAction;
+use crate::resolve::Want;
+use std::collections::BTreeMap;
+
+/// What the merge could not pair by name.
+#[derive(Default)]
+struct Loose {
+    /// Desired accounts without a partner; `true` where the name is taken by somebody else's.
+    desired: Vec<(AccountId, Option<Box<Reason>>)>,
+    /// Observed accounts without a partner.
+    observed: Vec<AccountId>,
+}
+
+impl Diff<'_> {
+    /// Pairs the accounts of both sides and proposes what differs.
+    pub(super) fn accounts(&self, found: &mut Found) -> Links {
+        let mut links = Links {
+            of_desired: vec![Link::Absent; self.desired.state.account_count()],
+            of_observed: vec![Owner::Nobody; self.observed.account_count()],
+            renames: BTreeMap::new(),
+        };
+        let mut loose = Loose::default();
+        let mut left = self.desired.state.accounts().peekable();
+        let mut right = self.observed.accounts().peekable();
+        loop {
+            let order = match (left.peek(), right.peek()) {
+                (Some(desired), Some(observed)) => desired.key().cmp(observed.key()),
+                (Some(_), None) => std::cmp::Ordering::Less,
+                (None, Some(_)) => std::cmp::Ordering::Greater,
+                (None, None) => break,
+            };
+            let desired = if order.is_le() { left.next() } else { None };
+            let observed = if order.is_ge() { right.next() } else { None };
+            match (desired, observed) {
+                (Some(desired), Some(observed)) => self.paired(desired, observed, &mut links, &mut loose, found),
+                (Some(desired), None) => loose.desired.push((desired.id(), None)),
+                (None, Some(observed)) => loose.observed.push(observed.id()),
+                (None, None) => {}
+            }
+        }
+        self.moved(&mut loose, &mut links, found);
+        for (desired, taken) in loose.desired {
+            self.missing(desired, taken, &mut links, found);
+        }
+        for observed in loose.observed {
+            self.undeclared(observed, &mut links, found);
+        }
+        links
+    }
+
+    fn want(&self, desired: AccountId) -> Want {
+        self.desired.wants.get(desired.0 as usize).copied().unwrap_or(Want::NotNeeded)
+    }
+
+    fn paired(
+        &self,
+        desired: AccountRef<'_>,
+        observed: AccountRef<'_>,
+        links: &mut Links,
+        loose: &mut Loose,
+        found: &mut Found,
+    ) {
+        if self.known.account(observed.name()).is_some() {
+            links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), Link::Unread);
+            found.unknown += 1;
+            return;
+        }
+        match self.identity(desired, observed) {
+            Ok(()) => {
+                links.connect(desired.id(), observed.id(), Owner::Account(desired.id()), Link::Is(observed.id()));
+                self.compare(desired, observed, found);
+            }
+            Err(reason) if desired.person_id().is_some() && observed.person_id().is_some() => {
+                // Somebody else's account: each may still find its own under another name.
+                links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), Link::Absent);
+                loose.desired.push((desired.id(), Some(reason)));
+                loose.observed.push(observed.id());
+            }
+            Err(reason) => {
+                let link = self.unproven(desired, reason, found);
+                links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), link);
+            }
+        }
+    }
+
+    /// One withheld step stands for everything that hangs on the match.
+    fn unproven(&self, desired: AccountRef<'_>, reason: Box<Reason>, found: &mut Found) -> Link {
+        if matches!(self.want(desired.id()), Want::NotNeeded | Want::NotYet(_)) {
+            return Link::Unread;
+        }
+        let mut draft = self.about(Action::UpdateAccount, desired, desired.name(), Why::Declared);
+        draft.fate = Fate::Withheld(reason);
+        Link::Needs(found.push(draft))
+    }
+
+    /// Pairs what is left by stable id, then by what earlier runs matched: renames.
+    fn moved(&self, loose: &mut Loose, links: &mut Links, found: &mut Found) {
+        if loose.desired.is_empty() || loose.observed.is_empty() {
+            return;
+        }
+        let attribute = self.settings().accounts.id_attribute.as_deref().unwrap_or("id");
+        let matching: Matching = self.kind.matching(attribute);
+        let mut by_id: BTreeMap<String, usize> = BTreeMap::new();
+        let mut by_memory: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (n, (desired, _)) in loose.desired.iter().enumerate() {
+            let Some(account) = self.desired.state.account(*desired) else { continue };
+            if let Some(id) = account.person_id() {
+                by_id.insert(matching.key(id).into_owned(), n);
+            }
+            if let Some((_, person)) = self.person_of(account) {
+                by_memory.entry(&person.key).or_default().push(n);
+            }
+        }
+        let mut taken: BTreeMap<usize, AccountId> = BTreeMap::new();
+        loose.observed.retain(|id| {
+            let Some(observed) = self.observed.account(*id) else { return false };
+            let by_id = observed.person_id().and_then(|id| by_id.get(matching.key(id).as_ref()).copied());
+            let by_memory = || {
+                let person = self.remembered(observed.name())?.person.as_deref()?;
+                match by_memory.get(person)?.as_slice() {
+                    // Two accounts of one person cannot be told apart by the person.
+                    [one] => Some(*one),
+                    _ => None,
+                }
+            };
+            let partner = by_id.or_else(|| if observed.person_id().is_none() { by_memory() } else { None });
+            match partner {
+                Some(n) if self.known.account(observed.name()).is_none() => taken.insert(n, *id).is_some(),
+                _ => true,
+            }
+        });
+        let mut rest = Vec::new();
+        for (n, (desired, reason)) in std::mem::take(&mut loose.desired).into_iter().enumerate() {
+            match taken.get(&n).and_then(|id| self.observed.account(*id)).zip(self.desired.state.account(desired)) {
+                Some((observed, account)) => self.rename(account, observed, reason, links, found),
+                None => rest.push((desired, reason)),
+            }
+        }
+        loose.desired = rest;
+    }
+
+    fn rename(
+        &self,
+        desired: AccountRef<'_>,
+        observed: AccountRef<'_>,
+        taken: Option<Box<Reason>>,
+        links: &mut Links,
+        found: &mut Found,
+    ) {
+        links.connect(desired.id(), observed.id(), Owner::Account(desired.id()), Link::Is(observed.id()));
+        let staying = matches!(self.want(desired.id()), Want::Enabled | Want::OnLeave);
+        if staying && self.manages_accounts() && desired.name() != observed.name() {
+            if self.account_is_protected(observed.name()) || self.account_is_protected(desired.name()) {
+                found.note("protected", self.name(), observed.name(), "protected: it is not renamed".to_owned());
+            } else if self.known.accounts().is_some() {
+                found.unknown += 1;
+            } else {
+                let name = |name: &str| Side::from([("name".to_owned(), vec![name.to_owned()])]);
+                let mut draft = self
+                    .about(Action::RenameAccount, desired, observed.name(), Why::Declared)
+                    .sides(name(observed.name()), name(desired.name()));
+                if let Some(reason) = taken {
+                    draft.fate = Fate::Withheld(reason);
+                } else if let Some(reason) = self.still_listed(desired.name()) {
+                    draft.fate = Fate::Withheld(reason);
+                }
+                let rename = found.push(draft);
+                links.renames.insert(desired.id(), rename);
+            }
+        }
+        let first = found.drafts.len();
+        self.compare(desired, observed, found);
+        self.behind_rename(desired, observed, links, first, found);
+    }
+
+    /// What takes away runs under the old name and before the rename; everything
+    /// else under the new name and after it.
+    pub(super) fn behind_rename(
+        &self,
+        desired: AccountRef<'_>,
+        observed: AccountRef<'_>,
+        links: &Links,
+        first: usize,
+        found: &mut Found,
+    ) {
+        let Some(rename) = links.renames.get(&desired.id()).copied() else { return };
+        let mut before = Vec::new();
+        for (n, draft) in found.drafts.iter_mut().enumerate().skip(first) {
+            if draft.action().takes() {
+                draft.change.object.account = Some(observed.name().to_owned());
+                before.push(u32::try_from(n).unwrap_or(u32::MAX));
+            } else {
+                draft.needs.push(rename);
+            }
+        }
+        if let Some(draft) = found.drafts.get_mut(rename as usize) {
+            draft.needs.extend(before);
+        }
+    }
+
+    /// A draft about a desired account under the name it has at that moment.
+    fn about(&self, action: Action, desired: AccountRef<'_>, name: &str, why: Why) -> Draft {
+        let mut draft = self.draft(action, Object::account(name), why);
+        draft.account = Some(Self::number_of_desired(desired.id()));
+        if let Some((id, person)) = self.person_of(desired) {
+            draft.person = Some(id);
+            draft.change.person = Some(person.key.to_string());
+        }
+        draft
+    }
+
+    /// Proposes what differs between the two sides of one account.
+    fn compare(&self, desired: AccountRef<'_>, observed: AccountRef<'_>, found: &mut Found) {
+        if !self.manages_accounts() {
+            return;
+        }
+        let first = found.drafts.len();
+        let want = self.want(desired.id());
+        let (mut before, mut after) = (Side::new(), Side::new());
+        match want {
+            Want::Enabled | Want::OnLeave => {
+                (before, after) = self.account_sides(desired, observed);
+                self.end_sides(desired, observed, &mut before, &mut after);
+            }
+            Want::Left(_) => self.end_sides(desired, observed, &mut before, &mut after),
+            Want::NotNeeded | Want::NotYet(_) => {}
+        }
+        if !before.is_empty() || !after.is_empty() {
+            found.push(self.about(Action::UpdateAccount, desired, desired.name(), Why::Declared).sides(before, after));
+        }
+        match want {
+            Want::Enabled if observed.enabled() == Enabled::No => {
+                let draft = self.about(Action::EnableAccount, desired, desired.name(), Why::Declared);
+                let mut draft = draft.sides(enabled(false), enabled(true));
+                draft.change.ends = desired.ends();
+                found.push(draft);
+            }
+            Want::OnLeave => self.disable(desired, observed, Why::OnLeave, found),
+            Want::Left(end) => self.leaver(desired, observed, end, found),
+            _ => {}
+        }
+        if found.drafts.len() > first && self.account_is_protected(observed.name()) {
+            let words: Vec<&str> = found.drafts.iter().skip(first).map(|draft| draft.action().word()).collect();
+            let text = format!("protected: it is left as it is ({} would be next)", words.join(", "));
+            found.drafts.truncate(first);
+            found.note("protected", self.name(), observed.name(), text);
+        }
+    }
+
+    fn disable(&self, desired: AccountRef<'_>, observed: AccountRef<'_>, why: Why, found: &mut Found) {
+        if self.capabilities.disable && observed.enabled() == Enabled::Yes {
+            let draft = self.about(Action::DisableAccount, desired, observed.name(), why);
+            found.push(draft.sides(enabled(true), enabled(false)));
+        }
+    }
+
+    fn leaver(&self, desired: AccountRef<'_>, observed: AccountRef<'_>, end: Instant, found: &mut Found) {
+        let then = self.settings().leavers.then;
+        if then == LeaverAction::Report {
+            if observed.enabled() == Enabled::Yes {
+                let text = format!("left, ended {end}; `leavers` says report");
+                found.note("leaver", self.name(), observed.name(), text);
+            }
+            return;
+        }
+        let why = Why::Left(end);
+        self.disable(desired, observed, why, found);
+        if then == LeaverAction::Delete {
+            let hold = self.person_of(desired).and_then(|(_, person)| person.hold.as_deref());
+            let draft = self.about(Action::DeleteAccount, desired, observed.name(), why);
+            self.delete(draft, observed, Some(end), hold, found);
+        }
+    }
+
+    /// Deletion counts from the later of the person's end and the disable that was
+    /// journaled; without the latter it has not begun.
+    fn delete(
+        &self,
+        mut draft: Draft,
+        observed: AccountRef<'_>,
+        end: Option<Instant>,
+        hold: Option<&str>,
+        found: &mut Found,
+    ) {
+        let Ok(term) = crate::policy::date::term(&self.settings().leavers.delete_after) else { return };
+        let disabled = self.remembered(observed.name()).and_then(|memory| memory.disabled);
+        if self.capabilities.disable && (disabled.is_none() || observed.enabled() == Enabled::Yes) {
+            return;
+        }
+        let Some(from) = end.max(disabled) else { return };
+        if self.at < from.plus(term.seconds()) {
+            return;
+        }
+        if self.known.accounts().is_some() {
+            found.unknown += 1;
+            return;
+        }
+        if let Some(ticket) = hold {
+            draft.fate = Fate::Withheld(Reason::new(
+                format!("a hold ({ticket}) blocks every deletion of this person's accounts"),
+                "remove `hold:` from the person when the hold is over",
+            ));
+        }
+        let before = Side::from([("name".to_owned(), vec![observed.name().to_owned()])]);
+        found.push(draft.sides(before, Side::new()));
+    }
+
+    /// A desired account that is not there.
+    fn missing(&self, id: AccountId, taken: Option<Box<Reason>>, links: &mut Links, found: &mut Found) {
+        let Some(desired) = self.desired.state.account(id) else { return };
+        if self.want(id) != Want::Enabled {
+            if taken.is_some() {
+                links.set(id, Link::Unread);
+            }
+            return;
+        }
+        if !self.manages_accounts() {
+            links.set(id, if self.known.accounts().is_some() { Link::Unread } else { Link::Elsewhere });
+            return;
+        }
+        if self.known.accounts().or_else(|| self.known.account(desired.name())).is_some() {
+            found.unknown += 1;
+            links.set(id, Link::Unread);
+            return;
+        }
+        let mut draft = self
+            .about(Action::CreateAccount, desired, desired.name(), Why::Declared)
+            .sides(Side::new(), self.new_account(desired));
+        draft.change.ends = desired.ends();
+        if self.account_is_protected(desired.name()) {
+            draft.fate = Fate::Withheld(Reason::new(
+                format!("`{}` is protected in `{}`", desired.name(), self.name()),
+                "create it by hand, or narrow `protect.accounts`",
+            ));
+        } else if let Some(reason) = taken.or_else(|| self.still_listed(desired.name())) {
+            draft.fate = Fate::Withheld(reason);
+        }
+        let draft = found.push(draft);
+        links.set(id, Link::Needs(draft));
+    }
+
+    /// An observed account that no declared person has.
+    fn undeclared(&self, id: AccountId, links: &mut Links, found: &mut Found) {
+        let Some(observed) = self.observed.account(id) else { return };
+        let person = self.remembered(observed.name()).and_then(|memory| memory.person.as_deref());
+        let gone = person.is_some_and(|key| self.policy.person_named(key).is_none());
+        if self.known.account(observed.name()).is_some() {
+            return;
+        }
+        if !gone {
+            if self.known.accounts().is_none() && links.owner(id) == Owner::Nobody {
+                found.note("orphan-account", self.name(), observed.name(), "nobody declared this account");
+            }
+            return;
+        }
+        if let Some(cell) = links.of_observed.get_mut(id.0 as usize) {
+            *cell = Owner::Gone;
+        }
+        let then = self.settings().leavers.then;
+        if !self.manages_accounts() || then == LeaverAction::Report {
+            found.note("leaver", self.name(), observed.name(), "its person was declared and no longer is");
+            return;
+        }
+        if self.account_is_protected(observed.name()) {
+            found.note("protected", self.name(), observed.name(), "protected: a leaver's account is left as it is");
+            return;
+        }
+        let draft = |action| {
+            let mut draft = self.draft(action, Object::account(observed.name()), Why::Gone);
+            draft.account = Some(self.number_of_observed(id));
+            draft.change.person = person.map(str::to_owned);
+            draft
+        };
+        if self.capabilities.disable && observed.enabled() == Enabled::Yes {
+            found.push(draft(Action::DisableAccount).sides(enabled(true), enabled(false)));
+        }
+        if then == LeaverAction::Delete {
+            self.delete(draft(Action::DeleteAccount), observed, None, None, found);
+        }
+    }
+
+    /// The reason where some group still lists a name that no account has.
+    pub(super) fn still_listed(&self, name: &str) -> Option<Box<Reason>> {
+        let groups = self.listing(name, &self.kind.account_handle(name), false);
+        let first = groups.first()?;
+        Some(Reason::new(
+            format!(
+                "{} group{} of `{}` still list{} `{name}` although no account has the name (`{first}`): it would be a member at once",
+                groups.len(),
+                if groups.len() == 1 { "" } else { "s" },
+                self.name(),
+                if groups.len() == 1 { "s" } else { "" },
+            ),
+            format!("take the stale member out of `{first}` (`others: revoke` on the group does), then plan again"),
+        ))
+    }
+}
+
+/// The side that says whether an account can be used.
+fn enabled(yes: bool) -> Side {
+    Side::from([("enabled".to_owned(), vec![yes.to_string()])])
+}

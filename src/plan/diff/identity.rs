@@ -1,0 +1,94 @@
+//! Whose an account is: by stable id, by what earlier runs matched, or by `adopt`.
+//!
+//! Comes in: a desired and an observed account of one name. Goes out: proven, or a
+//! reason with a way out. Refuses: to believe a name alone.
+
+use super::Diff;
+use crate::model::state::AccountRef;
+use crate::plan::draft::Reason;
+use crate::plan::AccountMemory;
+use crate::policy::settings::AccountManage;
+use crate::policy::{Person, PersonId};
+
+impl Diff<'_> {
+    /// The person of a desired account.
+    pub(super) fn person_of(&self, desired: AccountRef<'_>) -> Option<(PersonId, &Person)> {
+        let id = *self.desired.people.get(desired.id().0 as usize)?;
+        Some((id, self.policy.people.get(id.0 as usize)?))
+    }
+
+    /// What earlier runs know of the account with that name.
+    pub(super) fn remembered(&self, account: &str) -> Option<&AccountMemory> {
+        if self.memory.accounts.is_empty() {
+            return None;
+        }
+        self.memory.accounts.get(&(self.name().to_owned(), account.to_owned()))
+    }
+
+    /// Whether the account can be believed to be the person's.
+    pub(super) fn identity(&self, desired: AccountRef<'_>, observed: AccountRef<'_>) -> Result<(), Box<Reason>> {
+        let settings = &self.settings().accounts;
+        let attribute = settings.id_attribute.as_deref().unwrap_or("id");
+        let person = self.person_of(desired);
+        let key = person.map_or("", |(_, person)| person.key.as_ref());
+        match (desired.person_id(), observed.person_id()) {
+            (Some(wanted), Some(held)) if self.same_id(wanted, held) => return Ok(()),
+            (Some(wanted), Some(held)) => return Err(self.conflict(key, wanted, observed.name(), held)),
+            _ => {}
+        }
+        if settings.manage == AccountManage::Reference || settings.adopt {
+            return Ok(());
+        }
+        match self.remembered(observed.name()).and_then(|memory| memory.person.as_deref()) {
+            Some(before) if before == key => return Ok(()),
+            Some(before) if !person.is_some_and(|(_, person)| person.adopt) => {
+                return Err(Reason::new(
+                    format!("`{}` in `{}` was matched to `{before}` before, not to `{key}`", observed.name(), self.name()),
+                    format!("`adopt: true` on `{key}`, or another account name under `accounts:`"),
+                ));
+            }
+            _ => {}
+        }
+        if person.is_some_and(|(_, person)| person.adopt) {
+            return Ok(());
+        }
+        Err(Reason::new(
+            format!(
+                "an account named `{}` is in `{}`, and nothing proves that it is that of `{key}`: its `{attribute}` says nothing",
+                observed.name(),
+                self.name()
+            ),
+            format!(
+                "`adopt: true` on `{key}` or on the accounts of `{}`, or write the id there",
+                self.name()
+            ),
+        ))
+    }
+
+    /// Whether two ids are one.
+    pub(super) fn same_id(&self, a: &str, b: &str) -> bool {
+        if a == b {
+            return true;
+        }
+        let attribute = self.settings().accounts.id_attribute.as_deref().unwrap_or("id");
+        let matching = self.kind.matching(attribute);
+        matching.key(a) == matching.key(b)
+    }
+
+    fn conflict(&self, key: &str, wanted: &str, account: &str, held: &str) -> Box<Reason> {
+        let holder = self
+            .policy
+            .people
+            .iter()
+            .find(|person| person.id.as_deref().is_some_and(|id| self.same_id(id, held)))
+            .map_or_else(|| "nobody declared".to_owned(), |person| format!("that of `{}`", person.key));
+        let attribute = self.settings().accounts.id_attribute.as_deref().unwrap_or("id");
+        Reason::new(
+            format!(
+                "`{account}` in `{}` carries {attribute} `{held}`, {holder}; `{key}` has `{wanted}`",
+                self.name()
+            ),
+            format!("another account name for `{key}` under `accounts:`, or correct the id"),
+        )
+    }
+}
