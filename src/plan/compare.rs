@@ -128,7 +128,11 @@ fn same(reviewed: &Change, derived: &Change) -> Result<(), String> {
 }
 
 /// A step that must come first now and that nobody reviewed.
-fn unreviewed(twin: &Change, derived: &Plan, then: &BTreeMap<(&str, &crate::model::Object, crate::model::Action), &Change>) -> Option<String> {
+fn unreviewed(
+    twin: &Change,
+    derived: &Plan,
+    then: &BTreeMap<(&str, &crate::model::Object, crate::model::Action), &Change>,
+) -> Option<String> {
     let by_id = |id: ChangeId| derived.changes.get((id as usize).checked_sub(1)?);
     twin.needs
         .iter()

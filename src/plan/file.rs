@@ -8,7 +8,7 @@
 //! One line per key and per element of a list, keys in the order of the types, maps
 //! sorted. The digest is SHA-256 over every byte before its own line.
 
-use super::{Plan, FORMAT};
+use super::{FORMAT, Plan};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
@@ -35,7 +35,9 @@ pub enum FileError {
         found: String,
     },
     /// The bytes are not those that were sealed.
-    #[error("the plan file says digest {claimed}, its content has {actual}: it was changed after it was made; make it again and have that reviewed")]
+    #[error(
+        "the plan file says digest {claimed}, its content has {actual}: it was changed after it was made; make it again and have that reviewed"
+    )]
     Digest {
         /// What it says.
         claimed: String,
@@ -131,9 +133,8 @@ pub fn read(bytes: &[u8]) -> Result<Plan, FileError> {
     if head.format != FORMAT {
         return Err(FileError::Format { found: head.format.chars().take(80).collect() });
     }
-    let (sealed, claimed) = text
-        .rsplit_once("\"digest\":\"")
-        .ok_or_else(|| FileError::NotCanonical("it has no digest".to_owned()))?;
+    let (sealed, claimed) =
+        text.rsplit_once("\"digest\":\"").ok_or_else(|| FileError::NotCanonical("it has no digest".to_owned()))?;
     let claimed: String = claimed.chars().take_while(|c| *c != '"').take(64).collect();
     let actual = hex(&Sha256::digest(sealed.as_bytes()));
     if claimed != actual {

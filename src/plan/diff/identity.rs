@@ -5,8 +5,8 @@
 
 use super::Diff;
 use crate::model::state::AccountRef;
-use crate::plan::draft::Reason;
 use crate::plan::AccountMemory;
+use crate::plan::draft::Reason;
 use crate::policy::settings::AccountManage;
 use crate::policy::{Person, PersonId};
 
@@ -43,7 +43,11 @@ impl Diff<'_> {
             Some(before) if before == key => return Ok(()),
             Some(before) if !person.is_some_and(|(_, person)| person.adopt) => {
                 return Err(Reason::new(
-                    format!("`{}` in `{}` was matched to `{before}` before, not to `{key}`", observed.name(), self.name()),
+                    format!(
+                        "`{}` in `{}` was matched to `{before}` before, not to `{key}`",
+                        observed.name(),
+                        self.name()
+                    ),
                     format!("`adopt: true` on `{key}`, or another account name under `accounts:`"),
                 ));
             }
@@ -58,10 +62,7 @@ impl Diff<'_> {
                 observed.name(),
                 self.name()
             ),
-            format!(
-                "`adopt: true` on `{key}` or on the accounts of `{}`, or write the id there",
-                self.name()
-            ),
+            format!("`adopt: true` on `{key}` or on the accounts of `{}`, or write the id there", self.name()),
         ))
     }
 
@@ -84,10 +85,7 @@ impl Diff<'_> {
             .map_or_else(|| "nobody declared".to_owned(), |person| format!("that of `{}`", person.key));
         let attribute = self.settings().accounts.id_attribute.as_deref().unwrap_or("id");
         Reason::new(
-            format!(
-                "`{account}` in `{}` carries {attribute} `{held}`, {holder}; `{key}` has `{wanted}`",
-                self.name()
-            ),
+            format!("`{account}` in `{}` carries {attribute} `{held}`, {holder}; `{key}` has `{wanted}`", self.name()),
             format!("another account name for `{key}` under `accounts:`, or correct the id"),
         )
     }

@@ -7,7 +7,7 @@
 //! Members are compared through one number per observed account (the group that
 //! marked it last), so that a group costs its members and no allocation.
 
-use super::groups::{first_names, Place};
+use super::groups::{Place, first_names};
 use super::{Diff, Link, Links, Owner};
 use crate::model::change::OtherMember;
 use crate::model::state::{AccountRef, GroupRef, Member};
@@ -175,7 +175,12 @@ impl Members {
             let mut draft = diff.grant(desired, account, position);
             draft.needs = needs;
             if diff.account_is_protected(account.name()) {
-                found.note("protected", diff.name(), account.name(), format!("protected: not granted {}", desired.name()));
+                found.note(
+                    "protected",
+                    diff.name(),
+                    account.name(),
+                    format!("protected: not granted {}", desired.name()),
+                );
                 continue;
             }
             if elsewhere {
