@@ -1,4 +1,135 @@
 //! WHAT WAS: the policy at a commit, and what the work tree is in git.
 //!
 //! Comes in: a repository and a revision. Goes out: the commit, whether files
-//! differ, and a source of policies at a commit. Refuses: to write to git.
+//! differ, and a source of policies at a commit. Refuses: to write to git, and to
+//! take a repository that git itself would not trust for none at all.
+//!
+//! * [`Revision`]: policies at a commit, for `--rev` and `--trusted`.
+//! * [`mark`]: which commit the work tree is at, for the plan file.
+
+mod revision;
+
+pub use revision::Revision;
+
+use crate::plan::PolicyMark;
+use git2::{ErrorCode, Repository, StatusOptions};
+use std::path::{Path, PathBuf};
+
+/// Git said no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {message}")]
+pub struct HistoryError {
+    /// What was tried, with the user's words in backticks.
+    pub what: String,
+    /// What git says.
+    pub message: String,
+    /// What to do next.
+    pub help: Option<String>,
+}
+
+impl HistoryError {
+    fn new(what: impl Into<String>, error: &git2::Error) -> Self {
+        let help = (error.code() == ErrorCode::Owner).then(|| {
+            "the repository belongs to another user; `git config --global --add safe.directory PATH` trusts it"
+                .to_owned()
+        });
+        let message = error.message().trim_end_matches('.').to_owned();
+        Self { what: what.into(), message, help }
+    }
+}
+
+/// Which commit the policies in `folder` (`…/policies`) are at. `dirty` is whether
+/// any file below it differs from that commit, is not in it, or is ignored by git
+/// and still a policy file. Without git there is no commit and nothing is dirty.
+/// The digest is left empty: the policy knows it.
+///
+/// # Errors
+/// When there is a repository and git cannot read it.
+pub fn mark(folder: &Path) -> Result<PolicyMark, HistoryError> {
+    let Some(place) = Place::find(folder)? else { return Ok(PolicyMark::default()) };
+    let head = match place.repository.head() {
+        Ok(head) => Some(head),
+        Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => None,
+        Err(error) => return Err(HistoryError::new("the current commit cannot be read", &error)),
+    };
+    let commit = match &head {
+        Some(head) => {
+            let commit = head.peel_to_commit();
+            Some(
+                commit
+                    .map_err(|error| HistoryError::new("the current commit cannot be read", &error))?
+                    .id()
+                    .to_string(),
+            )
+        }
+        None => None,
+    };
+    let branch =
+        head.as_ref().filter(|head| head.is_branch()).and_then(|head| head.shorthand().ok()).map(str::to_owned);
+    let dirty = place.is_dirty()?;
+    Ok(PolicyMark { commit, dirty, branch, digest: String::new() })
+}
+
+/// Whether git tracks `path` (a file, or any file below a folder): what accord
+/// writes for itself must not come from a commit.
+///
+/// # Errors
+/// When there is a repository and git cannot read it.
+pub fn is_tracked(path: &Path) -> Result<bool, HistoryError> {
+    let Some(place) = Place::find(path)? else { return Ok(false) };
+    let index = place.repository.index().map_err(|error| HistoryError::new("git's index cannot be read", &error))?;
+    let wanted = place.inside.to_string_lossy().into_owned();
+    let below = format!("{wanted}/");
+    Ok(index.iter().any(|entry| entry.path == wanted.as_bytes() || entry.path.starts_with(below.as_bytes())))
+}
+
+/// A path in its repository.
+struct Place {
+    repository: Repository,
+    /// The path relative to the work tree.
+    inside: PathBuf,
+}
+
+impl Place {
+    /// `None` where `path` is in no repository (or in a bare one).
+    fn find(path: &Path) -> Result<Option<Self>, HistoryError> {
+        let shown = path.display();
+        // A file that is not there yet is looked for where it would be.
+        let Some(real) = path.ancestors().find_map(|part| {
+            let real = part.canonicalize().ok()?;
+            let rest = path.strip_prefix(part).ok()?;
+            Some(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
+        }) else {
+            return Ok(None);
+        };
+        let start = real.ancestors().find(|part| part.is_dir()).unwrap_or(Path::new("/"));
+        let repository = match Repository::discover(start) {
+            Ok(repository) => repository,
+            Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(HistoryError::new(format!("the repository of `{shown}` cannot be opened"), &error));
+            }
+        };
+        let Some(root) = repository.workdir().and_then(|root| root.canonicalize().ok()) else { return Ok(None) };
+        let inside = real.strip_prefix(&root).map(Path::to_owned).unwrap_or_default();
+        Ok(Some(Self { repository, inside }))
+    }
+
+    fn is_dirty(&self) -> Result<bool, HistoryError> {
+        let mut options = StatusOptions::new();
+        options.include_untracked(true).recurse_untracked_dirs(true);
+        // An ignored policy file is read all the same.
+        options.include_ignored(true).recurse_ignored_dirs(true);
+        options.disable_pathspec_match(true);
+        if !self.inside.as_os_str().is_empty() {
+            options.pathspec(&self.inside);
+        }
+        let statuses = self.repository.statuses(Some(&mut options));
+        let statuses = statuses.map_err(|error| HistoryError::new("the work tree cannot be compared", &error))?;
+        let policy_file = |path: &[u8]| path.ends_with(b".yaml");
+        Ok(statuses.iter().any(|entry| !entry.status().is_ignored() || policy_file(entry.path_bytes())))
+    }
+}
+
+#[cfg(test)]
+mod tests;
