@@ -68,3 +68,18 @@ pub(super) fn error_word() -> impl fmt::Display {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     format!("{style}error{style:#}")
 }
+
+/// A value as JSON with a line break.
+///
+/// # Errors
+/// Never for the types of this program, whose keys are all text.
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| Failure::new(format!("no JSON: {error}")))?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// A format that a command does not have.
+pub(super) fn no_format(command: &str, format: super::args::Format) -> Failure {
+    Failure::new(format!("`accord {command}` does not write {}", format.word())).help("use --format text or --format json")
+}
