@@ -3,7 +3,7 @@
 //! Comes in: what went wrong. Goes out: words on stderr and an exit code. Refuses:
 //! backtraces and secrets (messages are made of names of settings, never values).
 
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal};
 use crate::diagnostic::Diagnostic;
 use crate::provider::ProviderError;
 use crate::render::escape;
@@ -80,7 +80,7 @@ impl Failure {
     }
 
     /// Prints the words on stderr. Findings were printed by whoever had the sources.
-    pub(super) fn report(&self, terminal: &Terminal) {
+    pub(super) fn report(&self, terminal: Terminal) {
         if let Self::Said(message, help, _) = self {
             terminal.say(&format!("{}: {}", terminal::error_word(), escape::terminal(message)));
             for line in help {
@@ -89,8 +89,6 @@ impl Failure {
         }
     }
 }
-
-use super::terminal;
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {

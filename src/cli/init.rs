@@ -38,7 +38,8 @@ pub(super) fn run(terminal: Terminal, _global: &Global, args: &InitArgs) -> Resu
         write(&args.folder.join(path), text)?;
         terminal.print(&format!("{path}\n"))?;
     }
-    let inside = if args.folder == Path::new(".") { String::new() } else { format!("cd {} && ", args.folder.display()) };
+    let inside =
+        if args.folder == Path::new(".") { String::new() } else { format!("cd {} && ", args.folder.display()) };
     terminal.say(&format!("Next: {inside}accord plan, then accord apply"));
     Ok(Exit::Done)
 }
@@ -69,7 +70,8 @@ fn ensure_absent(folder: &Path, files: &[(&str, String)]) -> Result<(), Failure>
         return Ok(());
     }
     let what = if there.is_empty() { "`policies`".to_owned() } else { there.join(", ") };
-    Err(Failure::new(format!("{what} is there already; nothing was written")).help("accord init FOLDER, with a new one"))
+    Err(Failure::new(format!("{what} is there already; nothing was written"))
+        .help("accord init FOLDER, with a new one"))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

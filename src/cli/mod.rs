@@ -1,9 +1,59 @@
-//! x
+//! The commands: the only user of clock, environment, terminal and secrets.
+//!
+//! Comes in: arguments. Goes out: data on stdout, everything else on stderr, an
+//! exit code. Refuses: to decide anything about access.
+//!
+//! One file per command; [`session`] strings the pipeline together for all of them.
+
 pub mod args;
 mod clock;
 mod failure;
+mod generate;
+mod init;
+mod progress;
+mod repository;
+mod secrets;
 mod terminal;
-/// x
-pub fn run(_a: impl IntoIterator<Item = std::ffi::OsString>) -> std::process::ExitCode {
-    failure::Exit::Done.into()
+
+use args::{Args, Command};
+use clap::Parser;
+use failure::{Exit, Failure};
+use std::ffi::OsString;
+use std::process::ExitCode;
+use terminal::Terminal;
+
+/// Runs one command line and prints what comes of it.
+///
+/// Exit codes: 0 done or nothing to do, 1 error (usage too), 2 changes present
+/// (`plan --detailed-exitcode`, `drift`), 3 something withheld.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(usage) => return usage_exit(&usage),
+    };
+    let terminal = Terminal::new(args.global.color);
+    match dispatch(terminal, args) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.report(terminal);
+            failure.exit().into()
+        }
+    }
+}
+
+/// clap exits with 2 on a usage error, which here means "changes present".
+fn usage_exit(usage: &clap::Error) -> ExitCode {
+    let exit = if usage.use_stderr() { Exit::Error } else { Exit::Done };
+    // A closed pipe while printing help is nobody's error.
+    let _ = usage.print();
+    exit.into()
+}
+
+fn dispatch(terminal: Terminal, args: Args) -> Result<Exit, Failure> {
+    let Args { global, command } = args;
+    match command {
+        Command::Init(args) => init::run(terminal, &global, &args),
+        Command::Generate(args) => generate::run(terminal, &global, &args),
+        _ => Err(Failure::new("not wired yet")),
+    }
 }

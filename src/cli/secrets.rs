@@ -98,7 +98,8 @@ fn inside(folder: &Path, what: &str, name: &str) -> Result<PathBuf, Failure> {
     if !plain {
         return Err(outside());
     }
-    let whole = |path: &Path| path.canonicalize().map_err(|error| Failure::file(path, &format!("read {what} from"), &error));
+    let whole =
+        |path: &Path| path.canonicalize().map_err(|error| Failure::file(path, &format!("read {what} from"), &error));
     let path = whole(&folder.join(name))?;
     if path.starts_with(whole(folder)?) { Ok(path) } else { Err(outside()) }
 }
@@ -178,6 +179,9 @@ mod tests {
         let empty = SecretRef::Command(vec!["true".to_owned()]);
         assert!(message(resolve(&global(&["--allow-exec"]), "corp", "bind", &empty)).contains("is empty"));
         let missing = SecretRef::Env("ACCORD_TEST_NOT_SET".to_owned());
-        assert!(message(resolve(&global(&[]), "corp", "bind", &missing)).contains("`ACCORD_TEST_NOT_SET`, which is not set"));
+        assert!(
+            message(resolve(&global(&[]), "corp", "bind", &missing))
+                .contains("`ACCORD_TEST_NOT_SET`, which is not set")
+        );
     }
 }

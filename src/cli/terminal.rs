@@ -81,5 +81,6 @@ pub(super) fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
 
 /// A format that a command does not have.
 pub(super) fn no_format(command: &str, format: super::args::Format) -> Failure {
-    Failure::new(format!("`accord {command}` does not write {}", format.word())).help("use --format text or --format json")
+    Failure::new(format!("`accord {command}` does not write {}", format.word()))
+        .help("use --format text or --format json")
 }

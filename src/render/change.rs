@@ -4,6 +4,7 @@
 //! escaped, that text and Markdown lay out. Refuses: layout.
 
 use super::outline::{facts, member_name};
+use super::plan_text::View;
 use crate::model::{Action, Change, Instant, Side};
 use crate::plan::{Fact, Plan};
 use jiff::tz::TimeZone;
@@ -15,7 +16,7 @@ const LONG_VALUE: usize = 60;
 
 /// What is done to the object, without its name: `disable the account`,
 /// `until 2027-01-01 00:00, role sre, ACC-1042`.
-pub(super) fn words(plan: &Plan, change: &Change, zone: &TimeZone) -> String {
+pub(super) fn words(plan: &Plan, change: &Change, view: &View) -> String {
     let done = match change.action {
         Action::CreateAccount => format!("create the account {}", account(change)),
         Action::RenameAccount => format!("rename the account {}", renamed(change)),
@@ -26,19 +27,19 @@ pub(super) fn words(plan: &Plan, change: &Change, zone: &TimeZone) -> String {
         Action::RenameGroup => format!("rename the group {}", renamed(change)),
         Action::DeleteGroup => "delete the group".to_owned(),
         Action::UpdateAccount | Action::UpdateGroup | Action::UpdateMembership => String::new(),
-        Action::Grant | Action::Revoke => membership(change),
+        Action::Grant | Action::Revoke => membership(change, view.by_group),
     };
     let until = match (change.action.gives(), change.ends) {
-        (true, Some(ends)) => format!("until {}", ends.civil(zone)),
+        (true, Some(ends)) => format!("until {}", ends.civil(&view.zone)),
         _ => String::new(),
     };
-    let because = if tells_person(change.action) { String::new() } else { because(plan, change) };
+    let because = if tells_person(change.action) && !view.by_group { String::new() } else { because(plan, change) };
     [done, until, because].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// Creating, enabling, disabling and deleting an account is explained by who the
 /// person is, which the line above already says.
-fn tells_person(action: Action) -> bool {
+pub(super) fn tells_person(action: Action) -> bool {
     matches!(action, Action::CreateAccount | Action::EnableAccount | Action::DisableAccount | Action::DeleteAccount)
 }
 
@@ -56,11 +57,12 @@ fn account(change: &Change) -> &str {
     change.object.account.as_deref().unwrap_or_default()
 }
 
-/// Which account it is, where that is not the person's key.
-fn membership(change: &Change) -> String {
+/// Which account it is, where that is not the person's key; by group whose it is.
+fn membership(change: &Change, by_group: bool) -> String {
     match (&change.object.account, &change.object.member, &change.person) {
+        (Some(account), _, Some(person)) if account != person && by_group => format!("of {person}"),
         (Some(account), _, Some(person)) if account != person => format!("as {account}"),
-        (None, Some(member), _) => member_name(member),
+        (None, Some(member), _) if !by_group => member_name(member),
         _ => String::new(),
     }
 }
@@ -132,22 +134,23 @@ fn quoted(value: &str) -> String {
     format!("\"{value}\"")
 }
 
-/// The words for a number of changes of one action: `4 grants`, `1 disabled`.
-pub(super) fn tally(action: Action) -> (&'static str, &'static str) {
+/// The words for one and for many changes of an action: `grant`, `grants`; of
+/// accounts and groups what was done: `account`, `accounts`, `created`.
+pub(super) fn tally(action: Action) -> (&'static str, &'static str, &'static str) {
     match action {
-        Action::DisableAccount => ("account disabled", "accounts disabled"),
-        Action::Revoke => ("revoke", "revokes"),
-        Action::CreateAccount => ("account created", "accounts created"),
-        Action::CreateGroup => ("group created", "groups created"),
-        Action::RenameAccount => ("account renamed", "accounts renamed"),
-        Action::RenameGroup => ("group renamed", "groups renamed"),
-        Action::UpdateAccount => ("account updated", "accounts updated"),
-        Action::UpdateGroup => ("group updated", "groups updated"),
-        Action::UpdateMembership => ("membership updated", "memberships updated"),
-        Action::Grant => ("grant", "grants"),
-        Action::EnableAccount => ("account enabled", "accounts enabled"),
-        Action::DeleteGroup => ("group deleted", "groups deleted"),
-        Action::DeleteAccount => ("account deleted", "accounts deleted"),
+        Action::Grant => ("grant", "grants", ""),
+        Action::Revoke => ("revoke", "revokes", ""),
+        Action::UpdateMembership => ("membership", "memberships", "updated"),
+        Action::CreateAccount => ("account", "accounts", "created"),
+        Action::EnableAccount => ("account", "accounts", "enabled"),
+        Action::DisableAccount => ("account", "accounts", "disabled"),
+        Action::UpdateAccount => ("account", "accounts", "updated"),
+        Action::RenameAccount => ("account", "accounts", "renamed"),
+        Action::DeleteAccount => ("account", "accounts", "deleted"),
+        Action::CreateGroup => ("group", "groups", "created"),
+        Action::UpdateGroup => ("group", "groups", "updated"),
+        Action::RenameGroup => ("group", "groups", "renamed"),
+        Action::DeleteGroup => ("group", "groups", "deleted"),
     }
 }
 

@@ -10,3 +10,6 @@ mod page;
 pub mod escape;
 pub mod plan_markdown;
 pub mod plan_text;
+
+#[cfg(test)]
+mod sample;

@@ -153,7 +153,7 @@ fn orders(plan: &Plan) -> BTreeMap<String, Order> {
             (Action::DisableAccount | Action::DeleteAccount, Some(_)) => Order::Leaving,
             (Action::CreateAccount | Action::EnableAccount, _) => Order::Joining,
             (_, Some(_)) => Order::Changing,
-            _ if change.object.account.is_some() || change.object.member.is_some() => Order::Undeclared,
+            _ if is_access(change) && change.action.takes() => Order::Undeclared,
             _ => Order::Groups,
         };
         let place = orders.entry(subject_name(change)).or_insert(order);
@@ -162,16 +162,15 @@ fn orders(plan: &Plan) -> BTreeMap<String, Order> {
     orders
 }
 
-/// The person's key; otherwise the account, the foreign member or the group.
+/// The person's key; otherwise the account, the member that goes, or the group.
 fn subject_name(change: &Change) -> String {
     let object = &change.object;
     match (&change.person, &object.account, &object.group) {
         (Some(person), _, _) => person.clone(),
         (None, Some(account), _) => account.clone(),
-        (None, None, group) => match (&object.member, group) {
-            (Some(member), _) => member_name(member),
-            (None, Some(group)) => format!("{}/{group}", change.directory),
-            (None, None) => change.directory.clone(),
+        (None, None, _) => match &object.member {
+            Some(member) if change.action.takes() => member_name(member),
+            _ => target(change),
         },
     }
 }

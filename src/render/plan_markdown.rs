@@ -70,7 +70,7 @@ fn withheld(out: &mut String, plan: &Plan, view: &View, outline: &outline::Outli
 /// `+ dana.wolf corp/payment-approvers`.
 fn object(plan: &Plan, change: &Change, view: &View) -> String {
     let who = change.person.as_deref().or(change.object.account.as_deref()).unwrap_or_default();
-    let what = if change.object.group.is_some() { String::new() } else { change::words(plan, change, &view.zone) };
+    let what = if change.object.group.is_some() { String::new() } else { change::words(plan, change, view) };
     let words = [change.action.word(), who, &outline::target(change), &what];
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -89,7 +89,7 @@ fn section(out: &mut String, plan: &Plan, view: &View, section: &Section<'_>, le
         for (n, change) in subject.changes.iter().take(*left).enumerate() {
             let words: Vec<_> = change::attributes(change, &view.zone)
                 .into_iter()
-                .chain(Some(change::words(plan, change, &view.zone)).filter(|words| !words.is_empty()))
+                .chain(Some(change::words(plan, change, view)).filter(|words| !words.is_empty()))
                 .collect();
             let written = change::place(plan, change)
                 .map(|fact| format!("{}:{}", fact.file.as_deref().unwrap_or_default(), fact.line.unwrap_or_default()));
@@ -119,4 +119,80 @@ fn notes(out: &mut String, plan: &Plan, view: &View) {
         let _ = writeln!(out, "- {}: {}", escaped(&name), escaped(&note.text));
     }
     let _ = writeln!(out, "\n</details>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn sections_fold_and_nothing_foreign_is_markup() {
+        let view = View { zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(), by_group: false, all: false };
+        insta::assert_snapshot!(plan(&sample::plan(), &view), @r#"
+        ### accord: 2 people gain, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
+
+        policies 4f2c1e9 on main · 2026-11-22 10:31 Europe/Berlin
+
+        - corp: 40112 accounts, 2310 groups, complete: 41 pages, contextCSN unchanged
+
+        **Withheld**
+
+        - grant dana.wolf corp/payment-approvers; grant omar.haddad corp/payment-approvers
+          - breaks payments-separation: also holds corp/payment-clerks
+          - to go on: take the other away, or an exception with an expiry
+
+        <details open><summary>Leaving (1)</summary>
+
+        | who | what | where | until, because | written |
+        |---|---|---|---|---|
+        | li.na (contractor, ended 2026-11-22 00:00) | disable account | corp | disable the account | policies/people/contractors.yaml:41 |
+        |  | revoke | corp/sre | was by role sre | policies/roles/platform.yaml:12 |
+
+        </details>
+
+        <details open><summary>Joining (1)</summary>
+
+        | who | what | where | until, because | written |
+        |---|---|---|---|---|
+        | maria.lopez (contractor of Initech, sponsor wei.chen) | create account | corp | cn "Maria Lopez"; mail "maria&#64;example.com"; create the account maria.lopez | policies/people/contractors.yaml:3 |
+        |  | grant | corp/sre | until 2027-01-01 00:00, role sre, ACC-1042 | policies/roles/platform.yaml:9 |
+        |  | grant | corp/vpn | as adm-mlopez, until 2027-01-01 00:00, role sre, ACC-1042 | policies/roles/platform.yaml:9 |
+
+        </details>
+
+        <details open><summary>Changing (1)</summary>
+
+        | who | what | where | until, because | written |
+        |---|---|---|---|---|
+        | wei.chen | update account | corp | title "Engineer" → "Lead \\u{1b}\[31mengineer"; title | policies/people/staff.yaml:118 |
+
+        </details>
+
+        <details open><summary>Nobody declared (1)</summary>
+
+        | who | what | where | until, because | written |
+        |---|---|---|---|---|
+        | tmp.admin | revoke | corp/vpn | added 2026-11-20 03:12 by cn=helpdesk; declare it or it goes |  |
+
+        </details>
+
+        <details open><summary>Groups (2)</summary>
+
+        | who | what | where | until, because | written |
+        |---|---|---|---|---|
+        | corp/all | grant | corp/all | group sre |  |
+        | corp/vpn | create group | corp/vpn | description "Network access"; create the group |  |
+
+        </details>
+
+        <details><summary>Noted (1)</summary>
+
+        - corp old.admin: nobody declared this account; it is kept
+
+        </details>
+
+        Next: 2027-01-01 00:00 maria.lopez loses corp/sre, corp/vpn
+        "#);
+    }
 }

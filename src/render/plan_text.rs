@@ -7,7 +7,7 @@ use super::change;
 use super::outline::{self, Held, Next, Outline, Section, Subject, Totals};
 use super::page::{Line, Page, Tone, count, counted};
 use crate::model::{Action, Change};
-use crate::plan::{DirectoryMark, Note, Plan};
+use crate::plan::{DirectoryMark, Fact, Note, Plan};
 use jiff::tz::TimeZone;
 
 /// So many changes are shown unless everything is asked for.
@@ -85,11 +85,7 @@ pub(super) fn totals(totals: &Totals) -> String {
             _ => format!("{gain}, {lose} {}", if totals.lose == 1 { "loses" } else { "lose" }),
         });
     }
-    let actions: Vec<_> = ORDER
-        .iter()
-        .filter_map(|action| totals.actions.get(action).map(|number| (change::tally(*action), *number)))
-        .map(|((one, many), number)| counted(number, one, many))
-        .collect();
+    let actions = actions(totals);
     if !actions.is_empty() {
         parts.push(actions.join(", "));
     }
@@ -97,6 +93,23 @@ pub(super) fn totals(totals: &Totals) -> String {
         parts.push(format!("{} withheld", count(totals.withheld)));
     }
     parts.join(" · ")
+}
+
+/// `4 grants`, `1 account created`, `1 disabled`: a noun is said once.
+fn actions(totals: &Totals) -> Vec<String> {
+    let mut said = "";
+    let mut parts = Vec::new();
+    for action in ORDER {
+        let Some(number) = totals.actions.get(&action) else { continue };
+        let (one, many, done) = change::tally(action);
+        parts.push(match done {
+            "" => counted(*number, one, many),
+            done if said == one => format!("{} {done}", count(*number)),
+            done => format!("{} {done}", counted(*number, one, many)),
+        });
+        said = one;
+    }
+    parts
 }
 
 /// The order of the totals: memberships, accounts, groups.
@@ -207,28 +220,30 @@ impl Writer<'_> {
         let mut line =
             Line::indented(2).word(tone(section.symbol), &symbol).say(" ").word(Tone::Heading, &subject.name);
         if let Some(fact) = subject.about {
-            line = line.say("  ").say(&fact.text).place(fact.file.as_deref(), fact.line);
+            line = placed(line.say("  ").say(&fact.text), Some(fact));
         }
         self.page.line(line);
         for change in subject.changes.iter().take(shown) {
-            self.change(change);
+            self.change(change, subject.about);
         }
     }
 
-    fn change(&mut self, change: &Change) {
+    fn change(&mut self, change: &Change, said: Option<&Fact>) {
         let symbol = change.action.symbol();
-        let name = if self.view.by_group { subject_in_group(change) } else { outline::target(change) };
-        let mut words = change::words(self.plan, change, &self.view.zone);
+        let mut words = change::words(self.plan, change, self.view);
         let mut attributes = change::attributes(change, &self.view.zone);
         // What an update is about is its first attribute, not an empty line above it.
-        if change.action.symbol() == '~' && !attributes.is_empty() {
+        if symbol == '~' && !attributes.is_empty() {
             let first = attributes.remove(0);
             words = if words.is_empty() { first } else { format!("{first}   {words}") };
         }
+        let name = if self.view.by_group { subject_in_group(change) } else { outline::target(change) };
         let line = Line::indented(6).word(tone(symbol), &symbol.to_string()).say(" ").say(&name);
         let line = if words.is_empty() { line } else { line.column(WORDS_COLUMN).say(&words) };
         let place = change::place(self.plan, change);
-        self.page.line(line.place(place.and_then(|fact| fact.file.as_deref()), place.and_then(|fact| fact.line)));
+        // The heading has said it already.
+        let place = if said.is_some() && place == said { None } else { place };
+        self.page.line(placed(line, place));
         for attribute in attributes {
             self.page.line(Line::default().column(WORDS_COLUMN).say(&attribute));
         }
@@ -244,11 +259,11 @@ impl Writer<'_> {
             let line = if who.is_empty() { line } else { line.word(Tone::Heading, who).say("  ") };
             let what = match change.action {
                 Action::Grant | Action::Revoke | Action::UpdateMembership => String::new(),
-                _ => format!("  {}", change::words(self.plan, change, &self.view.zone)),
+                _ => format!("  {}", change::words(self.plan, change, self.view)),
             };
             let place = change::place(self.plan, change);
             let line = line.say(&outline::target(change)).say(&what);
-            self.page.line(line.place(place.and_then(|fact| fact.file.as_deref()), place.and_then(|fact| fact.line)));
+            self.page.line(placed(line, place));
         }
         let more = held.changes.len() - shown;
         if more > 0 {
@@ -299,11 +314,106 @@ impl Writer<'_> {
     }
 }
 
-/// The account of a change, or what else is a member; nothing for the group itself.
+/// The line with `file:line` of a fact.
+fn placed(line: Line, fact: Option<&Fact>) -> Line {
+    line.place(fact.and_then(|fact| fact.file.as_deref()), fact.and_then(|fact| fact.line))
+}
+
+/// The account of a change, or what else is a member; the group itself is the heading.
 fn subject_in_group(change: &Change) -> String {
     match (&change.object.account, &change.object.member) {
         (Some(account), _) => account.clone(),
         (None, Some(member)) => outline::member_name(member),
-        (None, None) => change.action.word().replace('-', " "),
+        (None, None) => "group".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn shown(by_group: bool, all: bool) -> String {
+        let view = View { zone: TimeZone::get("Europe/Berlin").unwrap(), by_group, all };
+        anstream::adapter::strip_str(&plan(&sample::plan(), &view)).to_string()
+    }
+
+    #[test]
+    fn by_person_most_urgent_first() {
+        insta::assert_snapshot!(shown(false, false), @r#"
+        policies 4f2c1e9 on main · 2026-11-22 10:31 Europe/Berlin
+        corp  40,112 accounts, 2,310 groups   complete: 41 pages, contextCSN unchanged
+
+        Leaving
+          ✗ li.na  contractor, ended 2026-11-22 00:00                             policies/people/contractors.yaml:41
+              ! corp                disable the account
+              - corp/sre            was by role sre                               policies/roles/platform.yaml:12
+        Joining
+          + maria.lopez  contractor of Initech, sponsor wei.chen                  policies/people/contractors.yaml:3
+              + corp                create the account maria.lopez
+                                    cn "Maria Lopez"
+                                    mail "maria@example.com"
+              + corp/sre            until 2027-01-01 00:00, role sre, ACC-1042    policies/roles/platform.yaml:9
+              + corp/vpn            as adm-mlopez, until 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9
+        Changing
+          ~ wei.chen
+              ~ corp                title "Engineer" → "Lead \u{1b}[31mengineer"   title  policies/people/staff.yaml:118
+        Nobody declared
+          ? tmp.admin
+              - corp/vpn            added 2026-11-20 03:12 by cn=helpdesk; declare it or it goes
+        Groups
+          ~ corp/all
+              + corp/all            group sre
+          ~ corp/vpn
+              + corp/vpn            create the group
+                                    description "Network access"
+        Withheld
+          + dana.wolf  corp/payment-approvers                                     policies/roles/finance.yaml:31
+          + omar.haddad  corp/payment-approvers                                   policies/roles/finance.yaml:31
+              breaks payments-separation: also holds corp/payment-clerks
+              to go on: take the other away, or an exception with an expiry
+        Noted
+          ? corp old.admin          nobody declared this account; it is kept
+
+        2 people gain, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
+        Next: 2027-01-01 00:00 maria.lopez loses corp/sre, corp/vpn
+        "#);
+    }
+
+    #[test]
+    fn by_group() {
+        insta::assert_snapshot!(shown(true, false), @r#"
+        policies 4f2c1e9 on main · 2026-11-22 10:31 Europe/Berlin
+        corp  40,112 accounts, 2,310 groups   complete: 41 pages, contextCSN unchanged
+
+        Accounts
+          ~ corp
+              ! li.na               disable the account, contractor, ended 2026-11-22 00:00  policies/people/contractors.yaml:41
+              + maria.lopez         create the account maria.lopez, contractor of Initech, sponsor wei.chen  policies/people/contractors.yaml:3
+                                    cn "Maria Lopez"
+                                    mail "maria@example.com"
+              ~ wei.chen            title "Engineer" → "Lead \u{1b}[31mengineer"   title  policies/people/staff.yaml:118
+        Groups
+          ~ corp/all
+              + group sre
+          ~ corp/sre
+              - li.na               was by role sre                               policies/roles/platform.yaml:12
+              + maria.lopez         until 2027-01-01 00:00, role sre, ACC-1042    policies/roles/platform.yaml:9
+          ~ corp/vpn
+              - tmp.admin           added 2026-11-20 03:12 by cn=helpdesk; declare it or it goes
+              + adm-mlopez          of maria.lopez, until 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9
+              + group               create the group
+                                    description "Network access"
+        Withheld
+          + dana.wolf  corp/payment-approvers                                     policies/roles/finance.yaml:31
+          + omar.haddad  corp/payment-approvers                                   policies/roles/finance.yaml:31
+              breaks payments-separation: also holds corp/payment-clerks
+              to go on: take the other away, or an exception with an expiry
+        Noted
+          ? corp old.admin          nobody declared this account; it is kept
+
+        2 people gain, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
+        Next: 2027-01-01 00:00 maria.lopez loses corp/sre, corp/vpn
+        "#);
     }
 }
