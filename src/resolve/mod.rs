@@ -6,9 +6,22 @@
 //! directories, and to guess: a set has a *sure* and a *possible* reading, and what
 //! hangs on something unread is *unsettled*.
 
+mod graph;
+mod rules;
+mod select;
+mod sets;
+mod span;
+mod term;
+mod times;
+mod tree;
+
+pub use times::instants;
+
 use crate::model::{Instant, State};
-use crate::policy::{EntryId, GroupId, PersonId, RoleId};
+use crate::policy::{EntryId, GroupId, Holding, PersonId, Policy, RoleId};
+use sets::{Node, Nodes};
 use std::collections::BTreeMap;
+use times::{Facts, Times};
 
 /// What is known of groups that are managed elsewhere (and of the directories' own
 /// exact groups nothing is needed: their members are what the policy says).
@@ -39,6 +52,29 @@ pub enum Via {
     Directory,
 }
 
+impl Via {
+    const ROLES: u32 = 1 << 31;
+
+    /// The way as one small number, kept beside a membership in a state: entries
+    /// by their number, roles by theirs with the highest bit set.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Entry(entry) => entry.0,
+            Self::Role(role) => role.0 | Self::ROLES,
+            Self::Directory => u32::MAX,
+        }
+    }
+
+    /// The way with that number.
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            u32::MAX => Self::Directory,
+            n if n & Self::ROLES != 0 => Self::Role(RoleId(n & !Self::ROLES)),
+            n => Self::Entry(EntryId(n)),
+        }
+    }
+}
+
 /// One person in one set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Held {
@@ -48,6 +84,82 @@ pub struct Held {
     pub via: Via,
     /// When it ends, as far as is written; `None` is no end.
     pub ends: Option<Instant>,
+}
+
+/// Who is in which role and group at an instant, until when, and through what.
+#[derive(Debug, Clone)]
+pub struct Resolution {
+    times: Times,
+    nodes: Nodes,
+}
+
+/// Resolves the policy at an instant. Reference groups that `references` lacks count
+/// as not read.
+pub fn resolve(policy: &Policy, references: &References, at: Instant) -> Resolution {
+    let facts = Facts::new(policy, at);
+    let nodes = sets::resolve(&facts, references);
+    Resolution { times: facts.times, nodes }
+}
+
+impl Resolution {
+    /// The instant that was resolved.
+    pub fn at(&self) -> Instant {
+        self.times.at
+    }
+
+    /// Sure members of a group, by person.
+    pub fn members(&self, group: GroupId) -> impl ExactSizeIterator<Item = Held> + '_ {
+        self.held_in(Holding::Group(group))
+    }
+
+    /// Sure members of a role, by person.
+    pub fn role_members(&self, role: RoleId) -> impl ExactSizeIterator<Item = Held> + '_ {
+        self.held_in(Holding::Role(role))
+    }
+
+    /// Sure members of a role or group, by person.
+    pub fn held_in(&self, holding: Holding) -> impl ExactSizeIterator<Item = Held> + '_ {
+        static NOBODY: Node = Node::nobody();
+        let node = self.nodes.get(holding).unwrap_or(&NOBODY);
+        node.sure.iter().enumerate().map(move |(n, span)| Held {
+            person: PersonId(span.person),
+            via: node.via(n),
+            ends: self.times.instant(span.tick),
+        })
+    }
+
+    /// Whether, through what and until when a person surely holds something.
+    pub fn held(&self, person: PersonId, holding: Holding) -> Option<Held> {
+        let node = self.nodes.get(holding)?;
+        let n = node.sure.binary_search_by_key(&person.0, |span| span.person).ok()?;
+        let ends = self.times.instant(node.sure.get(n)?.tick);
+        Some(Held { person, via: node.via(n), ends })
+    }
+
+    /// Possible members (expired included, unknown counts as yes), by person. `None`
+    /// where being in the role or group takes nothing away from anybody: it was not
+    /// worked out then.
+    pub fn possible(&self, holding: Holding) -> Option<impl Iterator<Item = PersonId> + '_> {
+        let possible = self.nodes.get(holding)?.possible()?;
+        Some(possible.iter().filter(|span| span.tick == 0).map(|span| PersonId(span.person)))
+    }
+
+    /// People whose membership hangs on a reference that was not read: neither in
+    /// nor out. Sorted.
+    pub fn unsettled(&self, group: GroupId) -> impl ExactSizeIterator<Item = PersonId> + '_ {
+        self.unsettled_in(Holding::Group(group))
+    }
+
+    /// The same for a role or group.
+    pub fn unsettled_in(&self, holding: Holding) -> impl ExactSizeIterator<Item = PersonId> + '_ {
+        let list = self.nodes.get(holding).map_or(&[][..], |node| node.unsettled.as_slice());
+        list.iter().map(|person| PersonId(*person))
+    }
+
+    /// Number of sure memberships in groups.
+    pub fn membership_count(&self) -> usize {
+        self.nodes.list.iter().skip(self.nodes.roles).map(|node| node.sure.len()).sum()
+    }
 }
 
 /// What one directory should hold.

@@ -182,7 +182,7 @@ impl Checker<'_> {
         let mut texts: Vec<Box<str>> = Vec::new();
         let mut numbers = Vec::new();
         for element in &list.elements {
-            match self.constant(element) {
+            match Self::constant(element) {
                 Some(Node::Text(text)) => texts.push(text),
                 Some(Node::Number(number)) => numbers.push(number),
                 _ => {
@@ -201,7 +201,7 @@ impl Checker<'_> {
         }
     }
 
-    fn constant(&mut self, part: &IdedExpr) -> Option<Node> {
+    fn constant(part: &IdedExpr) -> Option<Node> {
         match &part.expr {
             Expr::Literal(LiteralValue::String(text)) => Some(Node::Text(text.inner().into())),
             Expr::Literal(LiteralValue::Int(number)) => Some(Node::Number(*number.inner())),
@@ -255,7 +255,7 @@ impl Checker<'_> {
                 Typed::flag(Node::Not(Box::new(typed)))
             }
             (operators::CONDITIONAL, None, [condition, yes, no]) => self.conditional([condition, yes, no], depth),
-            (operators::NEGATE, None, [_]) => match self.constant(part) {
+            (operators::NEGATE, None, [_]) => match Self::constant(part) {
                 Some(node) => Typed { node, types: TypeSet::NUMBER },
                 None => self.no_arithmetic(part, "-"),
             },

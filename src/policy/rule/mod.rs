@@ -124,7 +124,7 @@ pub fn attribute<'p>(
 }
 
 /// One attribute of a person in one position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attribute<'p> {
     /// A fixed field.
     Fixed(&'p str),

@@ -148,7 +148,7 @@ fn theirs(text: &str, values: &Values) -> Verdict {
                 Value::Text(text) => cel::Value::from(text.as_ref()),
                 Value::Number(number) => cel::Value::from(*number),
                 Value::Flag(flag) => cel::Value::from(*flag),
-                Value::List(list) => cel::Value::from(list.iter().map(|t| t.to_string()).collect::<Vec<_>>()),
+                Value::List(list) => cel::Value::from(list.iter().map(ToString::to_string).collect::<Vec<_>>()),
             };
             ((*name).into(), value)
         })
