@@ -6,11 +6,14 @@
 
 pub mod access;
 pub mod date;
+mod diagnose;
 pub mod glob;
+pub mod load;
 pub mod people;
 pub mod rule;
 pub mod settings;
 pub mod written;
+pub mod yaml;
 
 pub use access::{
     Breach, Constraint, Entry, EntryId, Exception, Grant, Group, GroupId, Holding, Manage, Role, RoleId, RuleId,

@@ -51,7 +51,7 @@ impl InMemory {
 
 impl Source for InMemory {
     fn files(&self) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
-        ensure_accord_yaml(&self.0).map_err(|missing| vec![missing])?;
+        ensure_accord_yaml(&self.0).map_err(|missing| vec![*missing])?;
         Ok(self.0.clone())
     }
 }
@@ -62,10 +62,11 @@ impl Source for InMemory {
 ///
 /// # Errors
 /// One finding that says how to make the file.
-pub fn ensure_accord_yaml(files: &[SourceFile]) -> Result<(), Diagnostic> {
+pub fn ensure_accord_yaml(files: &[SourceFile]) -> Result<(), Box<Diagnostic>> {
     if files.iter().any(|file| file.path.as_ref() == ACCORD_YAML) {
         return Ok(());
     }
-    Err(Diagnostic::error("no-accord-yaml", format!("there is no `{ACCORD_YAML}`"))
-        .help("it names the organisation and its directories; `accord init` writes one to start from"))
+    let missing = Diagnostic::error("no-accord-yaml", format!("there is no `{ACCORD_YAML}`"))
+        .help("it names the organisation and its directories; `accord init` writes one to start from");
+    Err(Box::new(missing))
 }

@@ -25,7 +25,7 @@ impl WorkTree {
     ///
     /// # Errors
     /// When `folder` is not a folder, or is a symlink.
-    pub fn open(folder: &Path) -> Result<Self, Diagnostic> {
+    pub fn open(folder: &Path) -> Result<Self, Box<Diagnostic>> {
         let shown = folder.display();
         let metadata = fs::symlink_metadata(folder).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Diagnostic::error("no-policies", format!("there is no folder `{shown}`"))
@@ -33,11 +33,12 @@ impl WorkTree {
             _ => Diagnostic::error("unreadable", format!("`{shown}` cannot be read: {error}")),
         })?;
         if metadata.is_symlink() {
-            return Err(symlink(&shown.to_string()));
+            return Err(Box::new(symlink(&shown.to_string())));
         }
         if !metadata.is_dir() {
-            return Err(Diagnostic::error("no-policies", format!("`{shown}` is not a folder"))
-                .help("`--policies` names the folder that holds `accord.yaml`"));
+            let finding = Diagnostic::error("no-policies", format!("`{shown}` is not a folder"))
+                .help("`--policies` names the folder that holds `accord.yaml`");
+            return Err(Box::new(finding));
         }
         Ok(Self { folder: folder.to_owned() })
     }
@@ -50,7 +51,7 @@ impl Source for WorkTree {
         if walk.wrong.is_empty()
             && let Err(missing) = ensure_accord_yaml(&walk.files)
         {
-            walk.wrong.push(missing);
+            walk.wrong.push(*missing);
         }
         if walk.wrong.is_empty() {
             walk.files.sort();

@@ -147,9 +147,8 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 
     fn visit_str<E: Error>(self, person: &str) -> Result<Bare, E> {
-        let mut draft = Draft::default();
-        draft.selector = Some(Selector::Person(At::new(person.into(), Mark::default())));
-        draft.finish()
+        let selector = Some(Selector::Person(At::new(person.into(), Mark::default())));
+        Draft { selector, ..Draft::default() }.finish()
     }
 
     // A personnel number as a person's key, not quoted.
@@ -205,8 +204,8 @@ impl Draft {
         if let Some(first) = &self.selector {
             let (first, second) = (first.word(), selector.word());
             return Err(A::Error::custom(format_args!(
-                "an entry selects by one thing, this one by `{first}` and by `{second}`; \
-                 put them into `all: […]` or `any: […]`"
+                "two-selectors\nthis entry selects by `{first}` and by `{second}`; an entry has one selector\n\
+                 write two entries, or join them in `all: […]` or `any: […]`"
             )));
         }
         self.selector = Some(selector);
@@ -217,12 +216,12 @@ impl Draft {
         let Self { selector, direct, including, starts, expires, kinds, ticket, reason, approved_by } = self;
         let Some(mut selector) = selector else {
             let words = SELECTORS.join("`, `");
-            return Err(E::custom(format_args!("this entry selects nobody; it needs one of `{words}`")));
+            return Err(E::custom(format_args!("no-selector\nthis entry selects nobody\nit needs one of `{words}`")));
         };
         if let Selector::ReportsTo { direct: d, including: i, .. } = &mut selector {
             (*d, *i) = (direct.unwrap_or(false), including.unwrap_or(false));
         } else if direct.is_some() || including.is_some() {
-            return Err(E::custom("`direct` and `including` only go with `reports_to`"));
+            return Err(E::custom("misplaced-field\n`direct` and `including` only go with `reports_to`"));
         }
         let mark = Mark::default();
         Ok(Bare(Entry { selector, starts, expires, kinds, ticket, reason, approved_by, mark }))

@@ -12,7 +12,6 @@ mod people;
 mod scalar;
 
 pub use access::{Breach, Constraint, Exception, Group, Holding, Manage, Others, Role, SponsorGone, SponsorGoneThen};
-#[expect(unused_imports, reason = "read by policy::yaml, which lands next")]
 pub(crate) use at::MARKED;
 pub use at::{At, Mark, Table, Text};
 pub use entry::{Entry, FIELDS as ENTRY_FIELDS, SELECTORS, Selector};

@@ -1,0 +1,265 @@
+//! From files to documents: everything that can be said about each file alone, and
+//! that no name is written in two of them.
+//!
+//! Comes in: a [`Source`]. Goes out: [`Documents`], with every finding at once.
+//! Refuses: two equal names, sections of `accord.yaml` in other files, and to stop
+//! at the first mistake or the first file.
+
+use super::diagnose::diagnose;
+use super::written::{Document, File, Table, Text, span};
+use super::yaml::{Problem, Tree, read};
+use crate::diagnostic::Diagnostic;
+use crate::source::{ACCORD_YAML, Source, SourceFile};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Sections that say who judges and not who is judged: they belong into one file,
+/// which can be protected.
+const ACCORD_ONLY: &[&str] = &["organization", "timezone", "kinds", "directories", "guardrails"];
+
+/// Every policy file as it is written.
+#[derive(Debug, Default)]
+pub struct Documents {
+    /// What could be read, sorted by path. Where a part of a file is wrong, the rest
+    /// of it is here.
+    pub documents: Vec<Document>,
+    /// What is wrong with the files, each alone and beside each other.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Paths of all files, sorted.
+    pub files: Vec<Arc<str>>,
+    /// SHA-256 over the sorted paths and bytes, lower-case hex.
+    pub digest: String,
+    /// Whether names are lost (a whole entry or file cannot be read), so that
+    /// looking up names would only give follow-up errors.
+    pub lost: bool,
+    /// Lines (first, last) by file in which a part is missing; findings there may
+    /// only follow from that.
+    damaged: BTreeMap<Arc<str>, Vec<(u32, u32)>>,
+}
+
+impl Documents {
+    /// Whether a finding lies in a mapping of which a part could not be read.
+    pub fn may_follow(&self, finding: &Diagnostic) -> bool {
+        finding.span.as_ref().is_some_and(|span| {
+            let lines = self.damaged.get(&span.file);
+            lines.is_some_and(|lines| lines.iter().any(|(first, last)| (*first..=*last).contains(&span.line)))
+        })
+    }
+}
+
+/// Reads every file of `source`.
+pub fn documents(source: &dyn Source) -> Documents {
+    let files = match source.files() {
+        Ok(files) => files,
+        Err(diagnostics) => return Documents { diagnostics, lost: true, ..Documents::default() },
+    };
+    let paths = files.iter().map(|file| Arc::clone(&file.path)).collect();
+    let (digest, parsed) = rayon::join(|| digest(&files), || files.par_iter().map(parse).collect::<Vec<_>>());
+    drop(files);
+    let mut all = Documents { files: paths, digest, ..Documents::default() };
+    for file in parsed {
+        all.documents.extend(file.document);
+        all.diagnostics.extend(file.diagnostics);
+        all.lost |= file.lost;
+        if !file.damaged.is_empty() {
+            all.damaged.insert(file.path, file.damaged);
+        }
+    }
+    all.diagnostics.extend(refuse_doubles(&mut all.documents));
+    all.diagnostics.sort();
+    all
+}
+
+/// SHA-256 over every path and its bytes, each with its length before it, so that
+/// no two sets of files give the same text.
+fn digest(files: &[SourceFile]) -> String {
+    let mut hasher = Sha256::new();
+    for file in files {
+        for part in [file.path.as_bytes(), &file.bytes] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+    }
+    hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+struct Parsed {
+    path: Arc<str>,
+    document: Option<Document>,
+    diagnostics: Vec<Diagnostic>,
+    lost: bool,
+    damaged: Vec<(u32, u32)>,
+}
+
+/// One file: the fast pass, and the diagnosing pass only if it fails.
+fn parse(source: &SourceFile) -> Parsed {
+    let mut tree = Tree::parse(&source.bytes);
+    if source.path.as_ref() != ACCORD_YAML {
+        refuse_misplaced(&mut tree);
+    }
+    let mut problems = std::mem::take(&mut tree.problems);
+    let mut parsed = Parsed {
+        path: Arc::clone(&source.path),
+        document: None,
+        diagnostics: Vec::new(),
+        lost: tree.broken,
+        damaged: Vec::new(),
+    };
+    if !tree.broken {
+        let fast = if tree.is_empty() { Some(File::default()) } else { read(&tree).ok() };
+        if problems.is_empty()
+            && let Some(file) = fast
+        {
+            parsed.document = Some(Document { path: Arc::clone(&source.path), file });
+            return parsed;
+        }
+        let diagnosis = diagnose::<File>(&mut tree);
+        problems.extend(diagnosis.problems);
+        (parsed.lost, parsed.damaged) = (diagnosis.lost, diagnosis.damaged);
+        match read(&tree) {
+            Ok(file) => parsed.document = Some(Document { path: Arc::clone(&source.path), file }),
+            // What cannot be read was found above; if not, it is said here.
+            Err(error) if problems.is_empty() => problems.push(*error.problem),
+            Err(_) => parsed.lost = true,
+        }
+    }
+    parsed.diagnostics = problems.into_iter().map(|problem| problem.diagnose(&source.path)).collect();
+    parsed
+}
+
+fn refuse_misplaced(tree: &mut Tree<'_>) {
+    let misplaced: Vec<(Problem, u32)> = tree
+        .sections()
+        .into_iter()
+        .filter(|(section, ..)| ACCORD_ONLY.contains(section))
+        .map(|(section, mark, value)| {
+            let message = format!("`{section}` belongs into `{ACCORD_YAML}`");
+            let help = "move it there: one file says which directories are meant and what may be done to them";
+            (Problem::new("misplaced-section", message, mark).help(help), value)
+        })
+        .collect();
+    for (problem, value) in misplaced {
+        tree.problems.push(problem);
+        tree.hide(value);
+    }
+}
+
+/// Reports names that are written in two files and keeps the first of each.
+fn refuse_doubles(documents: &mut [Document]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    doubles(documents, &mut found, "person", |file| &mut file.people);
+    doubles(documents, &mut found, "role", |file| &mut file.roles);
+    doubles(documents, &mut found, "group", |file| &mut file.groups);
+    doubles(documents, &mut found, "constraint", |file| &mut file.constraints);
+    found
+}
+
+fn doubles<T: Send + Sync>(
+    documents: &mut [Document],
+    found: &mut Vec<Diagnostic>,
+    what: &str,
+    section: fn(&mut File) -> &mut Table<T>,
+) {
+    // Paths and keys in pairs; equal keys end up side by side, first file first.
+    let tables: Vec<(&Arc<str>, &Table<T>)> =
+        documents.iter_mut().map(|document| (&document.path, &*section(&mut document.file))).collect();
+    let mut keys: Vec<(&Text, &Arc<str>)> =
+        tables.iter().flat_map(|(path, table)| table.iter().map(move |(key, _)| (key, *path))).collect();
+    keys.par_sort_unstable_by(|(a, a_path), (b, b_path)| (&a.value, a_path, a.mark).cmp(&(&b.value, b_path, b.mark)));
+    let mut again: BTreeSet<(Arc<str>, Text)> = BTreeSet::new();
+    for same in keys.chunk_by(|(a, _), (b, _)| a.value == b.value) {
+        let [(first, first_path), rest @ ..] = same else { continue };
+        for (key, path) in rest {
+            let message = format!("the {what} `{}` is written in two files", key.value);
+            let finding = Diagnostic::error("duplicate-key", message)
+                .at(span(path, key.mark))
+                .related(span(first_path, first.mark), "first written here")
+                .help("merge the two, or rename one; where a name is written once, one review sees all of it");
+            found.push(finding);
+            again.insert((Arc::clone(path), (*key).clone()));
+        }
+    }
+    if !again.is_empty() {
+        for document in documents {
+            let path = Arc::clone(&document.path);
+            section(&mut document.file).0.retain(|(key, _)| !again.contains(&(Arc::clone(&path), key.clone())));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::InMemory;
+
+    fn read_all(files: &[(&str, &str)]) -> Documents {
+        documents(&InMemory::new(files.iter().copied()))
+    }
+
+    fn lines(documents: &Documents) -> Vec<String> {
+        let place = |d: &Diagnostic| d.span.as_ref().map(|s| format!("{}:{}", s.file, s.line)).unwrap_or_default();
+        documents.diagnostics.iter().map(|d| format!("{} {}: {}", place(d), d.code, d.message)).collect()
+    }
+
+    #[test]
+    fn every_mistake_of_every_file_is_said_at_once() {
+        let all = read_all(&[
+            ("policies/accord.yaml", "organisation: x\n"),
+            ("policies/a.yaml", "people:\n  a: { kind: [x] }\n  b: {}\n"),
+            ("policies/b.yaml", "people:\n  b: {}\n\tx: 1\n"),
+            ("policies/c.yaml", "people:\n  b: {}\ntimezone: Europe/Berlin\n"),
+        ]);
+        assert_eq!(
+            lines(&all),
+            [
+                "policies/a.yaml:2 wrong-type: expected text, found a list",
+                "policies/accord.yaml:1 unknown-field: there is no field `organisation` here",
+                "policies/b.yaml:3 yaml-tab: a tab is used for indentation",
+                "policies/c.yaml:2 duplicate-key: the person `b` is written in two files",
+                "policies/c.yaml:3 misplaced-section: `timezone` belongs into `policies/accord.yaml`",
+            ]
+        );
+        assert_eq!(all.diagnostics[3].related[0].0.file.as_ref(), "policies/a.yaml");
+        assert_eq!(all.diagnostics[1].help, ["did you mean `organization`?"]);
+        assert!(all.lost);
+        let people: Vec<_> = all.documents.iter().flat_map(|d| d.file.people.iter()).map(|(k, _)| k.as_str()).collect();
+        assert_eq!(people, ["a", "b"]);
+    }
+
+    #[test]
+    fn the_digest_knows_paths_and_bytes_and_not_their_order() {
+        let digest = |files: &[(&str, &str)]| read_all(files).digest;
+        let a = digest(&[("policies/accord.yaml", ""), ("policies/x.yaml", "# y")]);
+        assert_eq!(a, digest(&[("policies/x.yaml", "# y"), ("policies/accord.yaml", "")]));
+        assert_ne!(a, digest(&[("policies/accord.yaml", ""), ("policies/y.yaml", "# y")]));
+        assert_ne!(a, digest(&[("policies/accord.yaml", "# y"), ("policies/x.yaml", "")]));
+        assert_eq!(a.len(), 64);
+    }
+
+    #[test]
+    fn without_accord_yaml_nothing_is_loaded() {
+        let all = read_all(&[("policies/x.yaml", "people: {}\n")]);
+        assert_eq!((all.diagnostics[0].code, all.documents.len()), ("no-accord-yaml", 0));
+    }
+
+    #[test]
+    fn a_finding_inside_damaged_lines_may_follow_from_them() {
+        let all = read_all(&[
+            ("policies/accord.yaml", ""),
+            ("policies/x.yaml", "people:\n  a:\n    expires:\n    kind: contractor\n  b: {}\n"),
+        ]);
+        let at = |line| {
+            Diagnostic::error("x", "x").at(crate::diagnostic::Span { line, ..all.diagnostics[0].span.clone().unwrap() })
+        };
+        assert!(!all.lost);
+        assert!(all.may_follow(&at(4)));
+        assert!(!all.may_follow(&at(5)));
+    }
+}

@@ -1,0 +1,1 @@
+//! Each strictness rule, and agreement with `serde-saphyr` on what both accept.
