@@ -8,4 +8,5 @@
 )]
 
 pub(crate) mod certificates;
+pub(crate) mod policies;
 pub(crate) mod slapd;
