@@ -76,7 +76,7 @@ impl Source for Revision {
         if !self.wrong.is_empty() {
             return Err(self.wrong.clone());
         }
-        ensure_accord_yaml(&self.files).map_err(|missing| vec![missing])?;
+        ensure_accord_yaml(&self.files).map_err(|missing| vec![*missing])?;
         Ok(self.files.clone())
     }
 }
