@@ -10,6 +10,7 @@
 
 pub mod dn;
 pub mod entries;
+pub mod ldap;
 pub mod observe;
 
 pub use observe::Observed;

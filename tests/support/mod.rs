@@ -8,5 +8,7 @@
 )]
 
 pub(crate) mod certificates;
+pub(crate) mod ldap;
 pub(crate) mod policies;
+pub(crate) mod proxy;
 pub(crate) mod slapd;

@@ -305,7 +305,15 @@ fn configuration(dir: &Path, files: &Files, options: &Options) -> String {
         writeln!(text, "include /etc/ldap/schema/{schema}.schema").unwrap();
     }
     writeln!(text, "pidfile {0}/slapd.pid\nargsfile {0}/slapd.args\nmodulepath /usr/lib/ldap", dir.display()).unwrap();
-    for module in ["back_mdb", "memberof", "refint", "syncprov", "ppolicy", "accesslog"] {
+    writeln!(text, "moduleload back_mdb").unwrap();
+    let modules = [
+        ("memberof", options.memberof),
+        ("refint", options.refint),
+        ("syncprov", options.syncprov),
+        ("ppolicy", options.ppolicy),
+        ("accesslog", options.accesslog),
+    ];
+    for (module, _) in modules.iter().filter(|(_, wanted)| *wanted) {
         writeln!(text, "moduleload {module}").unwrap();
     }
     writeln!(text, "TLSCertificateFile {}\nTLSCertificateKeyFile {}", path(&files.certificate), path(&files.key))

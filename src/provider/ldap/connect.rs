@@ -223,13 +223,13 @@ fn endpoints(settings: &DirectorySettings) -> Result<Vec<Endpoint>, Complaint> {
     if list.is_empty() {
         return Err(("`url` is missing".to_owned(), "write `url: ldaps://HOST`"));
     }
-    if settings.tls == Some(Tls::None) {
-        for endpoint in list.iter().filter(|e| e.scheme == Scheme::Ldap && !is_loopback(&e.host)) {
-            return Err((
-                format!("`tls: none` would send a password in the clear to `{}`, which is not this machine", endpoint.host),
-                "remove `tls: none` (then `ldap://` means StartTLS), or use `ldaps://`",
-            ));
-        }
+    let open = list.iter().find(|e| e.scheme == Scheme::Ldap && !is_loopback(&e.host));
+    if let (Some(Tls::None), Some(endpoint)) = (settings.tls, open) {
+        let host = &endpoint.host;
+        return Err((
+            format!("`tls: none` would send a password in the clear to `{host}`, which is not this machine"),
+            "remove `tls: none` (then `ldap://` means StartTLS), or use `ldaps://`",
+        ));
     }
     Ok(list)
 }

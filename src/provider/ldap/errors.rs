@@ -25,12 +25,7 @@ impl Site {
         message: impl Into<String>,
         help: Vec<String>,
     ) -> ProviderError {
-        ProviderError {
-            directory: self.directory.clone(),
-            operation: operation.into(),
-            message: message.into(),
-            help,
-        }
+        ProviderError { directory: self.directory.clone(), operation: operation.into(), message: message.into(), help }
     }
 
     /// The error for a result that is not success.
@@ -205,11 +200,9 @@ fn tls(error: &rustls::Error) -> String {
                 "the server's certificate is signed by an authority that is not trusted here".to_owned()
             }
             CertificateError::NotValidForName => "the server's certificate is for another name".to_owned(),
-            CertificateError::NotValidForNameContext { expected, presented } => format!(
-                "the server's certificate is for {}, not for `{}`",
-                presented.join(", "),
-                expected.to_str()
-            ),
+            CertificateError::NotValidForNameContext { expected, presented } => {
+                format!("the server's certificate is for {}, not for `{}`", presented.join(", "), expected.to_str())
+            }
             other => format!("the server's certificate is not valid: {other}"),
         },
         other => format!("TLS failed: {other}"),
@@ -235,11 +228,12 @@ mod tests {
     fn a_result_is_told_with_name_number_and_the_servers_words() {
         let site = Site { directory: "corp".into(), who: "cn=accord,dc=example,dc=com".into() };
         let error = site.refused("bind as cn=accord,dc=example,dc=com", "", &result(49, ""));
-        assert_eq!(
-            error.to_string(),
-            "corp: bind as cn=accord,dc=example,dc=com: invalidCredentials (49)"
-        );
+        assert_eq!(error.to_string(), "corp: bind as cn=accord,dc=example,dc=com: invalidCredentials (49)");
         assert_eq!(words(&result(50, "no write\naccess")), "insufficientAccessRights (50): no write access");
-        assert!(site.help(4, "").iter().any(|h| h.contains("limits dn.exact=\"cn=accord,dc=example,dc=com\" size=unlimited")));
+        assert!(
+            site.help(4, "")
+                .iter()
+                .any(|h| h.contains("limits dn.exact=\"cn=accord,dc=example,dc=com\" size=unlimited"))
+        );
     }
 }

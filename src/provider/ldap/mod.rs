@@ -3,8 +3,171 @@
 //! Comes in: settings, a password. Goes out: readings with evidence, answers to
 //! writes. Refuses: unverified TLS, clear text beyond loopback, anything but success
 //! as completeness, credential attributes.
+//!
+//! One [`Directory`] is one multiplexed connection, made at the first use and made
+//! again by the next read after it broke.
 
+mod capabilities;
 mod connect;
 mod errors;
+mod members;
+mod probe;
+mod read;
 mod search;
 mod tls;
+mod watch;
+mod write;
+
+use self::connect::{Plug, Session};
+use self::errors::Site;
+use self::probe::Server;
+use super::entries::{EntryKind, Schema};
+use super::{Answer, Capabilities, Cookie, Kind, ProviderError, Reader, Reading, Scope, Step, Target, Writer};
+use crate::policy::settings;
+use futures_util::future::LocalBoxFuture;
+use secrecy::SecretString;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// Entries per page where the settings say nothing.
+const PAGE_SIZE: u32 = 1000;
+
+/// The pure part: what the settings promise.
+///
+/// # Errors
+/// When the settings cannot be used.
+pub fn kind(directory: &settings::Directory) -> Result<EntryKind, ProviderError> {
+    let schema = Schema::new(directory, true)?;
+    let capabilities = capabilities::promised(&schema);
+    Ok(EntryKind::new(schema, capabilities))
+}
+
+/// A live LDAP directory: reader and writer.
+pub struct Directory {
+    plug: Plug,
+    schema: Schema,
+    promised: Capabilities,
+    page_size: u32,
+    initial_password: Option<SecretString>,
+    hasher: foldhash::quality::RandomState,
+    link: Mutex<Link>,
+    groups: members::Placeholders,
+}
+
+/// The connection and what is known of the server behind it.
+#[derive(Default)]
+struct Link {
+    open: Option<Arc<Open>>,
+    /// Why the last attempt failed; writes do not try again before the next read.
+    failed: Option<String>,
+}
+
+/// A connection in use.
+struct Open {
+    session: Session,
+    server: Server,
+    schema: Schema,
+    capabilities: Capabilities,
+}
+
+impl Directory {
+    /// Checks the settings. Connects at the first use.
+    ///
+    /// # Errors
+    /// When the settings or the certificates cannot be used.
+    pub fn new(target: &Target<'_>) -> Result<Self, ProviderError> {
+        let kind = kind(target.directory)?;
+        let page_size = target.directory.settings.page_size.unwrap_or(PAGE_SIZE).max(1);
+        Ok(Self {
+            plug: Plug::new(target)?,
+            promised: kind.capabilities().clone(),
+            schema: kind.schema().clone(),
+            page_size,
+            initial_password: target.credentials.initial_password.clone(),
+            hasher: foldhash::quality::RandomState::default(),
+            link: Mutex::default(),
+            groups: members::Placeholders::default(),
+        })
+    }
+
+    fn site(&self) -> &Site {
+        &self.plug.site
+    }
+
+    /// The open connection, or a new one.
+    async fn open(&self) -> Result<Arc<Open>, ProviderError> {
+        let mut link = self.link.lock().await;
+        if let Some(open) = link.open.as_ref().filter(|open| !open.session.is_closed()) {
+            return Ok(Arc::clone(open));
+        }
+        link.open = None;
+        match self.dial().await {
+            Ok(open) => {
+                let open = Arc::new(open);
+                *link = Link { open: Some(Arc::clone(&open)), failed: None };
+                Ok(open)
+            }
+            Err(error) => {
+                link.failed = Some(error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<Open, ProviderError> {
+        let session = self.plug.session().await?;
+        let server = probe::probe(&session).await?;
+        let capabilities = capabilities::kept(self.promised.clone(), &self.schema, &server);
+        let mut schema = self.schema.clone();
+        schema.native_end = capabilities.native_end;
+        Ok(Open { session, server, schema, capabilities })
+    }
+
+    /// The open connection for a write: one that broke is made again once; if that
+    /// fails, the next read tries again.
+    async fn open_for_write(&self) -> Result<Arc<Open>, String> {
+        if let Some(why) = self.link.lock().await.failed.clone() {
+            return Err(why);
+        }
+        self.open().await.map_err(|error| error.to_string())
+    }
+
+    /// Says goodbye to the server.
+    pub async fn close(self) {
+        let open = self.link.lock().await.open.take().and_then(Arc::into_inner);
+        if let Some(open) = open {
+            open.session.close().await;
+        }
+    }
+}
+
+impl Reader for Directory {
+    /// A cookie is not used yet: every read is whole.
+    fn read<'a>(
+        &'a mut self,
+        scope: &'a Scope,
+        _since: Option<&'a Cookie>,
+    ) -> LocalBoxFuture<'a, Result<Reading, ProviderError>> {
+        Box::pin(async move {
+            let open = self.open().await?;
+            let Open { session, server, schema, capabilities } = &*open;
+            let mut reading = match &scope.only {
+                None => self.read_all(session, server, schema, scope).await?,
+                Some(only) => self.read_some(session, server, schema, scope, only).await?,
+            };
+            reading.capabilities = Some(capabilities.clone());
+            Ok(reading)
+        })
+    }
+}
+
+impl Writer for Directory {
+    fn write<'a>(&'a self, steps: &'a [Step<'a>]) -> LocalBoxFuture<'a, Vec<Answer>> {
+        Box::pin(async move {
+            match self.open_for_write().await {
+                Ok(open) => self.write_all(&open, steps).await,
+                Err(why) => steps.iter().map(|_| Answer::Broken { why: why.clone() }).collect(),
+            }
+        })
+    }
+}

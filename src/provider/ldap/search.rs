@@ -134,10 +134,8 @@ async fn page(
         let size = i32::try_from(search.page_size).unwrap_or(i32::MAX);
         ldap.with_controls(RawControl::from(PagedResults { size, cookie }.critical()));
     }
-    let mut stream = ldap
-        .streaming_search(search.base, search.scope, search.filter, search.attributes)
-        .await
-        .map_err(broken)?;
+    let mut stream =
+        ldap.streaming_search(search.base, search.scope, search.filter, search.attributes).await.map_err(broken)?;
     while let Some(item) = stream.next().await.map_err(broken)? {
         if item.is_intermediate() {
             continue;
@@ -151,7 +149,9 @@ async fn page(
                 ended.entries += 1;
                 each(entry);
             }
-            None => return Err(session.site.error(operation(), "the server sent an entry that is no entry", Vec::new())),
+            None => {
+                return Err(session.site.error(operation(), "the server sent an entry that is no entry", Vec::new()));
+            }
         }
     }
     Ok(stream.finish().await)

@@ -1,0 +1,352 @@
+//! Reading a directory, with evidence that it was read completely.
+//!
+//! Comes in: a scope. Goes out: a [`Reading`]: state, gaps, evidence, authors.
+//! Refuses: to call a read complete without every page, success on each, and an
+//! unchanged change counter or a second equal read.
+//!
+//! What no read can show from outside: entries, and single values, that access
+//! control hides altogether. Sentinels and the comparison with the last run are for
+//! those, and live in the core.
+
+use super::Directory;
+use super::connect::Session;
+use super::errors;
+use super::probe::{self, Server};
+use super::search::{self, Ended, Entry, Search};
+use super::watch::Watch;
+use crate::model::Object;
+use crate::provider::entries::{self, Collector, Schema};
+use crate::provider::{Gap, GapScope, ProviderError, Reading, Scope, dn};
+use futures_util::{StreamExt, stream};
+use ldap3::Scope as Depth;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+
+/// How often a directory that changes meanwhile is read before that becomes a gap.
+const ATTEMPTS: u32 = 4;
+
+/// Single objects looked for at once.
+const READS_IN_FLIGHT: usize = 64;
+
+/// Everything: a name or object class in the filter would make entries vanish
+/// whose attribute access control hides.
+const EVERYTHING: &str = "(objectClass=*)";
+
+impl entries::Entry for Entry<'_> {
+    fn dn(&self) -> &str {
+        self.dn
+    }
+
+    fn visit<'e>(&'e self, each: &mut dyn FnMut(&'e str, &'e [u8])) {
+        for (name, values) in self.attributes() {
+            for value in values {
+                each(name, value);
+            }
+        }
+    }
+}
+
+/// One pass over the directory.
+struct Pass {
+    reading: Reading,
+    /// Sum over the hashes of all that came: equal for equal contents in any order.
+    digest: u64,
+    pages: u32,
+    /// Whether every search ended in success.
+    whole: bool,
+}
+
+impl Directory {
+    /// Reads everything.
+    pub(super) async fn read_all(
+        &self,
+        session: &Session,
+        server: &Server,
+        schema: &Schema,
+        scope: &Scope,
+    ) -> Result<Reading, ProviderError> {
+        let suffixes = suffixes(server, schema);
+        let mut last: Option<u64> = None;
+        for attempt in 1..=ATTEMPTS {
+            let before = counters(session, server, &suffixes).await?;
+            let mut pass = self.pass(session, server, schema, scope).await?;
+            if !pass.whole {
+                return Ok(pass.reading);
+            }
+            let after = counters(session, server, &suffixes).await?;
+            let pages = format!("{} pages", pass.pages);
+            if before.is_some() && before == after {
+                pass.reading.evidence = vec![pages, "contextCSN unchanged".to_owned()];
+                return Ok(pass.reading);
+            }
+            if last == Some(pass.digest) {
+                pass.reading.evidence = vec![pages, "two equal reads".to_owned()];
+                return Ok(pass.reading);
+            }
+            last = Some(pass.digest);
+            if attempt == ATTEMPTS {
+                pass.reading.evidence = vec![pages];
+                let why = format!(
+                    "the directory changed during each of {ATTEMPTS} reads; to go on: run again when less is written to it"
+                );
+                pass.reading.gaps.push(Gap { scope: GapScope::Directory, why });
+                return Ok(pass.reading);
+            }
+        }
+        Ok(Reading::default())
+    }
+
+    async fn pass(
+        &self,
+        session: &Session,
+        server: &Server,
+        schema: &Schema,
+        scope: &Scope,
+    ) -> Result<Pass, ProviderError> {
+        let mut collector = Collector::new(schema, scope);
+        let mut tally = Tally::default();
+        let wanted = request(schema.account_request(&scope.account_attributes), scope);
+        let mut watch = Watch::new(server, schema);
+        let accounts = Search {
+            base: &schema.accounts_base,
+            scope: Depth::Subtree,
+            filter: EVERYTHING,
+            attributes: &wanted,
+            page_size: self.page_size,
+        };
+        let ended = search::run(session, &accounts, |entry| {
+            tally.add(&self.hasher, entry);
+            watch.account(&mut collector, entry);
+            collector.account(&entry);
+        })
+        .await;
+        let mut whole = judge(session, &accounts, &ended, GapScope::Accounts, &mut collector)?;
+        tally.pages += ended.pages;
+        watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
+        if let Some(base) = &schema.groups_base {
+            let wanted = request(schema.group_request(&scope.group_attributes), scope);
+            let groups = Search { base, attributes: &wanted, ..accounts };
+            let ended = search::run(session, &groups, |entry| {
+                tally.add(&self.hasher, entry);
+                watch.group(&mut collector, entry);
+                collector.group(&entry);
+            })
+            .await;
+            whole &= judge(session, &groups, &ended, GapScope::Groups, &mut collector)?;
+            tally.pages += ended.pages;
+        }
+        Ok(Pass { reading: self.reading(collector, scope)?, digest: tally.sum, pages: tally.pages, whole })
+    }
+
+    /// What the collector holds, as a reading.
+    fn reading(&self, collector: Collector<'_>, scope: &Scope) -> Result<Reading, ProviderError> {
+        let collected = collector.finish().map_err(|error| self.site().error("read", error.to_string(), Vec::new()))?;
+        Ok(Reading {
+            upserts: collected.state,
+            gaps: collected.gaps,
+            authors: if scope.authors { collected.authors } else { Vec::new() },
+            ..Reading::default()
+        })
+    }
+
+    /// Reads single objects directly and afresh. Members that were not asked for
+    /// too appear as others, by their DN.
+    pub(super) async fn read_some(
+        &self,
+        session: &Session,
+        server: &Server,
+        schema: &Schema,
+        scope: &Scope,
+        only: &[Object],
+    ) -> Result<Reading, ProviderError> {
+        let mut collector = Collector::new(schema, scope);
+        let mut watch = Watch::new(server, schema);
+        let accounts: BTreeSet<&str> = only.iter().filter_map(|o| o.account.as_deref()).collect();
+        let groups: BTreeSet<&str> = only.iter().filter_map(|o| o.group.as_deref()).collect();
+        let wanted = request(schema.account_request(&scope.account_attributes), scope);
+        let place = Named { attribute: &schema.name_attribute, base: &schema.accounts_base, attributes: &wanted };
+        let doubts = every(session, &place, &accounts, |entry| {
+            watch.account(&mut collector, entry);
+            collector.account(&entry);
+        });
+        for (name, why) in doubts.await? {
+            collector.gap(GapScope::Account(name), why);
+        }
+        watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
+        if let Some(base) = &schema.groups_base {
+            let wanted = request(schema.group_request(&scope.group_attributes), scope);
+            let place = Named { attribute: "cn", base, attributes: &wanted };
+            let doubts = every(session, &place, &groups, |entry| {
+                watch.group(&mut collector, entry);
+                collector.group(&entry);
+            });
+            for (name, why) in doubts.await? {
+                collector.gap(GapScope::Group(name), why);
+            }
+        }
+        let mut reading = self.reading(collector, scope)?;
+        reading.deletes.extend(
+            accounts.iter().filter(|n| reading.upserts.account_named(n).is_none()).map(|n| Object::account(*n)),
+        );
+        reading
+            .deletes
+            .extend(groups.iter().filter(|n| reading.upserts.group_named(n).is_none()).map(|n| Object::group(*n)));
+        reading.deletes.retain(|object| !has_gap(&reading.gaps, object));
+        reading.evidence = vec![format!("{} objects read directly", accounts.len() + groups.len())];
+        Ok(reading)
+    }
+}
+
+/// Whether a search ended in success; otherwise notes the gap, or fails when
+/// nothing came at all.
+fn judge(
+    session: &Session,
+    search: &Search<'_>,
+    ended: &Ended,
+    gap: GapScope,
+    collector: &mut Collector<'_>,
+) -> Result<bool, ProviderError> {
+    let what = if gap == GapScope::Groups { "groups" } else { "accounts" };
+    let operation = format!("search {}", search.base);
+    let (message, help) = match (&ended.broken, &ended.result) {
+        (Some(error), _) if ended.entries == 0 && gap == GapScope::Accounts => return Err(error.clone()),
+        (None, Some(result)) if ended.entries == 0 => {
+            return Err(session.site.refused(&operation, search.base, result));
+        }
+        (Some(error), _) => (format!("{}, after page {}", error.message, ended.pages), error.help.clone()),
+        (None, Some(result)) => {
+            let name = errors::result_name(result.rc);
+            let text = format!("LDAP result {}, {name}, on page {}", result.rc, ended.pages + 1);
+            (text, session.site.help(result.rc, search.base))
+        }
+        (None, None) if !ended.referrals.is_empty() => {
+            let to = errors::referrals(&ended.referrals);
+            let help = format!("accord follows no referrals; name the server that holds all of `{}`", search.base);
+            (format!("the server refers to {to} for the rest"), vec![help])
+        }
+        (None, None) => return Ok(true),
+    };
+    let mut why = format!("{} of an unknown number of {what} were returned ({message})", ended.entries);
+    if !help.is_empty() {
+        why.push_str("; to go on: ");
+        why.push_str(&help.join("; "));
+    }
+    collector.gap(gap, why);
+    Ok(false)
+}
+
+/// Looks for objects by name, many at once; which of them are in doubt, and why.
+async fn every(
+    session: &Session,
+    place: &Named<'_>,
+    names: &BTreeSet<&str>,
+    take: impl FnMut(Entry<'_>),
+) -> Result<Vec<(String, String)>, ProviderError> {
+    let take = RefCell::new(take);
+    let take = &take;
+    let found = stream::iter(names)
+        .map(|name| async move {
+            let doubt = named(session, place, name, |entry| take.borrow_mut()(entry)).await?;
+            Ok(doubt.map(|why| ((*name).to_owned(), why)))
+        })
+        .buffer_unordered(READS_IN_FLIGHT)
+        .collect::<Vec<_>>()
+        .await;
+    let mut doubts: Vec<_> = found.into_iter().filter_map(Result::transpose).collect::<Result<_, ProviderError>>()?;
+    doubts.sort();
+    Ok(doubts)
+}
+
+/// The entry where a new object of that name would be; if it is not there, the one
+/// that carries the name anywhere below the base. `Some` says why it is not known
+/// whether there is one.
+async fn named(
+    session: &Session,
+    place: &Named<'_>,
+    name: &str,
+    mut take: impl FnMut(Entry<'_>),
+) -> Result<Option<String>, ProviderError> {
+    let dn = dn::child(place.attribute, name, place.base);
+    if search::base(session, &dn, EVERYTHING, place.attributes, &mut take).await?.is_some() {
+        return Ok(None);
+    }
+    let filter = format!("({}={})", place.attribute, ldap3::ldap_escape(name));
+    let search =
+        Search { base: place.base, scope: Depth::Subtree, filter: &filter, attributes: place.attributes, page_size: 0 };
+    let ended = search::run(session, &search, take).await;
+    match (ended.broken, ended.result) {
+        (Some(error), _) => Err(error),
+        (None, Some(result)) if ended.entries == 0 => {
+            Err(session.site.refused(&format!("search {}", place.base), place.base, &result))
+        }
+        (None, Some(result)) => Ok(Some(errors::words(&result))),
+        (None, None) if ended.referrals.is_empty() => Ok(None),
+        (None, None) => Ok(Some(format!("the server refers to {}", errors::referrals(&ended.referrals)))),
+    }
+}
+
+/// Where an object of a name is looked for.
+struct Named<'a> {
+    attribute: &'a str,
+    base: &'a str,
+    attributes: &'a [String],
+}
+
+fn has_gap(gaps: &[Gap], object: &Object) -> bool {
+    gaps.iter().any(|gap| match (&gap.scope, &object.account, &object.group) {
+        (GapScope::Account(name), Some(account), None) => name == account,
+        (GapScope::Group(name), _, Some(group)) => name == group,
+        _ => false,
+    })
+}
+
+fn request(mut list: Vec<String>, scope: &Scope) -> Vec<String> {
+    if scope.authors {
+        list.extend(["modifiersName", "modifyTimestamp"].map(str::to_owned));
+    }
+    list
+}
+
+fn suffixes(server: &Server, schema: &Schema) -> Vec<String> {
+    let bases = [Some(&schema.accounts_base), schema.groups_base.as_ref()];
+    let found: BTreeSet<&str> = bases.into_iter().flatten().filter_map(|base| server.suffix(base)).collect();
+    found.into_iter().map(str::to_owned).collect()
+}
+
+/// The counters of all suffixes; `None` unless each has one that is kept.
+async fn counters(
+    session: &Session,
+    server: &Server,
+    suffixes: &[String],
+) -> Result<Option<Vec<Vec<String>>>, ProviderError> {
+    if !server.counts() || suffixes.is_empty() {
+        return Ok(None);
+    }
+    let mut all = Vec::new();
+    for suffix in suffixes {
+        match probe::counter(session, suffix).await? {
+            Some(values) => all.push(values),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(all))
+}
+
+/// What came, as one number.
+#[derive(Default)]
+struct Tally {
+    sum: u64,
+    pages: u32,
+}
+
+impl Tally {
+    fn add(&mut self, hasher: &foldhash::quality::RandomState, entry: Entry<'_>) {
+        for (name, values) in entry.attributes() {
+            for value in values {
+                self.sum = self.sum.wrapping_add(hasher.hash_one((entry.dn, name, value)));
+            }
+        }
+        self.sum = self.sum.wrapping_add(hasher.hash_one(entry.dn));
+    }
+}

@@ -1,0 +1,110 @@
+//! What access control hides inside entries that it shows.
+//!
+//! Comes in: entries as they pass. Goes out: gaps. Refuses: to take the absence of
+//! an attribute that must be there for the truth.
+
+use super::connect::Session;
+use super::probe::Server;
+use super::search::{self, Entry, Search};
+use crate::provider::entries::{Collector, Schema};
+use crate::provider::{GapScope, dn};
+use ldap3::Scope as Depth;
+use std::collections::BTreeSet;
+
+/// Looks for what access control hides inside entries that it shows.
+pub(super) struct Watch<'a> {
+    schema: &'a Schema,
+    /// Accounts without a required attribute, if they are of the class that requires
+    /// it: DN, name, attribute.
+    suspects: Vec<(String, String, String)>,
+    /// Attributes that every account carries by its class, among those asked for.
+    required: Vec<String>,
+    /// Whether a group without a member cannot be.
+    members: bool,
+}
+
+impl<'a> Watch<'a> {
+    /// Watches for what `schema` and `server` say must be there.
+    pub(super) fn new(server: &Server, schema: &'a Schema) -> Self {
+        let classes = schema.account_classes.iter().map(AsRef::as_ref);
+        let asked = schema.account_request(&schema.attributes);
+        let required = server
+            .required(classes)
+            .into_iter()
+            .filter(|name| asked.iter().any(|other| dn::type_key(other) == dn::type_key(name)))
+            .collect();
+        let members = schema.members_are_dns()
+            && server
+                .required([schema.group_class_name()])
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(schema.member_attribute()));
+        Self { schema, suspects: Vec::new(), required, members }
+    }
+
+    /// Looks at an account entry.
+    pub(super) fn account(&mut self, collector: &mut Collector<'_>, entry: Entry<'_>) {
+        let Some(name) = dn::rdn_value(entry.dn, &self.schema.name_attribute) else { return };
+        let hidden = |attribute: &str| entry.values(attribute).next().is_none();
+        if hidden(&self.schema.name_attribute) {
+            let gap = hidden_attribute(&self.schema.name_attribute, entry.dn);
+            collector.gap(GapScope::Account(name.into_owned()), gap);
+        } else if let Some(attribute) = self.required.iter().find(|attribute| hidden(attribute)) {
+            self.suspects.push((entry.dn.to_owned(), name.into_owned(), attribute.clone()));
+        }
+    }
+
+    /// An entry of another class need not carry what the configured classes require:
+    /// asks for those that are of these classes.
+    pub(super) async fn settle(
+        &mut self,
+        session: &Session,
+        base: &str,
+        page_size: u32,
+        collector: &mut Collector<'_>,
+    ) {
+        if self.suspects.is_empty() {
+            return;
+        }
+        let classes = self.schema.account_classes.iter();
+        let parts: Vec<String> =
+            classes.map(|class| format!("(objectClass={})", ldap3::ldap_escape(class.as_ref()))).collect();
+        let filter = format!("(&{})", parts.concat());
+        let none = ["1.1".to_owned()];
+        let mut of_class: BTreeSet<String> = BTreeSet::new();
+        let search = Search { base, scope: Depth::Subtree, filter: &filter, attributes: &none, page_size };
+        let ended = search::run(session, &search, |entry| {
+            of_class.insert(entry.dn.to_owned());
+        })
+        .await;
+        let sure = ended.result.is_none() && ended.broken.is_none();
+        for (dn, name, attribute) in std::mem::take(&mut self.suspects) {
+            if !sure || of_class.contains(&dn) {
+                let gap = hidden_attribute(&attribute, &dn);
+                collector.gap(GapScope::Account(name), gap);
+            }
+        }
+    }
+
+    /// Looks at a group entry.
+    pub(super) fn group(&self, collector: &mut Collector<'_>, entry: Entry<'_>) {
+        let member = self.schema.member_attribute();
+        if !self.members || entry.values(member).next().is_some() {
+            return;
+        }
+        let Some(name) = dn::rdn_value(entry.dn, "cn") else { return };
+        let why = format!(
+            "no `{member}` of `{}` was returned, and a {} always has one: access control hides it; to go on: give read \
+             on `{member}`",
+            entry.dn,
+            self.schema.group_class_name()
+        );
+        collector.gap(GapScope::Group(name.into_owned()), why);
+    }
+}
+
+fn hidden_attribute(attribute: &str, dn: &str) -> String {
+    format!(
+        "`{attribute}` of `{dn}` must be there and was not returned: access control hides it; to go on: give read on \
+         `{attribute}`"
+    )
+}

@@ -1,0 +1,342 @@
+//! Changes as LDAP operations, and what their results mean.
+//!
+//! Comes in: steps. Goes out: one answer each. Refuses: to overwrite what somebody
+//! changed meanwhile: deleting the old value and adding the new one is its own
+//! check, and everything else is asserted (RFC 4528, critical) or, where the server
+//! cannot, read just before.
+
+use super::connect::Session;
+use super::errors::{self, Site};
+use super::{Directory, Open, search};
+use crate::model::Action;
+use crate::provider::entries::{Assert, Edit, Mod};
+use crate::provider::{Answer, Step};
+use ldap3::controls::{Assertion, MakeCritical, RawControl};
+use ldap3::{Ldap, LdapError, LdapResult, Scope as Depth};
+use secrecy::ExposeSecret;
+
+/// How long to wait before a busy server is asked again, in milliseconds.
+const BUSY: u64 = 1000;
+
+/// The operation that a result answers: what its codes mean differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Add,
+    Modify,
+    Rename,
+    Delete,
+}
+
+/// The answer that a result code stands for.
+pub(super) fn answer(site: &Site, operation: Operation, dn: &str, needs: &str, result: &LdapResult) -> Answer {
+    let words = errors::words(result);
+    let conflict = |what: &str| Answer::Conflict { why: format!("{what} ({words})") };
+    match result.rc {
+        0 => Answer::Done { handle: None },
+        32 if operation == Operation::Add => Answer::Refused {
+            why: format!("{words}; the entry above `{dn}` is missing: create it, or correct the base"),
+        },
+        32 => conflict("the entry is gone: somebody deleted or moved it meanwhile"),
+        16 => conflict("somebody removed it meanwhile"),
+        20 => conflict("somebody added it meanwhile"),
+        68 => conflict("an entry of that name is there already"),
+        122 => conflict("somebody changed the entry meanwhile"),
+        51 | 52 => Answer::Retry { after_ms: BUSY, why: words },
+        50 => Answer::Refused { why: format!("{words} for {}; it needs write on {needs}", site.who) },
+        10 => {
+            let to = errors::referrals(&result.refs);
+            Answer::Refused {
+                why: format!("{words}; this server is a replica: name the one that writes ({to}) in `url`"),
+            }
+        }
+        66 => {
+            Answer::Refused { why: format!("{words}; there are entries below `{dn}`, and accord deletes only leaves") }
+        }
+        _ => Answer::Refused { why: words },
+    }
+}
+
+/// The answer when none came.
+pub(super) fn unanswered(error: &LdapError) -> Answer {
+    let why = errors::transport(error);
+    match error {
+        // The driver was gone before the operation was handed over.
+        LdapError::OpSend { .. } => Answer::Broken { why },
+        LdapError::AddNoValues | LdapError::FilterParsing => Answer::Refused { why },
+        _ => Answer::Unknown { why },
+    }
+}
+
+/// Modifications in the library's form. The set's order does not matter: each value
+/// is there once.
+pub(super) fn modifications(mods: &[Mod]) -> Vec<ldap3::Mod<String>> {
+    mods.iter()
+        .map(|m| match m {
+            Mod::Add(name, values) => ldap3::Mod::Add(name.clone(), values.iter().cloned().collect()),
+            Mod::Delete(name, values) => ldap3::Mod::Delete(name.clone(), values.iter().cloned().collect()),
+            Mod::Replace(name, values) => ldap3::Mod::Replace(name.clone(), values.iter().cloned().collect()),
+        })
+        .collect()
+}
+
+/// The filter that is true of an entry of which all `asserts` hold. Whether an
+/// attribute has further values no filter can say; what is written then leaves them.
+fn assertion(asserts: &[Assert]) -> Option<String> {
+    let equal = |name: &str, value: &str| format!("({name}={})", ldap3::ldap_escape(value));
+    let mut parts = Vec::new();
+    for assert in asserts {
+        match assert {
+            Assert::Exactly(name, values) if values.is_empty() => parts.push(format!("(!({name}=*))")),
+            Assert::Exactly(name, values) => parts.extend(values.iter().map(|value| equal(name, value))),
+            Assert::Has(name, value) => parts.push(equal(name, value)),
+            Assert::HasNot(name, value) => parts.push(format!("(!{})", equal(name, value))),
+        }
+    }
+    match parts.len() {
+        0 => None,
+        1 => parts.pop(),
+        _ => Some(format!("(&{})", parts.concat())),
+    }
+}
+
+impl Directory {
+    /// Answers every step, in their order.
+    pub(super) async fn write_all(&self, open: &Open, steps: &[Step<'_>]) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(steps.len());
+        let mut rest = steps;
+        while let Some(first) = rest.first() {
+            let run = rest.iter().take_while(|step| same_group(first, step)).count().max(1);
+            let (now, later) = rest.split_at(run);
+            if is_membership(first) {
+                answers.extend(self.memberships(open, now).await);
+            } else {
+                answers.push(self.single(open, first).await);
+            }
+            rest = later;
+        }
+        answers
+    }
+
+    async fn single(&self, open: &Open, step: &Step<'_>) -> Answer {
+        let edit = match open.schema.edit(step) {
+            Ok(edit) => edit,
+            Err(why) => return Answer::Refused { why },
+        };
+        match edit {
+            Edit::Add { dn, attributes } => self.add(open, step, dn, attributes).await,
+            Edit::Modify { dn, asserts, mods } => modify(open, &dn, &asserts, &mods).await,
+            Edit::Rename { dn, new_dn, old_name, new_name } => {
+                let names = Names { dn: &dn, new_dn: &new_dn, old_name: &old_name, new_name: &new_name };
+                let is_group = step.change.action == Action::RenameGroup;
+                self.rename(open, &names, is_group).await
+            }
+            Edit::Delete { dn, asserts } => {
+                let mut ldap = match guarded(open, &dn, &asserts).await {
+                    Ok(ldap) => ldap,
+                    Err(answer) => return answer,
+                };
+                self.groups.forget(&dn);
+                match ldap.delete(&dn).await {
+                    Ok(result) => answer(&open.session.site, Operation::Delete, &dn, &format!("`{dn}`"), &result),
+                    Err(error) => unanswered(&error),
+                }
+            }
+        }
+    }
+
+    async fn add(&self, open: &Open, step: &Step<'_>, dn: String, attributes: Vec<(String, Vec<String>)>) -> Answer {
+        let site = &open.session.site;
+        let list = attributes.into_iter().map(|(name, values)| (name, values.into_iter().collect())).collect();
+        let mut done = match open.session.operation().add(&dn, list).await {
+            Ok(result) => answer(site, Operation::Add, &dn, &format!("`{dn}` and its parent"), &result),
+            Err(error) => return unanswered(&error),
+        };
+        let Answer::Done { handle } = &mut done else { return done };
+        *handle = Some(dn.clone());
+        if step.change.action == Action::CreateGroup {
+            if let Some(placeholder) = open.schema.placeholder(&dn) {
+                self.groups.set(&dn, !placeholder.is_empty());
+            }
+            return done;
+        }
+        match self.first_password(&open.session, &dn).await {
+            Ok(()) => done,
+            Err(why) => {
+                // An account that cannot get its password is not left behind half made.
+                let undone = matches!(open.session.operation().delete(&dn).await, Ok(LdapResult { rc: 0, .. }));
+                let rest = if undone { "the account was removed again" } else { "the account is there without one" };
+                Answer::Refused { why: format!("the first password was refused: {why}; {rest}") }
+            }
+        }
+    }
+
+    /// By the password modify operation (RFC 3062), so that the server hashes it.
+    async fn first_password(&self, session: &Session, dn: &str) -> Result<(), String> {
+        let Some(password) = &self.initial_password else { return Ok(()) };
+        let request =
+            ldap3::exop::PasswordModify { user_id: Some(dn), old_pass: None, new_pass: Some(password.expose_secret()) };
+        match session.operation().extended(request).await {
+            Ok(ldap3::result::ExopResult(_, LdapResult { rc: 0, .. })) => Ok(()),
+            Ok(ldap3::result::ExopResult(_, result)) => Err(errors::words(&result)),
+            Err(error) => Err(errors::transport(&error)),
+        }
+    }
+
+    async fn rename(&self, open: &Open, names: &Names<'_>, is_group: bool) -> Answer {
+        let (site, dn) = (&open.session.site, names.dn);
+        let Some(rdn) = crate::provider::dn::parent(names.new_dn)
+            .and_then(|parent| names.new_dn.strip_suffix(parent))
+            .map(|rdn| rdn.trim_end().trim_end_matches([',', ';']))
+        else {
+            return Answer::Refused { why: format!("`{}` has no parent", names.new_dn) };
+        };
+        let done = match open.session.operation().modifydn(dn, rdn, true, None).await {
+            Ok(result) => answer(site, Operation::Rename, dn, &format!("`{dn}`"), &result),
+            Err(error) => return unanswered(&error),
+        };
+        if !matches!(done, Answer::Done { .. }) {
+            return done;
+        }
+        self.groups.forget(dn);
+        match follow(open, names, is_group).await {
+            Ok(()) => Answer::Done { handle: Some(names.new_dn.to_owned()) },
+            Err(why) => Answer::Refused { why: format!("renamed, but a group still lists the old name: {why}") },
+        }
+    }
+}
+
+struct Names<'a> {
+    dn: &'a str,
+    new_dn: &'a str,
+    old_name: &'a str,
+    new_name: &'a str,
+}
+
+/// Groups that list the old name list the new one afterwards. A server with
+/// referential integrity does the same: whoever comes second finds it done.
+async fn follow(open: &Open, names: &Names<'_>, is_group: bool) -> Result<(), String> {
+    let schema = &open.schema;
+    let Some(base) = &schema.groups_base else { return Ok(()) };
+    let (old, new) = match schema.members_are_dns() {
+        true => (names.dn, names.new_dn),
+        false if is_group => return Ok(()),
+        false => (names.old_name, names.new_name),
+    };
+    let attribute = schema.member_attribute();
+    let filter = format!("({attribute}={})", ldap3::ldap_escape(old));
+    let none = ["1.1".to_owned()];
+    let mut groups = Vec::new();
+    let search = search::Search { base, scope: Depth::Subtree, filter: &filter, attributes: &none, page_size: 500 };
+    let ended = search::run(&open.session, &search, |entry| groups.push(entry.dn.to_owned())).await;
+    if let Some(error) = ended.broken {
+        return Err(error.message);
+    }
+    if let Some(result) = ended.result {
+        return Err(errors::words(&result));
+    }
+    let mods =
+        [Mod::Delete(attribute.to_owned(), vec![old.to_owned()]), Mod::Add(attribute.to_owned(), vec![new.to_owned()])];
+    for group in groups {
+        match open.session.operation().modify(&group, modifications(&mods)).await {
+            Ok(result) if matches!(result.rc, 0 | 16 | 20) => {}
+            Ok(result) => return Err(format!("`{group}`: {}", errors::words(&result))),
+            Err(error) => return Err(format!("`{group}`: {}", errors::transport(&error))),
+        }
+    }
+    Ok(())
+}
+
+/// One modify under its assertions.
+async fn modify(open: &Open, dn: &str, asserts: &[Assert], mods: &[Mod]) -> Answer {
+    if mods.is_empty() {
+        return Answer::Done { handle: None };
+    }
+    let mut ldap = match guarded(open, dn, asserts).await {
+        Ok(ldap) => ldap,
+        Err(answer) => return answer,
+    };
+    match ldap.modify(dn, modifications(mods)).await {
+        Ok(result) => answer(&open.session.site, Operation::Modify, dn, &written(mods), &result),
+        Err(error) => unanswered(&error),
+    }
+}
+
+/// A handle whose next operation happens only if `asserts` hold.
+async fn guarded(open: &Open, dn: &str, asserts: &[Assert]) -> Result<Ldap, Answer> {
+    let mut ldap = open.session.operation();
+    let Some(filter) = assertion(asserts) else { return Ok(ldap) };
+    if ldap3::parse_filter(&filter).is_err() {
+        return Err(Answer::Refused { why: format!("an attribute of `{dn}` has a name that no filter can carry") });
+    }
+    if open.server.asserts() {
+        ldap.with_controls(RawControl::from(Assertion { filter }.critical()));
+        return Ok(ldap);
+    }
+    match search::base(&open.session, dn, &filter, &["1.1".to_owned()], |_| ()).await {
+        Ok(Some(())) => Ok(ldap),
+        Ok(None) => Err(Answer::Conflict { why: "somebody changed or removed the entry meanwhile".to_owned() }),
+        Err(error) if open.session.is_closed() => Err(Answer::Broken { why: error.message }),
+        Err(error) => Err(Answer::Refused { why: error.message }),
+    }
+}
+
+/// `title`, `mail`.
+fn written(mods: &[Mod]) -> String {
+    let mut names: Vec<String> = mods
+        .iter()
+        .map(|m| match m {
+            Mod::Add(name, _) | Mod::Delete(name, _) | Mod::Replace(name, _) => format!("`{name}`"),
+        })
+        .collect();
+    names.dedup();
+    names.join(", ")
+}
+
+fn is_membership(step: &Step<'_>) -> bool {
+    matches!(step.change.action, Action::Grant | Action::Revoke)
+}
+
+fn same_group(a: &Step<'_>, b: &Step<'_>) -> bool {
+    is_membership(a) && is_membership(b) && a.handle == b.handle && a.change.object.group == b.change.object.group
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_values_become_one_filter() {
+        let exactly = |name: &str, values: &[&str]| {
+            Assert::Exactly(name.to_owned(), values.iter().map(|v| (*v).to_owned()).collect())
+        };
+        assert_eq!(assertion(&[]), None);
+        assert_eq!(assertion(&[exactly("title", &[])]).unwrap(), "(!(title=*))");
+        let both = [exactly("mail", &["a*b", "c"]), Assert::HasNot("pwdAccountLockedTime".into(), "0".into())];
+        let filter = assertion(&both).unwrap();
+        assert_eq!(filter, "(&(mail=a\\2ab)(mail=c)(!(pwdAccountLockedTime=0)))");
+        assert!(ldap3::parse_filter(&filter).is_ok());
+    }
+
+    #[test]
+    fn every_result_has_one_meaning() {
+        let site = Site { directory: "corp".into(), who: "cn=accord".into() };
+        let of = |operation, rc| {
+            let result =
+                LdapResult { rc, matched: String::new(), text: String::new(), refs: Vec::new(), ctrls: Vec::new() };
+            answer(&site, operation, "uid=a,ou=p", "`title`", &result)
+        };
+        assert_eq!(of(Operation::Modify, 0), Answer::Done { handle: None });
+        for rc in [16, 20, 32, 68, 122] {
+            assert!(matches!(of(Operation::Modify, rc), Answer::Conflict { .. }), "{rc}");
+        }
+        for rc in [51, 52] {
+            assert!(matches!(of(Operation::Add, rc), Answer::Retry { .. }), "{rc}");
+        }
+        for rc in [1, 10, 19, 21, 50, 53, 65, 66, 80] {
+            assert!(matches!(of(Operation::Delete, rc), Answer::Refused { .. }), "{rc}");
+        }
+        assert!(matches!(of(Operation::Add, 32), Answer::Refused { why } if why.contains("the entry above")));
+        assert!(matches!(of(Operation::Modify, 50), Answer::Refused { why }
+                if why == "insufficientAccessRights (50) for cn=accord; it needs write on `title`"));
+    }
+}
