@@ -67,6 +67,13 @@ pub enum Fate {
     Withheld(Box<Reason>),
 }
 
+impl Fate {
+    /// Withheld for that reason.
+    pub fn withheld(reason: Reason) -> Self {
+        Self::Withheld(Box::new(reason))
+    }
+}
+
 /// Why a draft is withheld.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reason {
@@ -80,8 +87,8 @@ pub struct Reason {
 
 impl Reason {
     /// A reason and what to do about it.
-    pub fn new(reason: impl Into<String>, setting: impl Into<String>) -> Box<Self> {
-        Box::new(Self { reason: reason.into(), limit: None, setting: Some(setting.into()) })
+    pub fn new(reason: impl Into<String>, setting: impl Into<String>) -> Self {
+        Self { reason: reason.into(), limit: None, setting: Some(setting.into()) }
     }
 }
 

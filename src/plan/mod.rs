@@ -4,9 +4,14 @@
 //! explained, limited, digested. Refuses: connections. Nothing here can write.
 
 pub mod compare;
+pub mod derive;
 pub mod diff;
 pub mod draft;
+pub mod facts;
 pub mod file;
+pub mod guard;
+pub mod order;
+pub mod references;
 
 use crate::model::{Change, ChangeId, Instant};
 use crate::policy::{DirectoryId, Policy};
@@ -83,9 +88,12 @@ pub struct Filter {
     /// Only these actions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<crate::model::Action>,
-    /// Only what a date in an applied commit causes.
+    /// Only what the passing of time since `since` causes, with the files as they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dated: bool,
+    /// When the last complete apply was: `dated` counts from then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
     /// Guardrail classes let through once: `revocations` → so many.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub allow: BTreeMap<String, u64>,

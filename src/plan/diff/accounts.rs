@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 struct Loose {
     /// Desired accounts without a partner; `true` where the name is taken by somebody else's.
-    desired: Vec<(AccountId, Option<Box<Reason>>)>,
+    desired: Vec<(AccountId, Option<Reason>)>,
     /// Observed accounts without a partner.
     observed: Vec<AccountId>,
 }
@@ -94,12 +94,12 @@ impl Diff<'_> {
     }
 
     /// One withheld step stands for everything that hangs on the match.
-    fn unproven(&self, desired: AccountRef<'_>, reason: Box<Reason>, found: &mut Found) -> Link {
+    fn unproven(&self, desired: AccountRef<'_>, reason: Reason, found: &mut Found) -> Link {
         if matches!(self.want(desired.id()), Want::NotNeeded | Want::NotYet(_)) {
             return Link::Unread;
         }
         let mut draft = self.about(Action::UpdateAccount, desired, desired.name(), Why::Declared);
-        draft.fate = Fate::Withheld(reason);
+        draft.fate = Fate::withheld(reason);
         Link::Needs(found.push(draft))
     }
 
@@ -153,7 +153,7 @@ impl Diff<'_> {
         &self,
         desired: AccountRef<'_>,
         observed: AccountRef<'_>,
-        taken: Option<Box<Reason>>,
+        taken: Option<Reason>,
         links: &mut Links,
         found: &mut Found,
     ) {
@@ -170,9 +170,9 @@ impl Diff<'_> {
                     .about(Action::RenameAccount, desired, observed.name(), Why::Declared)
                     .sides(name(observed.name()), name(desired.name()));
                 if let Some(reason) = taken {
-                    draft.fate = Fate::Withheld(reason);
+                    draft.fate = Fate::withheld(reason);
                 } else if let Some(reason) = self.still_listed(desired.name()) {
-                    draft.fate = Fate::Withheld(reason);
+                    draft.fate = Fate::withheld(reason);
                 }
                 let rename = found.push(draft);
                 links.renames.insert(desired.id(), rename);
@@ -180,13 +180,12 @@ impl Diff<'_> {
         }
         let first = found.drafts.len();
         self.compare(desired, observed, found);
-        self.behind_rename(desired, observed, links, first, found);
+        Self::behind_rename(desired, observed, links, first, found);
     }
 
     /// What takes away runs under the old name and before the rename; everything
     /// else under the new name and after it.
-    pub(super) fn behind_rename(
-        &self,
+    fn behind_rename(
         desired: AccountRef<'_>,
         observed: AccountRef<'_>,
         links: &Links,
@@ -306,7 +305,7 @@ impl Diff<'_> {
             return;
         }
         if let Some(ticket) = hold {
-            draft.fate = Fate::Withheld(Reason::new(
+            draft.fate = Fate::withheld(Reason::new(
                 format!("a hold ({ticket}) blocks every deletion of this person's accounts"),
                 "remove `hold:` from the person when the hold is over",
             ));
@@ -316,7 +315,7 @@ impl Diff<'_> {
     }
 
     /// A desired account that is not there.
-    fn missing(&self, id: AccountId, taken: Option<Box<Reason>>, links: &mut Links, found: &mut Found) {
+    fn missing(&self, id: AccountId, taken: Option<Reason>, links: &mut Links, found: &mut Found) {
         let Some(desired) = self.desired.state.account(id) else { return };
         if self.want(id) != Want::Enabled {
             if taken.is_some() {
@@ -338,12 +337,12 @@ impl Diff<'_> {
             .sides(Side::new(), self.new_account(desired));
         draft.change.ends = desired.ends();
         if self.account_is_protected(desired.name()) {
-            draft.fate = Fate::Withheld(Reason::new(
+            draft.fate = Fate::withheld(Reason::new(
                 format!("`{}` is protected in `{}`", desired.name(), self.name()),
                 "create it by hand, or narrow `protect.accounts`",
             ));
         } else if let Some(reason) = taken.or_else(|| self.still_listed(desired.name())) {
-            draft.fate = Fate::Withheld(reason);
+            draft.fate = Fate::withheld(reason);
         }
         let draft = found.push(draft);
         links.set(id, Link::Needs(draft));
@@ -390,7 +389,7 @@ impl Diff<'_> {
     }
 
     /// The reason where some group still lists a name that no account has.
-    pub(super) fn still_listed(&self, name: &str) -> Option<Box<Reason>> {
+    pub(super) fn still_listed(&self, name: &str) -> Option<Reason> {
         let groups = self.listing(name, &self.kind.account_handle(name), false);
         let first = groups.first()?;
         Some(Reason::new(

@@ -5,7 +5,7 @@
 //! groups are `exclusive`) or not read completely.
 
 use super::{Diff, Links};
-use crate::model::state::{GroupRef, Member};
+use crate::model::state::{AccountRef, GroupRef, Member};
 use crate::model::{Action, Matching, Object, Side, StateGroupId};
 use crate::plan::draft::{Draft, Fate, Found, Reason, Why};
 use crate::policy::settings::GroupManage;
@@ -127,26 +127,24 @@ impl Diff<'_> {
         let protected = observed.map_or(desired.name(), GroupRef::name);
         let guarded = self.group_is_protected(protected) || self.group_is_protected(desired.name());
         let name = |name: &str| Side::from([("name".to_owned(), vec![name.to_owned()])]);
-        let mut draft = match observed {
-            Some(observed) => self
-                .on_group(Action::RenameGroup, Object::group(observed.name()), desired, Why::Group)
-                .sides(name(observed.name()), name(desired.name())),
-            None => {
-                let mut after = name(desired.name());
-                for (attribute, values) in desired.attributes() {
-                    after.insert(attribute.to_string(), values.iter().map(ToString::to_string).collect());
-                }
-                self.on_group(Action::CreateGroup, Object::group(desired.name()), desired, Why::Group)
-                    .sides(Side::new(), after)
+        let mut draft = if let Some(observed) = observed {
+            self.on_group(Action::RenameGroup, Object::group(observed.name()), desired, Why::Group)
+                .sides(name(observed.name()), name(desired.name()))
+        } else {
+            let mut after = name(desired.name());
+            for (attribute, values) in desired.attributes() {
+                after.insert(attribute.to_string(), values.iter().map(ToString::to_string).collect());
             }
+            self.on_group(Action::CreateGroup, Object::group(desired.name()), desired, Why::Group)
+                .sides(Side::new(), after)
         };
         if guarded {
-            draft.fate = Fate::Withheld(Reason::new(
+            draft.fate = Fate::withheld(Reason::new(
                 format!("`{protected}` is protected in `{}`", self.name()),
                 "do it by hand, or narrow `protect.groups`",
             ));
         } else if let Some(reason) = listed() {
-            draft.fate = Fate::Withheld(reason);
+            draft.fate = Fate::withheld(reason);
         }
         let position = found.push(draft);
         Some(match observed {
@@ -190,11 +188,11 @@ impl Diff<'_> {
         draft = draft.sides(name, Side::new());
         found.push(draft);
         if !observed.is_empty() {
-            let names = observed.members().iter().filter_map(|id| self.observed.account(*id)).map(|a| a.name());
+            let accounts = observed.members().iter().filter_map(|id| self.observed.account(*id)).map(AccountRef::name);
             let others = observed.others().map(|other| match other {
                 Member::Account(name) | Member::Group(name) | Member::Other(name) => name,
             });
-            let text = format!("its members lose it when it is deleted: {}", first_names(names.chain(others)));
+            let text = format!("its members lose it when it is deleted: {}", first_names(accounts.chain(others)));
             found.note("deleted-members", self.name(), observed.name(), text);
         }
     }

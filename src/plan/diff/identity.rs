@@ -26,7 +26,7 @@ impl Diff<'_> {
     }
 
     /// Whether the account can be believed to be the person's.
-    pub(super) fn identity(&self, desired: AccountRef<'_>, observed: AccountRef<'_>) -> Result<(), Box<Reason>> {
+    pub(super) fn identity(&self, desired: AccountRef<'_>, observed: AccountRef<'_>) -> Result<(), Reason> {
         let settings = &self.settings().accounts;
         let attribute = settings.id_attribute.as_deref().unwrap_or("id");
         let person = self.person_of(desired);
@@ -76,7 +76,7 @@ impl Diff<'_> {
         matching.key(a) == matching.key(b)
     }
 
-    fn conflict(&self, key: &str, wanted: &str, account: &str, held: &str) -> Box<Reason> {
+    fn conflict(&self, key: &str, wanted: &str, account: &str, held: &str) -> Reason {
         let holder = self
             .policy
             .people

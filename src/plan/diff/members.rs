@@ -184,7 +184,7 @@ impl Members {
                 continue;
             }
             if elsewhere {
-                draft.fate = Fate::Withheld(Reason::new(
+                draft.fate = Fate::withheld(Reason::new(
                     format!(
                         "`{}` has no account `{}`, and accounts there are managed elsewhere",
                         diff.name(),
@@ -195,7 +195,7 @@ impl Members {
             }
             let key = observed.map_or_else(|| desired.key(), GroupRef::key);
             if self.reaching.contains(key) {
-                draft.fate = Fate::Withheld(Reason::new(
+                draft.fate = Fate::withheld(Reason::new(
                     format!("`{}` reaches a protected group of `{}` by nesting", desired.name(), diff.name()),
                     "grant it by hand, undo the nesting, or narrow `protect.groups`",
                 ));
@@ -281,7 +281,7 @@ impl Diff<'_> {
             found.note("undeclared-member", self.name(), object, "nobody declared it; `undeclared` says report");
             return false;
         }
-        let wait = crate::policy::date::term(&settings.after).map_or(0, |term| term.seconds());
+        let wait = crate::policy::date::term(&settings.after).map_or(0, crate::model::Term::seconds);
         if wait <= 0 {
             return true;
         }

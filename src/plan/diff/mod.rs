@@ -197,12 +197,12 @@ impl<'a> Diff<'a> {
     fn draft(&self, action: Action, object: Object, why: Why) -> Draft {
         let mut draft = Draft::new((self.number, self.name()), action, object, why);
         if !self.capabilities.actions.contains(&action) {
-            draft.fate = Fate::Withheld(Reason::new(
+            draft.fate = Fate::withheld(Reason::new(
                 format!("directories of kind `{}` cannot {}", self.settings().kind.word(), action.word()),
                 "do it by hand there, or change what is declared",
             ));
         } else if let Some(why) = self.unfit.get(&draft.change.object).filter(|_| !action.takes()) {
-            draft.fate = Fate::Withheld(Reason::new(
+            draft.fate = Fate::withheld(Reason::new(
                 format!("`{}` cannot hold this: {why}", self.name()),
                 "change what is declared, or the directory's settings",
             ));

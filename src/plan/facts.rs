@@ -1,0 +1,119 @@
+//! Why each change is in the plan, down to file and line, each text once.
+//!
+//! Comes in: drafts. Goes out: indices into one list of facts. Refuses: a change
+//! without a place: where the policy has none for it, the directory's own is given.
+
+use super::Fact;
+use super::draft::{Draft, Why};
+use crate::model::{Instant, Place};
+use crate::policy::{GroupId, Person, PersonId, Policy};
+use std::collections::BTreeMap;
+
+/// Who can say why somebody holds something, or no longer does.
+pub trait Explain {
+    /// From the person to the entitlement: why the person holds the group.
+    fn holds(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)>;
+    /// Why the person does not: what ended, what takes it away. May be empty.
+    fn holds_not(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)>;
+}
+
+/// The facts of one plan.
+pub(super) struct Facts<'a> {
+    policy: &'a Policy,
+    at: Instant,
+    explain: &'a dyn Explain,
+    list: Vec<Fact>,
+    /// (text, file, line) → position.
+    known: BTreeMap<(String, u32, u32), u32>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(policy: &'a Policy, at: Instant, explain: &'a dyn Explain) -> Self {
+        Self { policy, at, explain, list: Vec::new(), known: BTreeMap::new() }
+    }
+
+    pub(super) fn into_list(self) -> Vec<Fact> {
+        self.list
+    }
+
+    /// The chain of one draft.
+    pub(super) fn because(&mut self, draft: &Draft) -> Vec<u32> {
+        let mut chain = self.chain(draft);
+        if chain.is_empty()
+            && let Some(directory) = self.policy.directories.get(usize::from(draft.directory))
+        {
+            chain.push((format!("directory {}", directory.name), directory.place));
+        }
+        chain.into_iter().map(|(text, place)| self.intern(text, place)).collect()
+    }
+
+    fn intern(&mut self, text: String, place: Place) -> u32 {
+        let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        let key = (text, place.file.0, place.line);
+        if let Some(position) = self.known.get(&key) {
+            return *position;
+        }
+        let (file, line) = self.policy.locate(place);
+        self.list.push(Fact { text: key.0.clone(), file: Some(file.to_string()), line: Some(line) });
+        self.known.insert(key, next);
+        next
+    }
+
+    fn chain(&self, draft: &Draft) -> Vec<(String, Place)> {
+        let person = draft.person.and_then(|id| Some((id, self.policy.people.get(id.0 as usize)?)));
+        let group = draft.group.and_then(|id| Some((id, self.policy.groups.get(id.0 as usize)?)));
+        let directory = self.policy.directories.get(usize::from(draft.directory));
+        let name = draft.change.object.group.as_deref().unwrap_or_default();
+        let here = draft.change.directory.as_str();
+        let mut chain = Vec::new();
+        match (draft.why, person, group) {
+            (Why::Holds, Some((person, _)), Some((group, _))) => chain = self.explain.holds(person, group),
+            (Why::HoldsNot, Some((id, person)), Some((group, written))) => {
+                chain = self.explain.holds_not(id, group);
+                if chain.is_empty() {
+                    chain.push((format!("nothing gives {here}/{name} to {} now", person.key), written.place));
+                }
+            }
+            (Why::Left(end), Some((_, person)), _) => chain.push(left(person, end)),
+            (Why::OnLeave, Some((_, person)), _) => chain.push(absent(person, self.at)),
+            (Why::Declared, Some((_, person)), _) => chain.push((format!("person {}", person.key), person.place)),
+            (Why::Undeclared, _, Some((_, group))) => {
+                let account = draft.change.object.account.as_deref().unwrap_or_default();
+                chain.push((
+                    format!("nobody declared {account}; {here}/{name} holds exactly what is written"),
+                    group.place,
+                ));
+            }
+            (Why::Others, _, Some((_, group))) => {
+                chain.push((format!("{here}/{name} says `others: revoke`"), group.place));
+            }
+            (Why::Group, _, Some((_, group))) => chain.push((format!("group {here}/{name}"), group.place)),
+            (Why::Gone, _, _) => {
+                let who = draft.change.person.as_deref().unwrap_or("its person");
+                let text = format!("{who} was declared in an earlier commit and no longer is");
+                chain.extend(directory.map(|directory| (text, directory.place)));
+            }
+            (Why::Exclusive, _, _) => {
+                let text = format!("groups of {here} are managed exclusively, and no file names {name}");
+                chain.extend(directory.map(|directory| (text, directory.place)));
+            }
+            _ => {}
+        }
+        chain
+    }
+}
+
+fn left(person: &Person, end: Instant) -> (String, Place) {
+    let period = person.periods.iter().find(|period| period.window.expires == Some(end));
+    (format!("{} left, ended {end}", person.key), period.map_or(person.place, |period| period.place))
+}
+
+fn absent(person: &Person, at: Instant) -> (String, Place) {
+    match person.leave.iter().find(|leave| leave.window.contains(at)) {
+        Some(leave) => {
+            let back = leave.window.expires.map_or_else(String::new, |back| format!(", back {back}"));
+            (format!("{} is on leave{back}", person.key), leave.place)
+        }
+        None => (format!("{} is on leave", person.key), person.place),
+    }
+}

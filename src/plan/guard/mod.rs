@@ -1,0 +1,218 @@
+//! Limits on one plan: a class of changes is withheld, never the plan.
+//!
+//! Comes in: kept drafts and the guardrails. Goes out: drafts withheld with limit,
+//! numbers, setting and option. Refuses: more than `floor` AND more than `percent`,
+//! unless the option lets exactly that many through, with a ticket.
+
+pub mod conflicts;
+
+use super::Filter;
+use super::draft::{Draft, Fate, Reason};
+use super::order::Ground;
+use crate::model::{Action, Enabled};
+use crate::policy::settings::{Limit, LimitScope};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A class of changes that has a limit of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Revocations,
+    Disables,
+    Grants,
+    Deletions,
+}
+
+impl Class {
+    const ALL: [Self; 4] = [Self::Revocations, Self::Disables, Self::Grants, Self::Deletions];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Revocations => "revocations",
+            Self::Disables => "disables",
+            Self::Grants => "grants",
+            Self::Deletions => "deletions",
+        }
+    }
+
+    fn holds(self, action: Action) -> bool {
+        match self {
+            Self::Revocations => matches!(action, Action::Revoke | Action::DeleteGroup),
+            Self::Disables => action == Action::DisableAccount,
+            Self::Grants => action == Action::Grant,
+            Self::Deletions => matches!(action, Action::DeleteAccount | Action::DeleteGroup),
+        }
+    }
+
+    fn limit(self, ground: &Ground<'_>) -> Limit {
+        let guardrails = &ground.policy.guardrails;
+        match self {
+            Self::Revocations => guardrails.revocations,
+            Self::Disables => Limit { per: LimitScope::Directory, ..guardrails.disables },
+            Self::Grants => guardrails.grants,
+            Self::Deletions => Limit { per: LimitScope::Directory, ..guardrails.deletions },
+        }
+    }
+}
+
+/// One place where a class is counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Scope {
+    directory: u16,
+    /// The group, where groups are counted one by one.
+    group: Option<String>,
+    /// Of deletions: whether groups are counted.
+    groups: bool,
+}
+
+/// A class that exceeds its limit somewhere.
+struct Excess {
+    drafts: Vec<u32>,
+    count: u64,
+    limit: String,
+}
+
+/// Withholds every class that exceeds its limit; says whether anything was withheld.
+pub fn limits(ground: &Ground<'_>, filter: &Filter, drafts: &mut [Draft]) -> bool {
+    let mut withheld = false;
+    for class in Class::ALL {
+        let limit = class.limit(ground);
+        let mut scopes: BTreeMap<Scope, Vec<u32>> = BTreeMap::new();
+        for (n, draft) in drafts.iter().enumerate() {
+            if draft.is_kept() && class.holds(draft.action()) {
+                let scope = Scope {
+                    directory: draft.directory,
+                    group: (limit.per == LimitScope::Group).then(|| draft.change.object.group.clone()).flatten(),
+                    groups: class == Class::Deletions && draft.action() == Action::DeleteGroup,
+                };
+                scopes.entry(scope).or_default().push(u32::try_from(n).unwrap_or(u32::MAX));
+            }
+        }
+        let excesses: Vec<Excess> = scopes
+            .into_iter()
+            .filter_map(|(scope, numbers)| excess(ground, class, limit, &scope, numbers, drafts))
+            .collect();
+        let total: u64 = excesses.iter().map(|excess| excess.count).sum();
+        if total == 0 {
+            continue;
+        }
+        let allowed = filter.allow.get(class.word()).copied().unwrap_or(0);
+        if allowed >= total && filter.ticket.is_some() {
+            continue;
+        }
+        withheld = true;
+        for excess in excesses {
+            let reason = reason(class, &excess, total, allowed);
+            for n in excess.drafts {
+                if let Some(draft) = drafts.get_mut(n as usize) {
+                    draft.fate = Fate::withheld(reason.clone());
+                }
+            }
+        }
+    }
+    withheld
+}
+
+fn reason(class: Class, excess: &Excess, total: u64, allowed: u64) -> Reason {
+    let word = class.word();
+    let setting = match allowed {
+        0 => format!("`guardrails.{word}`, or once: `--allow {word}={total} --ticket TICKET`"),
+        _ if allowed >= total => "a ticket: `--ticket TICKET`".to_owned(),
+        _ => format!("`--allow {word}={total}`: {allowed} is fewer than there are"),
+    };
+    Reason {
+        reason: format!("more {word} at once than the guardrail lets through"),
+        limit: Some(excess.limit.clone()),
+        setting: Some(setting),
+    }
+}
+
+fn excess(
+    ground: &Ground<'_>,
+    class: Class,
+    limit: Limit,
+    scope: &Scope,
+    numbers: Vec<u32>,
+    drafts: &[Draft],
+) -> Option<Excess> {
+    let touched = touched(ground, class, scope, &numbers, drafts);
+    if touched <= u64::from(limit.floor) {
+        return None;
+    }
+    let (base, of) = base(ground, class, scope);
+    if touched * 100 <= u64::from(limit.percent) * base {
+        return None;
+    }
+    let directory = ground.policy.directories.get(usize::from(scope.directory)).map_or("", |d| &d.name);
+    let place = scope.group.as_ref().map_or_else(|| directory.to_owned(), |group| format!("{directory}/{group}"));
+    let what = match class {
+        Class::Revocations => "people lose a membership",
+        Class::Disables => "accounts are disabled",
+        Class::Grants => "people gain a membership",
+        Class::Deletions if scope.groups => "groups are deleted",
+        Class::Deletions => "accounts are deleted",
+    };
+    let limit = format!(
+        "{touched} of {base} {of} in {place}: {what}; floor {}, {} percent of {base} is {}",
+        limit.floor,
+        limit.percent,
+        u64::from(limit.percent) * base / 100
+    );
+    Some(Excess { drafts: numbers, count: touched, limit })
+}
+
+/// How many people or objects the class touches there, each once.
+fn touched(ground: &Ground<'_>, class: Class, scope: &Scope, numbers: &[u32], drafts: &[Draft]) -> u64 {
+    let mut objects: BTreeSet<(Option<u32>, &str)> = BTreeSet::new();
+    let state = ground.of(scope.directory).map(|(input, _)| &input.observed.state);
+    let others = |draft: &Draft| format!("{:?}", draft.change.object.member);
+    let mut rest: BTreeSet<String> = BTreeSet::new();
+    for draft in numbers.iter().filter_map(|n| drafts.get(*n as usize)) {
+        let object = &draft.change.object;
+        match (draft.action(), &object.account, &object.group) {
+            (Action::DeleteGroup, _, Some(name)) if class == Class::Revocations => {
+                let Some(group) = state.and_then(|state| state.group_named(name)) else { continue };
+                rest.extend(group.others().map(|other| format!("{other:?}")));
+                for account in group.members().iter().filter_map(|id| state.and_then(|state| state.account(*id))) {
+                    objects.insert((None, account.name()));
+                }
+            }
+            (_, Some(account), _) => {
+                objects.insert((None, account));
+            }
+            (_, None, Some(group)) if object.member.is_none() => {
+                objects.insert((None, group));
+            }
+            _ => {
+                rest.insert(others(draft));
+            }
+        }
+    }
+    (objects.len() + rest.len()) as u64
+}
+
+/// Of how many, and of what.
+fn base(ground: &Ground<'_>, class: Class, scope: &Scope) -> (u64, &'static str) {
+    let Some((input, desired)) = ground.of(scope.directory) else { return (0, "") };
+    let state = &input.observed.state;
+    match (class, &scope.group) {
+        (Class::Revocations | Class::Grants, Some(group)) => {
+            (state.group_named(group).map_or(0, |group| group.members().len() as u64), "members")
+        }
+        (Class::Revocations | Class::Grants, None) => {
+            let mut holders = vec![false; state.account_count()];
+            let managed = desired.state.groups().filter_map(|group| state.group_named(group.name()));
+            for account in managed.flat_map(crate::model::state::GroupRef::members) {
+                if let Some(cell) = holders.get_mut(account.0 as usize) {
+                    *cell = true;
+                }
+            }
+            (holders.into_iter().filter(|holder| *holder).count() as u64, "people who hold something")
+        }
+        (Class::Disables, _) => {
+            let declared = desired.state.accounts().filter_map(|account| state.account_named(account.name()));
+            (declared.filter(|account| account.enabled() != Enabled::No).count() as u64, "declared accounts")
+        }
+        (Class::Deletions, _) if scope.groups => (state.group_count() as u64, "groups"),
+        (Class::Deletions, _) => (state.account_count() as u64, "accounts"),
+    }
+}

@@ -1,0 +1,166 @@
+//! Edges that follow from what the drafts are, whatever is withheld later.
+//!
+//! Comes in: drafts of all directories. Goes out: more `needs`. Refuses: nothing.
+//!
+//! * Enabling an account, or letting its native end move out, needs every revoke
+//!   of that account: it must not wake up with what it is about to lose.
+//! * Deleting an account needs its disable and its revokes.
+//! * Per person and `exclusive` constraint, what gives needs what takes.
+
+use super::{Ground, Wait};
+use crate::model::{Action, Instant};
+use crate::plan::draft::Draft;
+use crate::policy::{GroupId, Holding, PersonId, Policy, RoleId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Adds the edges that never depend on what is withheld.
+pub fn fixed(ground: &Ground<'_>, drafts: &mut [Draft]) {
+    let mut edges = accounts(drafts);
+    edges.extend(constraints(ground.policy, drafts));
+    edges.sort_unstable();
+    edges.dedup();
+    for (from, to) in edges {
+        if let Some(draft) = drafts.get_mut(to as usize)
+            && !draft.needs.contains(&from)
+        {
+            draft.needs.push(from);
+        }
+    }
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Whether a usable account could do more, or for longer, afterwards.
+fn wakes(draft: &Draft) -> bool {
+    match draft.action() {
+        Action::EnableAccount => true,
+        Action::UpdateAccount => {
+            let end = |side: &Option<crate::model::Side>| -> Option<Instant> {
+                Instant::try_from(side.as_ref()?.get("ends")?.first()?.clone()).ok()
+            };
+            let (before, after) = (end(&draft.change.before), end(&draft.change.after));
+            before.is_some() && after.is_none_or(|after| Some(after) > before)
+        }
+        _ => false,
+    }
+}
+
+/// Edges among the changes of one account: (needed, needing).
+fn accounts(drafts: &[Draft]) -> Vec<(u32, u32)> {
+    let mut late: BTreeMap<(u16, u32), Vec<u32>> = BTreeMap::new();
+    for (n, draft) in drafts.iter().enumerate() {
+        if let Some(account) = draft.account
+            && (wakes(draft) || draft.action() == Action::DeleteAccount)
+        {
+            late.entry((draft.directory, account)).or_default().push(number(n));
+        }
+    }
+    let mut edges = Vec::new();
+    if late.is_empty() {
+        return edges;
+    }
+    for (n, draft) in drafts.iter().enumerate() {
+        let Some(account) = draft.account else { continue };
+        if matches!(draft.action(), Action::Revoke | Action::DisableAccount) {
+            let waiting = late.get(&(draft.directory, account)).into_iter().flatten();
+            edges.extend(waiting.map(|late| (number(n), *late)));
+        }
+    }
+    edges
+}
+
+/// Groups that somebody in a role holds through it.
+fn groups_of(policy: &Policy, role: RoleId, seen: &mut BTreeSet<RoleId>, groups: &mut BTreeSet<GroupId>) {
+    let mut open = vec![role];
+    while let Some(role) = open.pop() {
+        if !seen.insert(role) {
+            continue;
+        }
+        let Some(role) = policy.roles.get(role.0 as usize) else { continue };
+        groups.extend(role.grants.iter().map(|grant| grant.group));
+        open.extend(role.includes.iter().map(|(role, _)| *role));
+    }
+}
+
+/// The groups that carry a holding.
+pub(in crate::plan) fn carried_by(policy: &Policy, holding: Holding) -> BTreeSet<GroupId> {
+    let mut groups = BTreeSet::new();
+    match holding {
+        Holding::Group(group) => {
+            groups.insert(group);
+        }
+        Holding::Role(role) => groups_of(policy, role, &mut BTreeSet::new(), &mut groups),
+    }
+    groups
+}
+
+/// Per person and `exclusive` constraint: revoke before grant.
+fn constraints(policy: &Policy, drafts: &[Draft]) -> Vec<(u32, u32)> {
+    let mut concerned: BTreeMap<GroupId, Vec<usize>> = BTreeMap::new();
+    for (n, constraint) in policy.constraints.iter().enumerate() {
+        let groups: BTreeSet<GroupId> =
+            constraint.exclusive.iter().flat_map(|holding| carried_by(policy, *holding)).collect();
+        for group in groups {
+            concerned.entry(group).or_default().push(n);
+        }
+    }
+    let mut edges = Vec::new();
+    if concerned.is_empty() {
+        return edges;
+    }
+    let mut wakes_up: BTreeMap<PersonId, Vec<u32>> = BTreeMap::new();
+    let mut takes: BTreeMap<(usize, PersonId), Vec<u32>> = BTreeMap::new();
+    let mut gives: BTreeMap<(usize, PersonId), Vec<u32>> = BTreeMap::new();
+    for (n, draft) in drafts.iter().enumerate() {
+        let Some(person) = draft.person else { continue };
+        if wakes(draft) {
+            wakes_up.entry(person).or_default().push(number(n));
+        }
+        for constraint in draft.group.and_then(|group| concerned.get(&group)).into_iter().flatten() {
+            match draft.action() {
+                Action::Revoke => takes.entry((*constraint, person)).or_default().push(number(n)),
+                Action::Grant => gives.entry((*constraint, person)).or_default().push(number(n)),
+                _ => {}
+            }
+        }
+    }
+    for ((constraint, person), takes) in &takes {
+        let grants = gives.get(&(*constraint, *person)).into_iter().flatten();
+        let waking = wakes_up.get(person).into_iter().flatten();
+        for give in grants.chain(waking) {
+            edges.extend(takes.iter().map(|take| (*take, *give)));
+        }
+    }
+    edges
+}
+
+/// `after: [corp]`: what gives here waits for everything there, through one point
+/// per directory that is waited for. What is withheld there is not waited for:
+/// `after` orders, it does not make one directory hostage of another.
+pub(in crate::plan) fn after(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<Wait> {
+    let mut awaited: BTreeMap<u16, Vec<u16>> = BTreeMap::new();
+    for (n, directory) in ground.policy.directories.iter().enumerate() {
+        for name in &directory.settings.after {
+            if let (Some(first), Ok(n)) = (ground.policy.directory_named(name), u16::try_from(n))
+                && first.0 != n
+            {
+                awaited.entry(first.0).or_default().push(n);
+            }
+        }
+    }
+    let kept = |directory: u16, gives: bool| -> Vec<u32> {
+        let wanted =
+            |draft: &Draft| draft.is_kept() && draft.directory == directory && (!gives || draft.action().gives());
+        drafts.iter().enumerate().filter(|(_, draft)| wanted(draft)).map(|(n, _)| number(n)).collect()
+    };
+    awaited
+        .into_iter()
+        .map(|(first, later)| Wait {
+            needs: kept(first, false),
+            dependents: later.into_iter().flat_map(|later| kept(later, true)).collect(),
+        })
+        .filter(|wait| !wait.needs.is_empty() && !wait.dependents.is_empty())
+        .collect()
+}
