@@ -1,6 +1,7 @@
 //! The public Kubernetes organisation, written into a real slapd by the real program
 //! and read back with `ldapsearch`: every group as expected, then nothing left to do.
 
+use crate::support::copy_folder;
 use crate::support::slapd::{GROUPS, Options, PEOPLE, Slapd, WRITER};
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,14 +12,6 @@ type Members = BTreeMap<String, Vec<String>>;
 
 fn source() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/kubernetes-org"))
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(fs::copy(entry.path(), target).unwrap()) }
-    }
 }
 
 fn accord(root: &Path, arguments: &[&str]) -> Output {
@@ -76,7 +69,7 @@ fn observed(server: &Slapd) -> Members {
 fn the_kubernetes_organisation_arrives_whole_and_stays() {
     let server = Slapd::start(&Options::default());
     let root = tempfile::tempdir().unwrap();
-    copy(&source().join("policies"), &root.path().join("policies"));
+    copy_folder(&source().join("policies"), &root.path().join("policies"));
     fs::copy(server.ca(), root.path().join("ca.pem")).unwrap();
     fs::write(root.path().join("policies/accord.yaml"), settings(&server)).unwrap();
 

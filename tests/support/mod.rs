@@ -12,3 +12,16 @@ pub(crate) mod ldap;
 pub(crate) mod policies;
 pub(crate) mod proxy;
 pub(crate) mod slapd;
+
+/// Copies a folder with everything below it, permissions included.
+pub(crate) fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
