@@ -1,0 +1,277 @@
+//! How a [`State`] comes to be.
+//!
+//! Comes in: accounts, groups and members in any order. Goes out: one sorted, numbered
+//! state. Refuses: two accounts or two groups with one name, and more than 32 bits count.
+
+use super::{AccountId, AccountRow, Enabled, GroupRow, State, StateError, Text, number};
+use crate::model::name::Matching;
+use crate::model::time::Instant;
+use hashbrown::HashTable;
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+
+/// Number of an account while its state is being built, in the order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountSlot(pub u32);
+
+/// Number of a group while its state is being built, in the order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupSlot(pub u32);
+
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    group: u32,
+    account: u32,
+    entry: u32,
+    end: u32,
+}
+
+/// Takes accounts, groups and members in any order and makes a [`State`].
+pub struct StateBuilder {
+    state: State,
+    by_key: HashTable<u32>,
+    hasher: foldhash::quality::RandomState,
+    edges: Vec<Edge>,
+    ends: BTreeMap<Instant, u32>,
+    too_large: bool,
+}
+
+impl StateBuilder {
+    /// A builder for a directory that compares names by `names` and account
+    /// attributes `attributes` (the directory's own names for them).
+    pub fn new(names: Matching, attributes: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        let attributes = attributes.into_iter().map(Into::into).collect();
+        Self {
+            state: State { names, attributes, ..State::default() },
+            by_key: HashTable::new(),
+            hasher: foldhash::quality::RandomState::default(),
+            edges: Vec::new(),
+            ends: BTreeMap::new(),
+            too_large: false,
+        }
+    }
+
+    /// A new account. Duplicates are refused by [`Self::finish`].
+    pub fn account(&mut self, name: &str, handle: &str) -> AccountSlot {
+        let slot = number(self.state.accounts.len());
+        let key = self.state.names.key(name).into_owned();
+        let name_text = self.keep(name);
+        let key_text = if key == name { name_text } else { self.keep(&key) };
+        let handle = self.keep(handle);
+        self.state.accounts.push(AccountRow {
+            key: key_text,
+            name: name_text,
+            handle,
+            values: slot,
+            ..AccountRow::default()
+        });
+        let cells = self.state.values.len() + self.state.attributes.len();
+        self.state.values.resize(cells, None);
+        let (state, hasher) = (&self.state, &self.hasher);
+        let hash = hasher.hash_one(key.as_str());
+        let same = |n: &u32| state.accounts.get(*n as usize).is_some_and(|row| state.text(row.key) == key);
+        if self.by_key.find(hash, same).is_none() {
+            self.by_key.insert_unique(hash, slot, |n| {
+                hasher.hash_one(state.accounts.get(*n as usize).map_or("", |row| state.text(row.key)))
+            });
+        }
+        AccountSlot(slot)
+    }
+
+    /// The slot of the first account whose name compares equal to `name`.
+    pub fn slot_of(&self, name: &str) -> Option<AccountSlot> {
+        let key = self.state.names.key(name);
+        let hash = self.hasher.hash_one(key.as_ref());
+        let same = |n: &u32| self.state.accounts.get(*n as usize).is_some_and(|row| self.state.text(row.key) == key);
+        self.by_key.find(hash, same).copied().map(AccountSlot)
+    }
+
+    /// Sets the person's stable id.
+    pub fn set_id(&mut self, slot: AccountSlot, id: &str) {
+        let text = self.keep(id);
+        if let Some(row) = self.state.accounts.get_mut(slot.0 as usize) {
+            row.id = Some(text);
+        }
+    }
+
+    /// Sets whether the account can be used and when the directory ends it.
+    pub fn set_status(&mut self, slot: AccountSlot, enabled: Enabled, ends: Option<Instant>) {
+        if let Some(row) = self.state.accounts.get_mut(slot.0 as usize) {
+            row.enabled = enabled;
+            row.ends = ends;
+        }
+    }
+
+    /// Adds one value of the compared attribute with that number.
+    pub fn add_value(&mut self, slot: AccountSlot, attribute: usize, value: &str) {
+        let cell = slot.0 as usize * self.state.attributes.len() + attribute;
+        let text = self.keep(value);
+        match self.state.values.get_mut(cell) {
+            Some(empty @ None) => *empty = Some(text),
+            Some(Some(_)) => {
+                let key = (slot.0, u16::try_from(attribute).unwrap_or(u16::MAX));
+                self.state.more.entry(key).or_default().push(value.into());
+            }
+            None => {}
+        }
+    }
+
+    /// A new group.
+    pub fn group(&mut self, name: &str, handle: &str) -> GroupSlot {
+        let slot = number(self.state.groups.len());
+        let key = self.state.names.key(name).into_owned();
+        let name_text = self.keep(name);
+        let key_text = if key == name { name_text } else { self.keep(&key) };
+        let handle = self.keep(handle);
+        self.state.groups.push(GroupRow { key: key_text, name: name_text, handle, attributes: Vec::new() });
+        GroupSlot(slot)
+    }
+
+    /// Sets a compared attribute of a group; no values mean that it has none.
+    pub fn set_group_attribute(&mut self, slot: GroupSlot, attribute: &str, values: Vec<Box<str>>) {
+        if let Some(row) = self.state.groups.get_mut(slot.0 as usize) {
+            row.attributes.retain(|(name, _)| name.as_ref() != attribute);
+            if !values.is_empty() {
+                row.attributes.push((attribute.into(), values));
+            }
+        }
+    }
+
+    /// An account is a member of a group; a repeated membership counts once, the
+    /// later end (none is latest) with its entry wins.
+    pub fn member(&mut self, group: GroupSlot, account: AccountSlot, entry: Option<u32>, ends: Option<Instant>) {
+        let next = number(self.ends.len()) + 1;
+        let end = ends.map_or(0, |ends| *self.ends.entry(ends).or_insert(next));
+        self.edges.push(Edge { group: group.0, account: account.0, entry: entry.unwrap_or(u32::MAX), end });
+    }
+
+    /// Something that is no account of this state is a member of a group.
+    pub fn other(&mut self, group: GroupSlot, is_group: bool, text: &str) {
+        self.state.others.entry(group.0).or_default().push((is_group, text.into()));
+    }
+
+    fn keep(&mut self, text: &str) -> Text {
+        let (Ok(start), Ok(len)) = (u32::try_from(self.state.text.len()), u32::try_from(text.len())) else {
+            self.too_large = true;
+            return Text::default();
+        };
+        if start.checked_add(len).is_none() {
+            self.too_large = true;
+            return Text::default();
+        }
+        self.state.text.push_str(text);
+        Text { start, len }
+    }
+
+    /// Sorts, numbers and checks.
+    ///
+    /// # Errors
+    /// [`StateError::Duplicate`] when two accounts or two groups share a name after
+    /// normalisation; [`StateError::TooLarge`] beyond 32-bit counts.
+    pub fn finish(mut self) -> Result<State, StateError> {
+        if self.too_large || u32::try_from(self.edges.len()).is_err() {
+            return Err(StateError::TooLarge);
+        }
+        let account_of = self.sort_accounts()?;
+        let group_of = self.sort_groups()?;
+        self.state.instants = vec![Instant::from_seconds(0); self.ends.len()];
+        for (instant, index) in &self.ends {
+            if let Some(cell) = self.state.instants.get_mut(*index as usize - 1) {
+                *cell = *instant;
+            }
+        }
+        self.place_members(&account_of, &group_of);
+        let others = std::mem::take(&mut self.state.others);
+        for (slot, mut list) in others {
+            list.sort_unstable();
+            list.dedup();
+            self.state.others.insert(group_of.get(slot as usize).copied().unwrap_or(slot), list);
+        }
+        self.state.text.shrink_to_fit();
+        Ok(self.state)
+    }
+
+    fn sort_accounts(&mut self) -> Result<Vec<u32>, StateError> {
+        let state = &mut self.state;
+        let mut rows = std::mem::take(&mut state.accounts);
+        rows.sort_by(|a, b| state.text(a.key).cmp(state.text(b.key)));
+        for pair in rows.windows(2) {
+            if let [a, b] = pair
+                && state.text(a.key) == state.text(b.key)
+            {
+                return Err(state.duplicate("account", a.key, a.handle, b.handle));
+            }
+        }
+        let mut new_number = vec![0; rows.len()];
+        for (n, row) in rows.iter().enumerate() {
+            // `values` still is the slot: rows keep their cells, only their order changed.
+            if let Some(cell) = new_number.get_mut(row.values as usize) {
+                *cell = number(n);
+            }
+        }
+        state.accounts = rows;
+        Ok(new_number)
+    }
+
+    fn sort_groups(&mut self) -> Result<Vec<u32>, StateError> {
+        let state = &mut self.state;
+        let mut rows: Vec<(u32, GroupRow)> =
+            std::mem::take(&mut state.groups).into_iter().enumerate().map(|(n, row)| (number(n), row)).collect();
+        rows.sort_by(|a, b| state.text(a.1.key).cmp(state.text(b.1.key)));
+        for pair in rows.windows(2) {
+            if let [(_, a), (_, b)] = pair
+                && state.text(a.key) == state.text(b.key)
+            {
+                return Err(state.duplicate("group", a.key, a.handle, b.handle));
+            }
+        }
+        let mut new_number = vec![0; rows.len()];
+        for (n, (slot, mut row)) in rows.into_iter().enumerate() {
+            if let Some(cell) = new_number.get_mut(slot as usize) {
+                *cell = number(n);
+            }
+            row.attributes.sort();
+            state.groups.push(row);
+        }
+        Ok(new_number)
+    }
+
+    fn place_members(&mut self, account_of: &[u32], group_of: &[u32]) {
+        let state = &mut self.state;
+        for edge in &mut self.edges {
+            edge.account = account_of.get(edge.account as usize).copied().unwrap_or(u32::MAX);
+            edge.group = group_of.get(edge.group as usize).copied().unwrap_or(u32::MAX);
+        }
+        let instants = &state.instants;
+        let end = |edge: &Edge| match edge.end {
+            0 => (1, None),
+            n => (0, instants.get(n as usize - 1).copied()),
+        };
+        // Later ends first, so that the first of equal memberships is the one to keep.
+        self.edges.sort_unstable_by(|a, b| {
+            (a.group, a.account)
+                .cmp(&(b.group, b.account))
+                .then_with(|| end(b).cmp(&end(a)))
+                .then(a.entry.cmp(&b.entry))
+        });
+        self.edges.dedup_by_key(|edge| (edge.group, edge.account));
+        state.offsets = vec![0; state.groups.len() + 1];
+        for edge in &self.edges {
+            if let Some(cell) = state.offsets.get_mut(edge.group as usize + 1) {
+                *cell += 1;
+            }
+        }
+        let mut sum = 0;
+        for cell in &mut state.offsets {
+            sum += *cell;
+            *cell = sum;
+        }
+        state.members = self.edges.iter().map(|edge| AccountId(edge.account)).collect();
+        if self.edges.iter().any(|edge| edge.entry != u32::MAX) {
+            state.entries = self.edges.iter().map(|edge| edge.entry).collect();
+        }
+        if self.edges.iter().any(|edge| edge.end != 0) {
+            state.ends = self.edges.iter().map(|edge| edge.end).collect();
+        }
+    }
+}
