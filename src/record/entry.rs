@@ -235,6 +235,21 @@ pub struct RunEnded {
     pub stopped: Option<String>,
 }
 
+impl Verified {
+    /// Nothing read yet.
+    pub fn of(directory: &str) -> Self {
+        let directory = directory.to_owned();
+        Self { directory, in_effect: Vec::new(), not_in_effect: Vec::new(), not_read: Vec::new(), why: None }
+    }
+
+    /// The same with ascending numbers.
+    pub fn sort(&mut self) {
+        for list in [&mut self.in_effect, &mut self.not_in_effect, &mut self.not_read] {
+            list.sort_unstable();
+        }
+    }
+}
+
 impl Intent {
     /// What the journal keeps of `change`.
     pub fn of(change: &Change) -> Self {

@@ -1,0 +1,147 @@
+//! What an answer leads to: a result, another attempt, or a read.
+//!
+//! Comes in: the answers to a batch, and what a read told about changes that were
+//! not answered. Goes out: results and waits. Refuses: to send again what may have
+//! been done, whatever the directory's way with repeats, before a read says that
+//! it was not.
+
+use super::effect::Effect;
+use super::lane::Batch;
+use super::run::{Event, Run};
+use crate::provider::Answer;
+use crate::record::Status;
+use futures_util::future::FutureExt;
+use std::time::Duration;
+
+impl Run<'_> {
+    /// A batch was answered.
+    pub(super) fn answered(&mut self, n: usize, batch: &Batch, answers: Vec<Answer>) {
+        let Some(lane) = self.lanes.get_mut(n) else { return };
+        lane.back(batch);
+        let missing = std::iter::repeat_with(|| Answer::Unknown { why: "the directory did not answer it".to_owned() });
+        let (mut slower, mut lost, mut through) = (None, None, false);
+        let mut again = Vec::new();
+        for (node, answer) in batch.nodes.iter().copied().zip(answers.into_iter().chain(missing)) {
+            match answer {
+                Answer::Done { handle } => {
+                    through = true;
+                    self.settle_with(node, Status::Done, None, handle);
+                }
+                Answer::Pending => {
+                    through = true;
+                    let why = "accepted, in effect later; apply again then".to_owned();
+                    self.settle(node, Status::Pending, Some(why));
+                }
+                Answer::Refused { why } => {
+                    through = true;
+                    self.settle(node, Status::Refused, Some(why));
+                }
+                Answer::Conflict { why } => {
+                    through = true;
+                    self.conflict(n, node, why);
+                }
+                Answer::Retry { after_ms, why } => {
+                    slower = Some(slower.unwrap_or(0).max(after_ms));
+                    if self.try_again(node, &why) {
+                        again.push(node);
+                    }
+                }
+                Answer::Broken { why } => {
+                    if self.try_again(node, &why) {
+                        again.push(node);
+                    }
+                    lost = Some(why);
+                }
+                Answer::Unknown { why } => {
+                    if let Some(lane) = self.lanes.get_mut(n) {
+                        lane.silent.push((node, why.clone()));
+                    }
+                    self.attempts.entry(node).or_default().1 = true;
+                    lost = Some(why);
+                }
+            }
+        }
+        let Some(lane) = self.lanes.get_mut(n) else { return };
+        if slower.is_some() {
+            lane.slower();
+        } else if through && lost.is_none() {
+            lane.faster();
+        }
+        if let Some(why) = lost {
+            self.lost(n, batch, &why);
+        }
+        self.later(n, again, slower);
+    }
+
+    /// Counts a failed attempt that certainly did nothing; whether there is another.
+    fn try_again(&mut self, node: usize, why: &str) -> bool {
+        let attempt = self.attempts.entry(node).or_default();
+        attempt.0 += 1;
+        if attempt.0 < self.patience.attempts {
+            return true;
+        }
+        let why = format!("tried {} times: {why}", attempt.0);
+        self.settle(node, Status::Broken, Some(why));
+        false
+    }
+
+    /// `before` did not hold. After an attempt of which nobody knows whether it was
+    /// done, that attempt itself may be the reason.
+    fn conflict(&mut self, n: usize, node: usize, why: String) {
+        let doubted = self.attempts.get(&node).is_some_and(|(_, doubted)| *doubted);
+        match self.lanes.get_mut(n) {
+            Some(lane) if doubted => {
+                lane.silent.push((node, why));
+                self.attempts.entry(node).or_default().1 = false;
+            }
+            _ => self.settle(node, Status::Conflict, Some(why)),
+        }
+    }
+
+    /// The connection is gone under a batch.
+    fn lost(&mut self, n: usize, batch: &Batch, why: &str) {
+        let Some(lane) = self.lanes.get_mut(n) else { return };
+        match lane.lost(batch, why, self.patience) {
+            Some(wait) => self.pause(n, why, wait),
+            None => {
+                if let Some(down) = lane.down.clone() {
+                    for node in lane.unsent() {
+                        self.settle(node, Status::Broken, Some(down.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Offers changes again after a while.
+    fn later(&mut self, n: usize, nodes: Vec<usize>, asked: Option<u64>) {
+        let Some(most) = nodes.iter().filter_map(|node| self.attempts.get(node)).map(|(failed, _)| *failed).max() else {
+            return;
+        };
+        let wait = self.patience.wait(most).max(asked.unwrap_or(0)).min(self.patience.longest_ms);
+        let again = async move {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            Event::Again { lane: n, nodes }
+        };
+        self.queue.push(again.boxed_local());
+    }
+
+    /// A read told what became of a change that was not answered.
+    pub(super) fn told(&mut self, n: usize, node: usize, why: String, effect: Effect) {
+        match effect {
+            Effect::InEffect => self.settle(node, Status::Done, None),
+            Effect::Undone(_) => {
+                if self.try_again(node, &why) {
+                    self.later(n, vec![node], None);
+                }
+            }
+            Effect::Else(there) => {
+                self.settle(node, Status::Conflict, Some(format!("{why}; read again: {there}")));
+            }
+            Effect::Hidden(hidden) => {
+                let why = format!("{why}; and it could not be read whether it was done: {hidden}");
+                self.settle(node, Status::Unknown, Some(why));
+            }
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! What a read proves about changes.
+//!
+//! Comes in: changes and a reading of the objects they touched. Goes out: whether
+//! each is in effect, is not, or cannot be told. Refuses: to conclude anything
+//! from what was not read completely.
+//!
+//! A change is taken apart into facts: an object exists, a value is so, somebody
+//! is a member. After several changes of one object the last word on each fact
+//! counts, so an object is read once, after its last change.
+
+use super::names::{Names, Sort, new_name, subject};
+use crate::model::change::OtherMember;
+use crate::model::state::{GroupRef, Member};
+use crate::model::{Action, Change, Enabled, Matching, Object, Side};
+use crate::provider::{GapScope, Kind, Reading, dn};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An object by sort and comparison key.
+type Subject = (Sort, String);
+
+/// What is claimed about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    /// The object exists.
+    Exists(Subject),
+    /// A property of the object.
+    Value(Subject, String),
+    /// A member of the group: its sort as a member (`true` is a group) and its text.
+    Member(Subject, bool, String),
+}
+
+/// What is claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Claimed {
+    /// It is so, or it is not.
+    Is(bool),
+    /// The property has these values.
+    Values(Vec<String>),
+}
+
+/// How a change and a reading fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// What the change wants is there.
+    InEffect,
+    /// What was there before is there.
+    Undone(String),
+    /// Neither: somebody else was there.
+    Else(String),
+    /// The reading does not tell.
+    Hidden(String),
+}
+
+/// What a set of changes claims together.
+#[derive(Debug, Default)]
+pub(super) struct Expectation {
+    claims: BTreeMap<Claim, (Claimed, usize)>,
+    /// Name of each subject as it is written, for reading it.
+    named: BTreeMap<Subject, String>,
+}
+
+impl Expectation {
+    /// Adds what holds after `change`, which is node `node`. Call in the order in
+    /// which the changes became done.
+    pub(super) fn add(&mut self, change: &Change, node: usize, names: &Names<'_>) {
+        let Some((sort, name)) = subject(&change.object) else { return };
+        let this = self.subject(sort, name, names);
+        match change.action {
+            Action::CreateAccount | Action::CreateGroup => {
+                self.claim(Claim::Exists(this.clone()), Claimed::Is(true), node);
+                self.values(&this, change.after.as_ref(), &["name"], node);
+            }
+            Action::DeleteAccount | Action::DeleteGroup => {
+                self.forget(&this);
+                self.claim(Claim::Exists(this), Claimed::Is(false), node);
+            }
+            Action::RenameAccount | Action::RenameGroup => {
+                let new = new_name(change).unwrap_or(name);
+                let renamed = self.subject(sort, new, names);
+                self.rename(&this, &renamed);
+                self.claim(Claim::Exists(this), Claimed::Is(false), node);
+                self.claim(Claim::Exists(renamed.clone()), Claimed::Is(true), node);
+                self.claim(Claim::Value(renamed, "name".to_owned()), Claimed::Values(vec![new.to_owned()]), node);
+            }
+            Action::UpdateAccount | Action::UpdateGroup => {
+                self.removed(&this, change, node);
+                self.values(&this, change.after.as_ref(), &["name"], node);
+            }
+            Action::DisableAccount | Action::EnableAccount => {
+                self.values(&this, change.after.as_ref(), &["name", "enabled"], node);
+                let enabled = (change.action == Action::EnableAccount).to_string();
+                self.claim(Claim::Value(this, "enabled".to_owned()), Claimed::Values(vec![enabled]), node);
+            }
+            Action::Grant | Action::UpdateMembership => self.member(this, &change.object, true, node, names),
+            Action::Revoke => self.member(this, &change.object, false, node, names),
+        }
+    }
+
+    /// What held before `change`.
+    fn before(change: &Change, names: &Names<'_>) -> Self {
+        let mut out = Self::default();
+        let Some((sort, name)) = subject(&change.object) else { return out };
+        let this = out.subject(sort, name, names);
+        match change.action {
+            Action::CreateAccount | Action::CreateGroup => out.claim(Claim::Exists(this), Claimed::Is(false), 0),
+            Action::DeleteAccount | Action::DeleteGroup | Action::RenameAccount | Action::RenameGroup => {
+                out.claim(Claim::Exists(this.clone()), Claimed::Is(true), 0);
+                out.claim(Claim::Value(this, "name".to_owned()), Claimed::Values(vec![name.to_owned()]), 0);
+            }
+            Action::UpdateAccount | Action::UpdateGroup => {
+                out.added(&this, change);
+                out.values(&this, change.before.as_ref(), &["name"], 0);
+            }
+            Action::DisableAccount | Action::EnableAccount => {
+                let enabled = (change.action != Action::EnableAccount).to_string();
+                out.claim(Claim::Value(this, "enabled".to_owned()), Claimed::Values(vec![enabled]), 0);
+            }
+            Action::Grant | Action::UpdateMembership => out.member(this, &change.object, false, 0, names),
+            Action::Revoke => out.member(this, &change.object, true, 0, names),
+        }
+        out
+    }
+
+    /// The objects to read.
+    pub(super) fn objects(&self) -> Vec<Object> {
+        let subjects: BTreeSet<&Subject> = self
+            .claims
+            .keys()
+            .map(|claim| match claim {
+                Claim::Exists(subject) | Claim::Value(subject, _) | Claim::Member(subject, ..) => subject,
+            })
+            .collect();
+        let object = |subject: &Subject| {
+            let name = self.named.get(subject).unwrap_or(&subject.1);
+            match subject.0 {
+                Sort::Account => Object::account(name),
+                Sort::Group => Object::group(name),
+            }
+        };
+        subjects.into_iter().map(object).collect()
+    }
+
+    /// How each node's claims fit the reading: node → effect. A node with several
+    /// claims is in effect if all of them hold.
+    pub(super) fn judge(&self, seen: &Seen<'_>) -> BTreeMap<usize, Effect> {
+        let mut out: BTreeMap<usize, Effect> = BTreeMap::new();
+        for (claim, (claimed, node)) in &self.claims {
+            let effect = seen.check(claim, claimed);
+            let worst = |effect: &Effect| match effect {
+                Effect::Undone(_) | Effect::Else(_) => 2,
+                Effect::InEffect => 1,
+                Effect::Hidden(_) => 0,
+            };
+            match out.get(node) {
+                Some(other) if worst(other) >= worst(&effect) => {}
+                _ => {
+                    out.insert(*node, effect);
+                }
+            }
+        }
+        out
+    }
+
+    fn subject(&mut self, sort: Sort, name: &str, names: &Names<'_>) -> Subject {
+        let subject = (sort, names.key(name));
+        self.named.insert(subject.clone(), name.to_owned());
+        subject
+    }
+
+    fn claim(&mut self, claim: Claim, claimed: Claimed, node: usize) {
+        self.claims.insert(claim, (claimed, node));
+    }
+
+    fn values(&mut self, of: &Subject, side: Option<&Side>, except: &[&str], node: usize) {
+        for (key, values) in side.into_iter().flatten().filter(|(key, _)| !except.contains(&key.as_str())) {
+            self.claim(Claim::Value(of.clone(), key.clone()), Claimed::Values(values.clone()), node);
+        }
+    }
+
+    /// Properties that the change takes away altogether.
+    fn removed(&mut self, of: &Subject, change: &Change, node: usize) {
+        for key in change.before.iter().flatten().map(|(key, _)| key).filter(|key| *key != "name") {
+            self.claim(Claim::Value(of.clone(), key.clone()), Claimed::Values(Vec::new()), node);
+        }
+    }
+
+    /// Properties that the change brings and that were not there.
+    fn added(&mut self, of: &Subject, change: &Change) {
+        for key in change.after.iter().flatten().map(|(key, _)| key).filter(|key| *key != "name") {
+            self.claim(Claim::Value(of.clone(), key.clone()), Claimed::Values(Vec::new()), 0);
+        }
+    }
+
+    fn member(&mut self, group: Subject, object: &Object, present: bool, node: usize, names: &Names<'_>) {
+        let (is_group, text) = match object {
+            Object { account: Some(account), .. } => (false, account),
+            Object { member: Some(OtherMember::Group(name)), .. } => (true, name),
+            Object { member: Some(OtherMember::Other(text)), .. } => (false, text),
+            _ => return,
+        };
+        self.claim(Claim::Member(group, is_group, names.key(text)), Claimed::Is(present), node);
+    }
+
+    /// What was claimed of an object that is gone.
+    fn forget(&mut self, gone: &Subject) {
+        self.claims.retain(|claim, _| match claim {
+            Claim::Exists(of) | Claim::Value(of, _) => of != gone,
+            Claim::Member(group, is_group, text) => {
+                group != gone && (*text != gone.1 || *is_group != (gone.0 == Sort::Group))
+            }
+        });
+    }
+
+    /// What was claimed under the old name is claimed under the new one.
+    fn rename(&mut self, old: &Subject, new: &Subject) {
+        let swap = |of: Subject| if of == *old { new.clone() } else { of };
+        self.claims = std::mem::take(&mut self.claims)
+            .into_iter()
+            .map(|(claim, claimed)| {
+                let claim = match claim {
+                    Claim::Exists(of) => Claim::Exists(swap(of)),
+                    Claim::Value(of, key) => Claim::Value(swap(of), key),
+                    Claim::Member(group, is_group, text)
+                        if text == old.1 && is_group == (old.0 == Sort::Group) =>
+                    {
+                        Claim::Member(swap(group), is_group, new.1.clone())
+                    }
+                    Claim::Member(group, is_group, text) => Claim::Member(swap(group), is_group, text),
+                };
+                (claim, claimed)
+            })
+            .collect();
+    }
+}
+
+/// Whether one change whose answer did not come is in effect.
+pub(super) fn probe(change: &Change, seen: &Seen<'_>) -> Effect {
+    let mut after = Expectation::default();
+    after.add(change, 0, seen.names);
+    let say = |effect| match effect {
+        Effect::Undone(why) | Effect::Else(why) => why,
+        _ => String::new(),
+    };
+    match after.judge(seen).remove(&0) {
+        Some(Effect::InEffect) => Effect::InEffect,
+        None => Effect::Hidden("the change names no object".to_owned()),
+        Some(Effect::Hidden(why)) => Effect::Hidden(why),
+        Some(other) => match Expectation::before(change, seen.names).judge(seen).remove(&0) {
+            Some(Effect::InEffect) => Effect::Undone(say(other)),
+            Some(Effect::Hidden(why)) => Effect::Hidden(why),
+            _ => Effect::Else(say(other)),
+        },
+    }
+}
+
+/// The objects that the probe of a change reads.
+pub(super) fn objects_of(change: &Change, names: &Names<'_>) -> Vec<Object> {
+    let mut after = Expectation::default();
+    after.add(change, 0, names);
+    after.objects()
+}
+
+/// A reading, prepared for questions.
+pub(super) struct Seen<'a> {
+    kind: &'a dyn Kind,
+    names: &'a Names<'a>,
+    reading: &'a Reading,
+    /// Group key → members: (is a group, name key or DN key).
+    members: BTreeMap<String, BTreeSet<(bool, String)>>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn new(kind: &'a dyn Kind, names: &'a Names<'a>, reading: &'a Reading) -> Self {
+        let state = &reading.upserts;
+        let mut members = BTreeMap::new();
+        for group in state.groups() {
+            let mut set: BTreeSet<(bool, String)> =
+                group.members().iter().filter_map(|id| Some((false, state.account(*id)?.key().to_owned()))).collect();
+            for member in group.others() {
+                // Accounts that were not read with the group stand there as the
+                // directory writes them.
+                let (kinds, text): (&[bool], &str) = match member {
+                    Member::Group(name) => (&[true], name),
+                    Member::Account(text) | Member::Other(text) => (&[false, true], text),
+                };
+                for is_group in kinds {
+                    set.insert((*is_group, names.key(text)));
+                    if let Ok(key) = dn::key(text) {
+                        set.insert((*is_group, key.into_owned()));
+                    }
+                }
+            }
+            members.insert(group.key().to_owned(), set);
+        }
+        Self { kind, names, reading, members }
+    }
+
+    fn check(&self, claim: &Claim, claimed: &Claimed) -> Effect {
+        let (Claim::Exists(of) | Claim::Value(of, _) | Claim::Member(of, ..)) = claim;
+        if let Some(why) = self.gap(of) {
+            return Effect::Hidden(why);
+        }
+        let exists = match of.0 {
+            Sort::Account => self.reading.upserts.account_named(&of.1).is_some(),
+            Sort::Group => self.reading.upserts.group_named(&of.1).is_some(),
+        };
+        match (claim, claimed) {
+            (Claim::Exists(_), Claimed::Is(wanted)) if exists == *wanted => Effect::InEffect,
+            (Claim::Exists(_), _) if exists => Effect::Else(format!("`{}` is there", of.1)),
+            (Claim::Value(_, key), Claimed::Values(wanted)) if exists => self.value(of, key, wanted),
+            (Claim::Member(_, is_group, text), Claimed::Is(wanted)) => {
+                let found = exists && self.is_member(&of.1, *is_group, text);
+                match (found == *wanted, found) {
+                    (true, _) => Effect::InEffect,
+                    (false, true) => Effect::Else(format!("`{text}` is a member of `{}`", of.1)),
+                    (false, false) if exists => Effect::Else(format!("`{text}` is no member of `{}`", of.1)),
+                    (false, false) => Effect::Else(format!("`{}` is not there", of.1)),
+                }
+            }
+            _ => Effect::Else(format!("`{}` is not there", of.1)),
+        }
+    }
+
+    fn is_member(&self, group: &str, is_group: bool, text: &str) -> bool {
+        let Some(members) = self.members.get(group) else { return false };
+        if members.contains(&(is_group, text.to_owned())) {
+            return true;
+        }
+        let by_dn = |dn: &str| {
+            dn::key(dn).is_ok_and(|key| members.contains(&(is_group, key.into_owned())))
+        };
+        let sort = if is_group { Sort::Group } else { Sort::Account };
+        by_dn(text) || self.names.handle(sort, text).is_some_and(|handle| by_dn(&handle))
+    }
+
+    fn value(&self, of: &Subject, key: &str, wanted: &[String]) -> Effect {
+        let state = &self.reading.upserts;
+        let there: Option<Vec<String>> = match of.0 {
+            Sort::Account => state.account_named(&of.1).and_then(|account| match key {
+                "name" => Some(vec![account.name().to_owned()]),
+                "enabled" => match account.enabled() {
+                    Enabled::Yes => Some(vec!["true".to_owned()]),
+                    Enabled::No => Some(vec!["false".to_owned()]),
+                    Enabled::Unknown => None,
+                },
+                "ends" => Some(account.ends().map(|ends| ends.to_string()).into_iter().collect()),
+                _ => {
+                    let n = state.attributes().iter().position(|name| name.eq_ignore_ascii_case(key))?;
+                    Some(account.values(n).map(str::to_owned).collect())
+                }
+            }),
+            Sort::Group => state.group_named(&of.1).and_then(|group| self.group_value(group, key)),
+        };
+        let Some(there) = there else { return Effect::Hidden(format!("`{key}` is not read")) };
+        let matching = match key {
+            "name" => Matching::Exact,
+            "enabled" | "ends" => Matching::Exact,
+            _ => self.kind.matching(key),
+        };
+        let keys = |values: &[String]| -> BTreeSet<String> {
+            values
+                .iter()
+                .map(|value| match matching {
+                    Matching::Dn => dn::key(value).map_or_else(|_| value.clone(), std::borrow::Cow::into_owned),
+                    _ => matching.key(value).into_owned(),
+                })
+                .collect()
+        };
+        if keys(&there) == keys(wanted) {
+            Effect::InEffect
+        } else {
+            // The values themselves may be personal: the journal keeps this text.
+            Effect::Else(format!("`{key}` of `{}` is different", of.1))
+        }
+    }
+
+    fn group_value(&self, group: GroupRef<'_>, key: &str) -> Option<Vec<String>> {
+        if key == "name" {
+            return Some(vec![group.name().to_owned()]);
+        }
+        let found = group.attributes().iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+        if let Some((_, values)) = found {
+            return Some(values.iter().map(ToString::to_string).collect());
+        }
+        let scope = self.kind.scope();
+        let is_read = key == "description" || scope.group_attributes.iter().any(|name| name.eq_ignore_ascii_case(key));
+        is_read.then(Vec::new)
+    }
+
+    /// Why nothing can be said about an object.
+    fn gap(&self, of: &Subject) -> Option<String> {
+        let concerns = |scope: &GapScope| match (scope, of.0) {
+            (GapScope::Directory, _)
+            | (GapScope::Accounts, Sort::Account)
+            | (GapScope::Groups, Sort::Group) => true,
+            (GapScope::Account(name), Sort::Account) | (GapScope::Group(name), Sort::Group) => {
+                self.names.key(name) == of.1
+            }
+            _ => false,
+        };
+        self.reading.gaps.iter().find(|gap| concerns(&gap.scope)).map(|gap| gap.why.clone())
+    }
+}

@@ -1,0 +1,290 @@
+//! One directory: what is ready for it, the batches, the window, the patience.
+//!
+//! Comes in: ready changes. Goes out: batches whose intents are to be journaled,
+//! then batches to send. Refuses: to send two batches to one object at once, and
+//! more than the directory bears.
+
+use super::effect::Expectation;
+use super::names::{Names, Sort, subject};
+use super::{Patience, Target};
+use crate::model::{Action, Change};
+use crate::provider::{Batch as Form, Capabilities, Kind, Writer};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+/// Changes that travel together.
+#[derive(Debug, Clone)]
+pub(super) struct Batch {
+    /// Nodes, ascending.
+    pub(super) nodes: Vec<usize>,
+    /// The object that is written; `None` where the batch may touch many.
+    subject: Option<(Sort, String)>,
+    /// The connection's generation when it was sent.
+    pub(super) generation: u32,
+}
+
+/// One directory while a run lasts.
+pub(super) struct Lane<'r> {
+    pub(super) name: &'r str,
+    pub(super) kind: &'r dyn Kind,
+    pub(super) names: Names<'r>,
+    capabilities: Capabilities,
+    /// Away while a read has it.
+    pub(super) writer: Option<Rc<dyn Writer + 'r>>,
+    /// Ready changes without a journaled intent.
+    ready: BTreeSet<usize>,
+    /// Of these the memberships, by group.
+    by_group: BTreeMap<String, BTreeSet<usize>>,
+    /// Memberships that are not in a batch and have no result, and how many of each group.
+    loose: BTreeSet<usize>,
+    expected: BTreeMap<String, usize>,
+    /// Batches whose intents are journaled.
+    armed: VecDeque<Batch>,
+    busy: BTreeSet<(Sort, String)>,
+    in_flight: usize,
+    /// Nodes that were sent and are not answered.
+    sent: BTreeSet<usize>,
+    window: usize,
+    /// Changes without a result.
+    pub(super) left: usize,
+    /// Changes without an answer, to be settled by a read.
+    pub(super) silent: Vec<(usize, String)>,
+    /// Waits before it sends again.
+    pub(super) paused: bool,
+    /// Why nothing is sent any more.
+    pub(super) down: Option<String>,
+    /// Counts losses of the connection.
+    pub(super) generation: u32,
+    /// Losses in a row.
+    pub(super) losses: u32,
+    /// Failed reads in a row.
+    pub(super) failed_reads: u32,
+    /// What the done changes claim together.
+    pub(super) expectation: Expectation,
+    /// Whether the read after the writes is over.
+    pub(super) verified: bool,
+}
+
+impl<'r> Lane<'r> {
+    pub(super) fn new(target: Target<'r>) -> Self {
+        let window = target.capabilities.in_flight.max(1);
+        Self {
+            name: target.name,
+            kind: target.kind,
+            names: Names::new(target.kind, &target.observed.state),
+            capabilities: target.capabilities,
+            writer: Some(Rc::from(target.writer)),
+            ready: BTreeSet::new(),
+            by_group: BTreeMap::new(),
+            loose: BTreeSet::new(),
+            expected: BTreeMap::new(),
+            armed: VecDeque::new(),
+            busy: BTreeSet::new(),
+            in_flight: 0,
+            sent: BTreeSet::new(),
+            window,
+            left: 0,
+            silent: Vec::new(),
+            paused: false,
+            down: None,
+            generation: 0,
+            losses: 0,
+            failed_reads: 0,
+            expectation: Expectation::default(),
+            verified: false,
+        }
+    }
+
+    /// Counts a change of this directory before anything runs.
+    pub(super) fn expect(&mut self, node: usize, change: &Change) {
+        self.left += 1;
+        self.gather(node, change);
+    }
+
+    fn gather(&mut self, node: usize, change: &Change) {
+        if let Some(group) = self.shared(change)
+            && self.loose.insert(node)
+        {
+            *self.expected.entry(group).or_default() += 1;
+        }
+    }
+
+    /// A change got its result.
+    pub(super) fn settled(&mut self, node: usize, change: &Change) {
+        self.left = self.left.saturating_sub(1);
+        self.withdraw(node, change);
+    }
+
+    /// A change can be sent.
+    pub(super) fn offer(&mut self, node: usize, change: &Change) {
+        self.ready.insert(node);
+        if let Some(group) = self.shared(change) {
+            self.by_group.entry(group).or_default().insert(node);
+        }
+    }
+
+    /// A change that is to be sent again is expected again.
+    pub(super) fn offer_again(&mut self, node: usize, change: &Change) {
+        self.gather(node, change);
+        self.offer(node, change);
+    }
+
+    /// The group of a membership that may share a batch with others of the group.
+    fn shared(&self, change: &Change) -> Option<String> {
+        let membership = matches!(change.action, Action::Grant | Action::Revoke);
+        match (self.capabilities.batch, &change.object.group) {
+            (Form::PerGroup(_), Some(group)) if membership => Some(self.names.key(group)),
+            _ => None,
+        }
+    }
+
+    fn withdraw(&mut self, node: usize, change: &Change) {
+        self.ready.remove(&node);
+        if let Some(group) = self.shared(change) {
+            if let Some(set) = self.by_group.get_mut(&group) {
+                set.remove(&node);
+                if set.is_empty() {
+                    self.by_group.remove(&group);
+                }
+            }
+            if self.loose.remove(&node)
+                && let Some(expected) = self.expected.get_mut(&group)
+            {
+                *expected = expected.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Changes whose result is still on its way: sent, or to be settled by a read.
+    pub(super) fn flying(&self) -> impl Iterator<Item = usize> {
+        self.sent.iter().copied().chain(self.silent.iter().map(|(node, _)| *node))
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight == 0
+    }
+
+    /// Whether sending is possible at all now.
+    fn is_open(&self) -> bool {
+        !self.paused && self.silent.is_empty() && self.down.is_none() && self.writer.is_some()
+    }
+
+    /// Forms batches whose intents are to be journaled before they are sent: more
+    /// than the window takes, so that one commit serves many sends.
+    pub(super) fn arm(&mut self, change_of: impl Fn(usize) -> Option<&'r Change>) -> Vec<usize> {
+        let mut nodes = Vec::new();
+        let whole = matches!(self.capabilities.batch, Form::Any(_));
+        let enough = if whole { 1 } else { self.window.saturating_mul(4).max(256) };
+        if !self.is_open() || self.armed.len() * 2 >= self.window.max(2) || (whole && self.in_flight >= self.window) {
+            return nodes;
+        }
+        let mut waiting: BTreeSet<String> = BTreeSet::new();
+        let mut from = 0;
+        while self.armed.len() < enough {
+            let Some(first) = self.ready.range(from..).next().copied() else { break };
+            from = first + 1;
+            let Some(change) = change_of(first) else { continue };
+            let batch = match (self.capabilities.batch, self.shared(change)) {
+                (_, Some(group)) if waiting.contains(&group) => continue,
+                (Form::PerGroup(most), Some(group)) => {
+                    if !self.is_gathered(&group, most) {
+                        waiting.insert(group);
+                        continue;
+                    }
+                    let ready = self.by_group.get(&group).into_iter().flatten().copied();
+                    Batch { nodes: ready.take(most.max(1)).collect(), subject: Some((Sort::Group, group)), generation: 0 }
+                }
+                (Form::Any(most), _) => {
+                    let ready = self.ready.iter().copied();
+                    Batch { nodes: ready.take(most.max(1)).collect(), subject: None, generation: 0 }
+                }
+                _ => {
+                    let subject = subject(&change.object).map(|(sort, name)| (sort, self.names.key(name)));
+                    Batch { nodes: vec![first], subject, generation: 0 }
+                }
+            };
+            for node in &batch.nodes {
+                if let Some(change) = change_of(*node) {
+                    self.withdraw(*node, change);
+                }
+            }
+            nodes.extend_from_slice(&batch.nodes);
+            self.armed.push_back(batch);
+        }
+        nodes
+    }
+
+    /// Memberships of one group become ready one by one; a batch waits until it is
+    /// full, nothing more will come, or there is nothing else to do meanwhile.
+    fn is_gathered(&self, group: &str, most: usize) -> bool {
+        let ready = self.by_group.get(group).map_or(0, BTreeSet::len);
+        let expected = self.expected.get(group).copied().unwrap_or(0);
+        ready >= most || ready >= expected || (self.in_flight == 0 && self.armed.is_empty())
+    }
+
+    /// The next batch to send, if the window and its object are free.
+    pub(super) fn next(&mut self) -> Option<Batch> {
+        if !self.is_open() || self.in_flight >= self.window {
+            return None;
+        }
+        let free = self.armed.iter().position(|batch| batch.subject.as_ref().is_none_or(|s| !self.busy.contains(s)))?;
+        let mut batch = self.armed.remove(free)?;
+        batch.generation = self.generation;
+        self.in_flight += 1;
+        self.sent.extend(&batch.nodes);
+        self.busy.extend(batch.subject.clone());
+        Some(batch)
+    }
+
+    /// A batch came back.
+    pub(super) fn back(&mut self, batch: &Batch) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        for node in &batch.nodes {
+            self.sent.remove(node);
+        }
+        if let Some(subject) = &batch.subject {
+            self.busy.remove(subject);
+        }
+    }
+
+    /// The directory asked to wait: half as much at once.
+    pub(super) fn slower(&mut self) {
+        self.window = (self.window / 2).max(1);
+    }
+
+    /// A batch went through: a little more at once.
+    pub(super) fn faster(&mut self) {
+        self.losses = 0;
+        self.window = (self.window + 1).min(self.capabilities.in_flight.max(1));
+    }
+
+    /// The connection was lost under a batch: whether that is news, and if so how
+    /// long to wait. `None` where the directory is given up.
+    pub(super) fn lost(&mut self, batch: &Batch, why: &str, patience: Patience) -> Option<u64> {
+        if batch.generation != self.generation {
+            return None;
+        }
+        self.generation += 1;
+        self.losses += 1;
+        if self.losses >= patience.attempts {
+            self.down = Some(format!("`{}` is not reachable, tried {} times: {why}", self.name, self.losses));
+            return None;
+        }
+        self.paused = true;
+        Some(patience.wait(self.losses))
+    }
+
+    /// Everything that waits here and was not sent.
+    pub(super) fn unsent(&mut self) -> Vec<usize> {
+        let mut nodes: Vec<usize> = self.ready.iter().copied().collect();
+        nodes.extend(std::mem::take(&mut self.armed).into_iter().flat_map(|batch| batch.nodes));
+        nodes
+    }
+
+    /// Whether a read is due: of silent changes, or of everything at the end.
+    pub(super) fn wants_read(&self) -> bool {
+        let at_the_end = self.left == 0 && !self.verified;
+        self.is_idle() && !self.paused && self.writer.is_some() && (!self.silent.is_empty() || at_the_end)
+    }
+}

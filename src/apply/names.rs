@@ -1,0 +1,101 @@
+//! Handles of a directory's objects while the run creates and renames them.
+//!
+//! Comes in: what was observed, and what became done. Goes out: the handle of an
+//! object by the name it has at that moment. Refuses: to guess; an object that was
+//! neither observed nor made has no handle.
+
+use crate::model::change::OtherMember;
+use crate::model::{Action, Change, Object, State};
+use crate::provider::{Kind, Step};
+use std::collections::BTreeMap;
+
+/// Account or group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sort {
+    Account,
+    Group,
+}
+
+/// Handles by name.
+pub(super) struct Names<'a> {
+    kind: &'a dyn Kind,
+    observed: &'a State,
+    /// What was made or moved in this run.
+    made: BTreeMap<(Sort, String), String>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(kind: &'a dyn Kind, observed: &'a State) -> Self {
+        Self { kind, observed, made: BTreeMap::new() }
+    }
+
+    /// The comparison key of a name.
+    pub(super) fn key(&self, name: &str) -> String {
+        self.observed.names().key(name).into_owned()
+    }
+
+    /// The handle of an object.
+    pub(super) fn handle(&self, sort: Sort, name: &str) -> Option<String> {
+        if let Some(handle) = self.made.get(&(sort, self.key(name))) {
+            return Some(handle.clone());
+        }
+        match sort {
+            Sort::Account => self.observed.account_named(name).map(|account| account.handle().to_owned()),
+            Sort::Group => self.observed.group_named(name).map(|group| group.handle().to_owned()),
+        }
+    }
+
+    /// The change with its handles.
+    pub(super) fn step<'c>(&self, change: &'c Change) -> Step<'c> {
+        let creates = matches!(change.action, Action::CreateAccount | Action::CreateGroup);
+        let handle = match subject(&change.object) {
+            Some((sort, name)) if !creates => self.handle(sort, name),
+            _ => None,
+        };
+        let member = match &change.object {
+            Object { group: Some(_), account: Some(account), .. } => self.handle(Sort::Account, account),
+            Object { member: Some(OtherMember::Group(group)), .. } => self.handle(Sort::Group, group),
+            Object { member: Some(OtherMember::Other(text)), .. } => Some(text.clone()),
+            _ => None,
+        };
+        Step { change, handle, member }
+    }
+
+    /// Takes note of a change that is done; `handle` is what the directory answered.
+    pub(super) fn done(&mut self, change: &Change, handle: Option<String>) {
+        let Some((sort, name)) = subject(&change.object) else { return };
+        let own = |name: &str| match sort {
+            Sort::Account => self.kind.account_handle(name),
+            Sort::Group => self.kind.group_handle(name),
+        };
+        match change.action {
+            Action::CreateAccount | Action::CreateGroup => {
+                let handle = handle.unwrap_or_else(|| own(name));
+                self.made.insert((sort, self.key(name)), handle);
+            }
+            Action::RenameAccount | Action::RenameGroup => {
+                let new = new_name(change).unwrap_or(name);
+                // Without an answer the handle stays: kinds that have no names in their
+                // handles do not answer one.
+                if let Some(handle) = handle.or_else(|| self.handle(sort, name)) {
+                    self.made.insert((sort, self.key(new)), handle);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The object that a change writes to: a membership is written to its group.
+pub(super) fn subject(object: &Object) -> Option<(Sort, &str)> {
+    match (&object.group, &object.account) {
+        (Some(group), _) => Some((Sort::Group, group)),
+        (None, Some(account)) => Some((Sort::Account, account)),
+        (None, None) => None,
+    }
+}
+
+/// The new name of a rename.
+pub(super) fn new_name(change: &Change) -> Option<&str> {
+    change.after.as_ref()?.get("name")?.first().map(String::as_str)
+}
