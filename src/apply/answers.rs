@@ -115,9 +115,13 @@ impl Run<'_> {
 
     /// Offers changes again after a while.
     fn later(&mut self, n: usize, nodes: Vec<usize>, asked: Option<u64>) {
-        let Some(most) = nodes.iter().filter_map(|node| self.attempts.get(node)).map(|(failed, _)| *failed).max() else {
+        let Some(most) = nodes.iter().filter_map(|node| self.attempts.get(node)).map(|(failed, _)| *failed).max()
+        else {
             return;
         };
+        if let Some(stopped) = self.stopped.clone() {
+            return nodes.into_iter().for_each(|node| self.settle(node, Status::NotStarted, Some(stopped.clone())));
+        }
         let wait = self.patience.wait(most).max(asked.unwrap_or(0)).min(self.patience.longest_ms);
         let again = async move {
             tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -127,11 +131,11 @@ impl Run<'_> {
     }
 
     /// A read told what became of a change that was not answered.
-    pub(super) fn told(&mut self, n: usize, node: usize, why: String, effect: Effect) {
+    pub(super) fn told(&mut self, n: usize, node: usize, why: &str, effect: Effect) {
         match effect {
-            Effect::InEffect => self.settle(node, Status::Done, None),
+            Effect::Shown => self.settle(node, Status::Done, None),
             Effect::Undone(_) => {
-                if self.try_again(node, &why) {
+                if self.try_again(node, why) {
                     self.later(n, vec![node], None);
                 }
             }

@@ -42,7 +42,7 @@ enum Claimed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
     /// What the change wants is there.
-    InEffect,
+    Shown,
     /// What was there before is there.
     Undone(String),
     /// Neither: somebody else was there.
@@ -148,7 +148,7 @@ impl Expectation {
             let effect = seen.check(claim, claimed);
             let worst = |effect: &Effect| match effect {
                 Effect::Undone(_) | Effect::Else(_) => 2,
-                Effect::InEffect => 1,
+                Effect::Shown => 1,
                 Effect::Hidden(_) => 0,
             };
             match out.get(node) {
@@ -220,9 +220,7 @@ impl Expectation {
                 let claim = match claim {
                     Claim::Exists(of) => Claim::Exists(swap(of)),
                     Claim::Value(of, key) => Claim::Value(swap(of), key),
-                    Claim::Member(group, is_group, text)
-                        if text == old.1 && is_group == (old.0 == Sort::Group) =>
-                    {
+                    Claim::Member(group, is_group, text) if text == old.1 && is_group == (old.0 == Sort::Group) => {
                         Claim::Member(swap(group), is_group, new.1.clone())
                     }
                     Claim::Member(group, is_group, text) => Claim::Member(swap(group), is_group, text),
@@ -242,11 +240,11 @@ pub(super) fn probe(change: &Change, seen: &Seen<'_>) -> Effect {
         _ => String::new(),
     };
     match after.judge(seen).remove(&0) {
-        Some(Effect::InEffect) => Effect::InEffect,
+        Some(Effect::Shown) => Effect::Shown,
         None => Effect::Hidden("the change names no object".to_owned()),
         Some(Effect::Hidden(why)) => Effect::Hidden(why),
         Some(other) => match Expectation::before(change, seen.names).judge(seen).remove(&0) {
-            Some(Effect::InEffect) => Effect::Undone(say(other)),
+            Some(Effect::Shown) => Effect::Undone(say(other)),
             Some(Effect::Hidden(why)) => Effect::Hidden(why),
             _ => Effect::Else(say(other)),
         },
@@ -305,13 +303,13 @@ impl<'a> Seen<'a> {
             Sort::Group => self.reading.upserts.group_named(&of.1).is_some(),
         };
         match (claim, claimed) {
-            (Claim::Exists(_), Claimed::Is(wanted)) if exists == *wanted => Effect::InEffect,
+            (Claim::Exists(_), Claimed::Is(wanted)) if exists == *wanted => Effect::Shown,
             (Claim::Exists(_), _) if exists => Effect::Else(format!("`{}` is there", of.1)),
             (Claim::Value(_, key), Claimed::Values(wanted)) if exists => self.value(of, key, wanted),
             (Claim::Member(_, is_group, text), Claimed::Is(wanted)) => {
                 let found = exists && self.is_member(&of.1, *is_group, text);
                 match (found == *wanted, found) {
-                    (true, _) => Effect::InEffect,
+                    (true, _) => Effect::Shown,
                     (false, true) => Effect::Else(format!("`{text}` is a member of `{}`", of.1)),
                     (false, false) if exists => Effect::Else(format!("`{text}` is no member of `{}`", of.1)),
                     (false, false) => Effect::Else(format!("`{}` is not there", of.1)),
@@ -326,9 +324,7 @@ impl<'a> Seen<'a> {
         if members.contains(&(is_group, text.to_owned())) {
             return true;
         }
-        let by_dn = |dn: &str| {
-            dn::key(dn).is_ok_and(|key| members.contains(&(is_group, key.into_owned())))
-        };
+        let by_dn = |dn: &str| dn::key(dn).is_ok_and(|key| members.contains(&(is_group, key.into_owned())));
         let sort = if is_group { Sort::Group } else { Sort::Account };
         by_dn(text) || self.names.handle(sort, text).is_some_and(|handle| by_dn(&handle))
     }
@@ -353,8 +349,7 @@ impl<'a> Seen<'a> {
         };
         let Some(there) = there else { return Effect::Hidden(format!("`{key}` is not read")) };
         let matching = match key {
-            "name" => Matching::Exact,
-            "enabled" | "ends" => Matching::Exact,
+            "name" | "enabled" | "ends" => Matching::Exact,
             _ => self.kind.matching(key),
         };
         let keys = |values: &[String]| -> BTreeSet<String> {
@@ -367,7 +362,7 @@ impl<'a> Seen<'a> {
                 .collect()
         };
         if keys(&there) == keys(wanted) {
-            Effect::InEffect
+            Effect::Shown
         } else {
             // The values themselves may be personal: the journal keeps this text.
             Effect::Else(format!("`{key}` of `{}` is different", of.1))
@@ -390,9 +385,7 @@ impl<'a> Seen<'a> {
     /// Why nothing can be said about an object.
     fn gap(&self, of: &Subject) -> Option<String> {
         let concerns = |scope: &GapScope| match (scope, of.0) {
-            (GapScope::Directory, _)
-            | (GapScope::Accounts, Sort::Account)
-            | (GapScope::Groups, Sort::Group) => true,
+            (GapScope::Directory, _) | (GapScope::Accounts, Sort::Account) | (GapScope::Groups, Sort::Group) => true,
             (GapScope::Account(name), Sort::Account) | (GapScope::Group(name), Sort::Group) => {
                 self.names.key(name) == of.1
             }

@@ -193,7 +193,11 @@ impl<'r> Lane<'r> {
                         continue;
                     }
                     let ready = self.by_group.get(&group).into_iter().flatten().copied();
-                    Batch { nodes: ready.take(most.max(1)).collect(), subject: Some((Sort::Group, group)), generation: 0 }
+                    Batch {
+                        nodes: ready.take(most.max(1)).collect(),
+                        subject: Some((Sort::Group, group)),
+                        generation: 0,
+                    }
                 }
                 (Form::Any(most), _) => {
                     let ready = self.ready.iter().copied();

@@ -15,6 +15,7 @@
 //! * `lane`: one directory: batches, window, patience.
 //! * `run`: the loop.
 //! * `answers`: what an answer leads to.
+//! * `readback`: what was not answered, and what was acknowledged, is read.
 //! * `effect`: what a read proves.
 //! * `names`: handles of what was created or renamed meanwhile.
 
@@ -22,6 +23,7 @@ mod answers;
 mod effect;
 mod lane;
 mod names;
+mod readback;
 mod run;
 mod schedule;
 mod work;
@@ -42,7 +44,7 @@ use tokio::sync::Notify;
 /// # Errors
 /// When the journal's first commit fails: nothing was sent then. A later failure
 /// of the journal ends the run early and is told in [`Outcome::stopped`].
-pub async fn execute<'a>(request: Request<'a>) -> Result<Outcome<'a>, JournalError> {
+pub async fn execute(request: Request<'_>) -> Result<Outcome<'_>, JournalError> {
     run::execute(request).await
 }
 

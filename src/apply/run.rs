@@ -6,18 +6,17 @@
 //! Each turn: form batches and journal their intents with one commit; send what
 //! the windows take; wait for the next event, and take all others that are there.
 
-use super::effect::{Effect, objects_of, probe};
 use super::lane::{Batch, Lane};
 use super::schedule::{Consequences, Schedule};
 use super::work::Work;
 use super::{Cancel, Clock, Outcome, Patience, Progress, Request, Settled};
-use crate::model::{Change, ChangeId, Object};
-use crate::provider::{Answer, ProviderError, Reading, Scope, Writer};
-use crate::record::entry::{self, Intent, RunEnded, Seen, Undeclared, Verified};
+use crate::model::Change;
+use crate::provider::{Answer, ProviderError, Reading, Writer};
+use crate::record::entry::{self, Intent, RunEnded, Seen, Undeclared};
 use crate::record::{Journal, JournalError, Record, Status};
 use futures_util::future::{FutureExt, LocalBoxFuture, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ pub(super) enum Event<'r> {
     /// A batch was answered.
     Wrote { lane: usize, batch: Batch, answers: Vec<Answer> },
     /// A read came back, and with it the writer.
-    Read { lane: usize, writer: Rc<dyn Writer + 'r>, result: Result<Reading, ProviderError> },
+    Read { lane: usize, writer: Rc<dyn Writer + 'r>, result: Box<Result<Reading, ProviderError>> },
     /// Changes may be tried again.
     Again { lane: usize, nodes: Vec<usize> },
     /// A directory may be tried again.
@@ -47,14 +46,14 @@ pub(super) struct Run<'r> {
     pub(super) patience: Patience,
     /// Failed attempts and, for the last one, whether nobody knows if it was done.
     pub(super) attempts: BTreeMap<usize, (u32, bool)>,
-    not_read: BTreeMap<String, String>,
-    stopped: Option<String>,
+    pub(super) not_read: BTreeMap<String, String>,
+    pub(super) stopped: Option<String>,
 }
 
-pub(super) async fn execute<'a>(request: Request<'a>) -> Result<Outcome<'a>, JournalError> {
+pub(super) async fn execute(request: Request<'_>) -> Result<Outcome<'_>, JournalError> {
     let begun = request.clock.millis();
     let (run, first) = Run::new(request)?;
-    run.go(first, begun).await
+    Ok(run.go(first, begun).await)
 }
 
 impl<'r> Run<'r> {
@@ -87,26 +86,25 @@ impl<'r> Run<'r> {
         Ok((run, first))
     }
 
-    async fn go(mut self, first: Consequences, begun: u64) -> Result<Outcome<'r>, JournalError> {
+    async fn go(mut self, first: Consequences, begun: u64) -> Outcome<'r> {
         self.progress.started(self.work.changes().len(), first.settled.len());
         self.follow(first);
         loop {
             if self.cancel.is_wanted() && self.stopped.is_none() {
-                self.stop("stopped on request".to_owned());
+                self.stop("stopped on request");
             }
             self.arm();
             self.send();
             self.read();
-            if self.queue.is_empty() {
-                if self.schedule.left() > 0 {
-                    self.give_up_the_rest();
-                    continue;
-                }
-                if self.lanes.iter().all(|lane| lane.verified) {
-                    break;
-                }
+            // Waits may be left in the queue; writes and reads cannot be.
+            if self.schedule.left() == 0 && self.lanes.iter().all(|lane| lane.verified) {
+                break;
             }
-            self.wait().await;
+            if self.queue.is_empty() {
+                self.give_up_the_rest();
+            } else {
+                self.wait().await;
+            }
         }
         self.finish(begun)
     }
@@ -125,8 +123,9 @@ impl<'r> Run<'r> {
             let Some((group, member)) = note.object.as_deref().and_then(|object| object.split_once('/')) else {
                 continue;
             };
-            let list = undeclared.get_mut(note.directory.as_deref().unwrap_or_default());
-            list.into_iter().for_each(|list| list.push((group.to_owned(), member.to_owned())));
+            if let Some(list) = undeclared.get_mut(note.directory.as_deref().unwrap_or_default()) {
+                list.push((group.to_owned(), member.to_owned()));
+            }
         }
         for (directory, mut members) in undeclared {
             members.sort();
@@ -156,7 +155,7 @@ impl<'r> Run<'r> {
             }
         }
         if let Err(error) = result.and_then(|()| self.journal.commit()) {
-            self.stop(error.to_string());
+            self.stop(&error.to_string());
         }
     }
 
@@ -173,43 +172,6 @@ impl<'r> Run<'r> {
                 };
                 self.queue.push(write.boxed_local());
             }
-        }
-    }
-
-    /// Starts the reads that are due: of what was not answered, and at the end of
-    /// everything that was touched.
-    fn read(&mut self) {
-        for n in 0..self.lanes.len() {
-            let Some(lane) = self.lanes.get_mut(n).filter(|lane| lane.wants_read()) else { continue };
-            let mut objects: Vec<Object> = if lane.silent.is_empty() {
-                lane.expectation.objects()
-            } else {
-                let changes = lane.silent.iter().filter_map(|(node, _)| self.work.change(*node));
-                changes.flat_map(|change| objects_of(change, &lane.names)).collect()
-            };
-            objects.sort();
-            objects.dedup();
-            if objects.is_empty() {
-                lane.verified = true;
-                continue;
-            }
-            let Some(mut writer) = lane.writer.take() else { continue };
-            self.progress.reading(lane.name, objects.len());
-            let scope = Scope { only: Some(objects), authors: false, ..lane.kind.scope() };
-            let directory = lane.name;
-            let read = async move {
-                let result = match Rc::get_mut(&mut writer) {
-                    Some(writer) => writer.read(&scope, None).await,
-                    None => Err(ProviderError {
-                        directory: directory.to_owned(),
-                        operation: "read back".to_owned(),
-                        message: "a write is still in flight".to_owned(),
-                        help: Vec::new(),
-                    }),
-                };
-                Event::Read { lane: n, writer, result }
-            };
-            self.queue.push(read.boxed_local());
         }
     }
 
@@ -231,7 +193,7 @@ impl<'r> Run<'r> {
             event = self.queue.next().now_or_never().flatten();
         }
         if let Err(error) = self.journal.write() {
-            self.stop(error.to_string());
+            self.stop(&error.to_string());
         }
     }
 
@@ -241,7 +203,7 @@ impl<'r> Run<'r> {
             Event::Read { lane, writer, result } => {
                 let Some(this) = self.lanes.get_mut(lane) else { return };
                 this.writer = Some(writer);
-                if this.silent.is_empty() { self.verified(lane, result) } else { self.heard(lane, result) }
+                if this.silent.is_empty() { self.verified(lane, *result) } else { self.heard(lane, *result) }
             }
             Event::Again { lane, nodes } => {
                 for node in nodes {
@@ -256,6 +218,13 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// Journals a record. A journal that failed has stopped the run already, and
+    /// says so in the outcome.
+    pub(super) fn note(&mut self, record: Record) {
+        let now = self.clock.now();
+        let _ = self.journal.add(now, record);
+    }
+
     /// Makes a change ready, unless its directory is given up or unknown.
     fn offer(&mut self, lane: usize, node: usize, again: bool) {
         let (Some(this), Some(change)) = (self.lanes.get_mut(lane), self.work.change(node)) else { return };
@@ -263,6 +232,7 @@ impl<'r> Run<'r> {
             return;
         }
         match &this.down {
+            _ if self.stopped.is_some() => self.settle(node, Status::NotStarted, self.stopped.clone()),
             Some(why) => {
                 let why = why.clone();
                 self.settle(node, Status::Broken, Some(why));
@@ -279,7 +249,7 @@ impl<'r> Run<'r> {
 
     /// As [`Self::settle`], with the handle that the directory answered.
     pub(super) fn settle_with(&mut self, node: usize, status: Status, why: Option<String>, handle: Option<String>) {
-        let Some(change) = self.work.change(node) else { return };
+        let Some(change) = self.work.change(node).filter(|_| !self.schedule.is_settled(node)) else { return };
         if status.is_done()
             && let Some(lane) = self.lane_of.get(change.directory.as_str()).and_then(|n| self.lanes.get_mut(*n))
         {
@@ -288,26 +258,24 @@ impl<'r> Run<'r> {
         }
         let mut to = Consequences::default();
         self.schedule.settle(node, status, why, &mut to);
-        self.journal_results(&to, Some(node).zip(handle));
+        self.journal_results(&to, Some(node).zip(handle).as_ref());
         self.follow_quietly(to);
     }
 
     /// Journals results and tells of them.
-    fn journal_results(&mut self, to: &Consequences, handle: Option<(usize, String)>) {
-        let now = self.clock.now();
+    fn journal_results(&mut self, to: &Consequences, handle: Option<&(usize, String)>) {
         for node in &to.settled {
             let (Some(change), Some((result, why))) = (self.work.change(*node), self.schedule.result(*node)) else {
                 continue;
             };
-            let handle = handle.as_ref().filter(|(of, _)| of == node).map(|(_, handle)| handle.clone());
+            let handle = handle.filter(|(of, _)| of == node).map(|(_, handle)| handle.clone());
             let outcome = entry::Outcome { change: change.id, result, why: why.map(entry::shorten), handle };
-            // A journal that failed has stopped the run already.
-            let _ = self.journal.add(now, Record::Outcome(outcome));
             self.progress.settled(change, result, why);
+            self.note(Record::Outcome(outcome));
         }
     }
 
-    fn follow(&mut self, to: Consequences) {
+    pub(super) fn follow(&mut self, to: Consequences) {
         self.journal_results(&to, None);
         self.follow_quietly(to);
     }
@@ -323,31 +291,28 @@ impl<'r> Run<'r> {
         }
         for node in to.ready {
             let Some(change) = self.work.change(node) else { continue };
-            match self.lane_of.get(change.directory.as_str()).copied() {
-                _ if self.stopped.is_some() => self.settle(node, Status::NotStarted, self.stopped.clone()),
-                Some(lane) => self.offer(lane, node, false),
-                None => {
-                    let why = format!("there is no writer for `{}`", change.directory);
-                    self.settle(node, Status::Broken, Some(why));
-                }
+            if let Some(lane) = self.lane_of.get(change.directory.as_str()).copied() {
+                self.offer(lane, node, false);
+            } else {
+                let why = format!("there is no writer for `{}`", change.directory);
+                self.settle(node, Status::Broken, Some(why));
             }
         }
     }
 
     /// Nothing is sent from now on: what was not sent is not started.
-    pub(super) fn stop(&mut self, why: String) {
+    fn stop(&mut self, why: &str) {
         if self.stopped.is_some() {
             return;
         }
-        self.stopped = Some(why.clone());
+        self.stopped = Some(why.to_owned());
         for lane in &mut self.lanes {
             lane.unsent();
         }
-        let flying: std::collections::BTreeSet<usize> =
-            self.lanes.iter().flat_map(|lane| lane.flying()).collect();
+        let flying: BTreeSet<usize> = self.lanes.iter().flat_map(Lane::flying).collect();
         for node in 0..self.work.changes().len() {
             if !self.schedule.is_settled(node) && !flying.contains(&node) {
-                self.settle(node, Status::NotStarted, Some(why.clone()));
+                self.settle(node, Status::NotStarted, Some(why.to_owned()));
             }
         }
     }
@@ -361,37 +326,8 @@ impl<'r> Run<'r> {
                 self.settle(node, Status::Skipped, Some(why));
             }
         }
-    }
-
-    /// A read of silent changes came back.
-    fn heard(&mut self, n: usize, result: Result<Reading, ProviderError>) {
-        let Some(lane) = self.lanes.get_mut(n) else { return };
-        match result {
-            Ok(reading) => {
-                lane.failed_reads = 0;
-                let silent = std::mem::take(&mut lane.silent);
-                let seen = super::effect::Seen::new(lane.kind, &lane.names, &reading);
-                let told: Vec<(usize, String, Effect)> = silent
-                    .into_iter()
-                    .filter_map(|(node, why)| Some((node, why, probe(self.work.change(node)?, &seen))))
-                    .collect();
-                for (node, why, effect) in told {
-                    self.told(n, node, why, effect);
-                }
-            }
-            Err(error) => {
-                lane.failed_reads += 1;
-                if lane.failed_reads < self.patience.attempts {
-                    let wait = self.patience.wait(lane.failed_reads);
-                    self.pause(n, &error.to_string(), wait);
-                } else {
-                    lane.failed_reads = 0;
-                    for (node, why) in std::mem::take(&mut lane.silent) {
-                        let why = format!("{why}; and it could not be read whether it was done: {error}");
-                        self.settle(node, Status::Unknown, Some(why));
-                    }
-                }
-            }
+        for lane in &mut self.lanes {
+            lane.verified |= lane.writer.is_none();
         }
     }
 
@@ -408,62 +344,7 @@ impl<'r> Run<'r> {
         self.queue.push(resume.boxed_local());
     }
 
-    /// The read after the writes came back.
-    fn verified(&mut self, n: usize, result: Result<Reading, ProviderError>) {
-        let Some(lane) = self.lanes.get_mut(n) else { return };
-        let judged = match result {
-            Ok(reading) => lane.expectation.judge(&super::effect::Seen::new(lane.kind, &lane.names, &reading)),
-            Err(error) => {
-                lane.failed_reads += 1;
-                if lane.failed_reads < self.patience.attempts {
-                    let wait = self.patience.wait(lane.failed_reads);
-                    return self.pause(n, &error.to_string(), wait);
-                }
-                lane.verified = true;
-                return self.unread(n, &error.to_string());
-            }
-        };
-        lane.verified = true;
-        let mut record = Verified::of(lane.name);
-        let mut to = Consequences::default();
-        for (node, effect) in judged {
-            let Some(change) = self.work.change(node) else { continue };
-            match effect {
-                Effect::InEffect => record.in_effect.push(change.id),
-                Effect::Hidden(why) => {
-                    record.not_read.push(change.id);
-                    record.why = Some(entry::shorten(&why));
-                    self.not_read.insert(lane.name.to_owned(), why);
-                }
-                Effect::Undone(why) | Effect::Else(why) => {
-                    record.not_in_effect.push(change.id);
-                    let why = format!("not in effect: it was acknowledged, but {why}");
-                    self.progress.settled(change, Status::NotInEffect, Some(&why));
-                    self.schedule.correct(node, why, &mut to);
-                }
-            }
-        }
-        record.sort();
-        // A journal that failed has stopped the run already.
-        let _ = self.journal.add(self.clock.now(), Record::Verified(record));
-        self.follow(to);
-    }
-
-    /// The read after the writes failed for good.
-    fn unread(&mut self, n: usize, why: &str) {
-        let Some(lane) = self.lanes.get(n) else { return };
-        let mut record = Verified::of(lane.name);
-        let is_done = |node: &usize| self.schedule.result(*node).is_some_and(|(status, _)| status.is_done());
-        let changes = self.work.changes().iter().enumerate();
-        let mine = changes.filter(|(node, change)| change.directory == lane.name && is_done(node));
-        record.not_read = mine.map(|(_, change)| change.id).collect::<Vec<ChangeId>>();
-        record.why = Some(entry::shorten(why));
-        self.not_read.insert(lane.name.to_owned(), why.to_owned());
-        // A journal that failed has stopped the run already.
-        let _ = self.journal.add(self.clock.now(), Record::Verified(record));
-    }
-
-    fn finish(self, begun: u64) -> Result<Outcome<'r>, JournalError> {
+    fn finish(self, begun: u64) -> Outcome<'r> {
         let result = |(node, change): (usize, &'r Change)| {
             let (status, why) = self.schedule.result(node).unwrap_or((Status::Unknown, None));
             Settled { change, status, why: why.map(str::to_owned) }
@@ -478,7 +359,7 @@ impl<'r> Run<'r> {
         if let Err(error) = self.journal.end(self.clock.now(), RunEnded { totals: words, stopped: stopped.clone() }) {
             stopped.get_or_insert(error.to_string());
         }
-        Ok(Outcome {
+        Outcome {
             run: self.journal.run().to_owned(),
             journal: self.journal.path().to_owned(),
             results,
@@ -486,6 +367,6 @@ impl<'r> Run<'r> {
             not_read: self.not_read,
             elapsed_ms: self.clock.millis().saturating_sub(begun),
             stopped,
-        })
+        }
     }
 }

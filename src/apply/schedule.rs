@@ -97,21 +97,37 @@ impl<'p> Schedule<'p> {
                         self.release_onto(dependant, &mut open, to);
                     }
                 } else {
-                    open.push((dependant, Status::Skipped, Some(self.blame(node))));
+                    open.push(self.after_failure(node, dependant));
                 }
             }
         }
     }
 
-    /// Replaces an acknowledged result by what a read showed. What needed it has
-    /// begun or is skipped by now; what has not begun is stopped.
-    pub(super) fn correct(&mut self, node: usize, why: String, to: &mut Consequences) {
+    /// Replaces an acknowledged result by what a read showed. What needed it and was
+    /// not sent yet is stopped.
+    pub(super) fn correct(&mut self, node: usize, why: String, is_sent: impl Fn(usize) -> bool, to: &mut Consequences) {
         if let Some(cell) = self.results.get_mut(node) {
             *cell = Some((Status::NotInEffect, Some(why)));
         }
-        for dependant in self.dependants.get(node).cloned().unwrap_or_default() {
-            let why = self.blame(node);
-            self.settle(dependant, Status::Skipped, Some(why), to);
+        let why = self.blame(node);
+        let mut open = vec![node];
+        while let Some(node) = open.pop() {
+            for dependant in self.dependants.get(node).cloned().unwrap_or_default() {
+                if self.work.change(dependant).is_none() {
+                    open.push(dependant);
+                } else if !is_sent(dependant) {
+                    self.settle(dependant, Status::Skipped, Some(why.clone()), to);
+                }
+            }
+        }
+    }
+
+    /// What becomes of `dependant` when `node`, which it needs, is not done.
+    fn after_failure(&self, node: usize, dependant: usize) -> (usize, Status, Option<String>) {
+        match self.result(node) {
+            // A run that was stopped failed at nothing.
+            Some((Status::NotStarted, why)) => (dependant, Status::NotStarted, why.map(str::to_owned)),
+            _ => (dependant, Status::Skipped, Some(self.blame(node))),
         }
     }
 
@@ -124,12 +140,7 @@ impl<'p> Schedule<'p> {
         }
     }
 
-    fn release_onto(
-        &self,
-        node: usize,
-        open: &mut Vec<(usize, Status, Option<String>)>,
-        to: &mut Consequences,
-    ) {
+    fn release_onto(&self, node: usize, open: &mut Vec<(usize, Status, Option<String>)>, to: &mut Consequences) {
         if self.work.change(node).is_some() {
             to.ready.push(node);
         } else {
@@ -141,9 +152,8 @@ impl<'p> Schedule<'p> {
     fn blame(&self, node: usize) -> String {
         match (self.work.change(node), self.result(node)) {
             // The root of it, not the whole chain: chains are as long as plans.
-            (Some(_), Some((Status::Skipped, Some(why)))) => why.to_owned(),
+            (Some(_), Some((Status::Skipped, Some(why)))) | (None, Some((_, Some(why)))) => why.to_owned(),
             (Some(change), Some((status, _))) => format!("needs {}, which is {}", words(change), status.word()),
-            (None, Some((_, Some(why)))) => why.to_owned(),
             _ => "something it needs is not done".to_owned(),
         }
     }

@@ -32,7 +32,8 @@ impl<'p> Work<'p> {
         }
         let plan = reviewed.unwrap_or(derived);
         let mut work = Self { plan, needs: vec![Vec::new(); plan.changes.len()], settled: Vec::new() };
-        let own: BTreeMap<ChangeId, usize> = plan.changes.iter().enumerate().map(|(n, change)| (change.id, n)).collect();
+        let own: BTreeMap<ChangeId, usize> =
+            plan.changes.iter().enumerate().map(|(n, change)| (change.id, n)).collect();
         work.connect(plan, &own);
         if reviewed.is_some() {
             let mut twins = BTreeMap::new();

@@ -81,6 +81,9 @@ impl Source for Revision {
     }
 }
 
+/// Mode of a symbolic link in a git tree.
+const SYMLINK: i32 = 0o120_000;
+
 struct Walk<'r> {
     repository: &'r Repository,
     files: Vec<SourceFile>,
@@ -100,7 +103,6 @@ impl Walk<'_> {
                 }
             };
             let shown = format!("{folder}/{name}");
-            const SYMLINK: i32 = 0o120_000;
             match entry.kind() {
                 _ if entry.filemode() == SYMLINK => {
                     let help = "what it points to can change without a review; put the file itself here";

@@ -1,0 +1,143 @@
+//! Reading back: what was not answered, and what was acknowledged.
+//!
+//! Comes in: directories in which nothing is in flight. Goes out: results for the
+//! changes that nobody answered, corrections for those that had no effect. Refuses:
+//! to read while a write is in flight.
+
+use super::effect::{Effect, Seen, objects_of, probe};
+use super::lane::Lane;
+use super::run::{Event, Run};
+use super::schedule::Consequences;
+use crate::model::{ChangeId, Object};
+use crate::provider::{ProviderError, Reading, Scope};
+use crate::record::entry::{self, Verified};
+use crate::record::{Record, Status};
+use futures_util::future::FutureExt;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+impl Run<'_> {
+    /// Starts the reads that are due: of what was not answered, and at the end of
+    /// everything that was touched.
+    pub(super) fn read(&mut self) {
+        for n in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get_mut(n).filter(|lane| lane.wants_read()) else { continue };
+            let mut objects: Vec<Object> = if lane.silent.is_empty() {
+                lane.expectation.objects()
+            } else {
+                let changes = lane.silent.iter().filter_map(|(node, _)| self.work.change(*node));
+                changes.flat_map(|change| objects_of(change, &lane.names)).collect()
+            };
+            objects.sort();
+            objects.dedup();
+            if objects.is_empty() {
+                lane.verified = true;
+                continue;
+            }
+            let Some(mut writer) = lane.writer.take() else { continue };
+            self.progress.reading(lane.name, objects.len());
+            let scope = Scope { only: Some(objects), authors: false, ..lane.kind.scope() };
+            let directory = lane.name;
+            let read = async move {
+                let result = match Rc::get_mut(&mut writer) {
+                    Some(writer) => writer.read(&scope, None).await,
+                    None => Err(ProviderError {
+                        directory: directory.to_owned(),
+                        operation: "read back".to_owned(),
+                        message: "a write is still in flight".to_owned(),
+                        help: Vec::new(),
+                    }),
+                };
+                Event::Read { lane: n, writer, result: Box::new(result) }
+            };
+            self.queue.push(read.boxed_local());
+        }
+    }
+
+    /// A read of silent changes came back.
+    pub(super) fn heard(&mut self, n: usize, result: Result<Reading, ProviderError>) {
+        let Some(lane) = self.lanes.get_mut(n) else { return };
+        match result {
+            Ok(reading) => {
+                lane.failed_reads = 0;
+                let silent = std::mem::take(&mut lane.silent);
+                let seen = Seen::new(lane.kind, &lane.names, &reading);
+                let told: Vec<(usize, String, Effect)> = silent
+                    .into_iter()
+                    .filter_map(|(node, why)| Some((node, why, probe(self.work.change(node)?, &seen))))
+                    .collect();
+                for (node, why, effect) in told {
+                    self.told(n, node, &why, effect);
+                }
+            }
+            Err(error) => {
+                lane.failed_reads += 1;
+                if lane.failed_reads < self.patience.attempts {
+                    let wait = self.patience.wait(lane.failed_reads);
+                    self.pause(n, &error.to_string(), wait);
+                } else {
+                    lane.failed_reads = 0;
+                    for (node, why) in std::mem::take(&mut lane.silent) {
+                        let why = format!("{why}; and it could not be read whether it was done: {error}");
+                        self.settle(node, Status::Unknown, Some(why));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The read after the writes came back.
+    pub(super) fn verified(&mut self, n: usize, result: Result<Reading, ProviderError>) {
+        let Some(lane) = self.lanes.get_mut(n) else { return };
+        let judged = match result {
+            Ok(reading) => lane.expectation.judge(&Seen::new(lane.kind, &lane.names, &reading)),
+            Err(error) => {
+                lane.failed_reads += 1;
+                if lane.failed_reads < self.patience.attempts {
+                    let wait = self.patience.wait(lane.failed_reads);
+                    return self.pause(n, &error.to_string(), wait);
+                }
+                lane.verified = true;
+                return self.unread(n, &error.to_string());
+            }
+        };
+        lane.verified = true;
+        let mut record = Verified::of(lane.name);
+        let sent: BTreeSet<usize> = self.lanes.iter().flat_map(Lane::flying).collect();
+        let Some(lane) = self.lanes.get(n) else { return };
+        let mut to = Consequences::default();
+        for (node, effect) in judged {
+            let Some(change) = self.work.change(node) else { continue };
+            match effect {
+                Effect::Shown => record.in_effect.push(change.id),
+                Effect::Hidden(why) => {
+                    record.not_read.push(change.id);
+                    record.why = Some(entry::shorten(&why));
+                    self.not_read.insert(lane.name.to_owned(), why);
+                }
+                Effect::Undone(why) | Effect::Else(why) => {
+                    record.not_in_effect.push(change.id);
+                    let why = format!("not in effect: it was acknowledged, but {why}");
+                    self.progress.settled(change, Status::NotInEffect, Some(&why));
+                    self.schedule.correct(node, why, |node| sent.contains(&node), &mut to);
+                }
+            }
+        }
+        record.sort();
+        self.note(Record::Verified(record));
+        self.follow(to);
+    }
+
+    /// The read after the writes failed for good.
+    fn unread(&mut self, n: usize, why: &str) {
+        let Some(lane) = self.lanes.get(n) else { return };
+        let mut record = Verified::of(lane.name);
+        let is_done = |node: &usize| self.schedule.result(*node).is_some_and(|(status, _)| status.is_done());
+        let changes = self.work.changes().iter().enumerate();
+        let mine = changes.filter(|(node, change)| change.directory == lane.name && is_done(node));
+        record.not_read = mine.map(|(_, change)| change.id).collect::<Vec<ChangeId>>();
+        record.why = Some(entry::shorten(why));
+        self.not_read.insert(lane.name.to_owned(), why.to_owned());
+        self.note(Record::Verified(record));
+    }
+}
