@@ -5,6 +5,7 @@
 //! Refuses: directories, the clock (loading gives the same policy at any time).
 
 pub mod access;
+pub mod check;
 pub mod date;
 mod diagnose;
 pub mod glob;

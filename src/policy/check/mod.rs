@@ -1,0 +1,212 @@
+//! What is written becomes what is meant, or every mistake is told.
+//!
+//! Comes in: the written documents and a way to find where a setting stands. Goes
+//! out: a [`Policy`] in which names are numbers and dates are instants, beside
+//! warnings; or all errors at once, each at the very value. Refuses: the clock
+//! (a policy that is right today is right tomorrow), directories, and to guess.
+//!
+//! [`RULES`] is the whole list: one row for every family of mistakes. The rows run
+//! in order, because later ones need the names that earlier ones looked up.
+
+mod access;
+mod accounts;
+mod connection;
+mod constraints;
+mod cycles;
+mod directories;
+mod entries;
+mod findings;
+mod guardrails;
+mod index;
+mod kinds;
+mod loops;
+mod organization;
+mod people;
+mod person;
+mod rules;
+mod spans;
+mod suggest;
+mod unique;
+mod words;
+
+use super::settings::Directory;
+use super::written::{Document, Mark};
+use super::{Constraint, Entry, Group, Guardrails, Kind, Person, Policy, Role, rule};
+use crate::diagnostic::Diagnostic;
+use crate::model::{FileId, Place};
+use findings::Findings;
+use index::Names;
+use jiff::tz::TimeZone;
+use suggest::Suggest;
+
+/// Finds where a value stands: the document's position in the list given to
+/// [`check`], and the keys that lead to it (`["directories", "corp", "url"]`). Called
+/// only for values that are wrong.
+pub type Locate<'a> = &'a dyn Fn(usize, &[&str]) -> Option<Mark>;
+
+/// One family of mistakes.
+pub struct Rule {
+    /// Its name.
+    pub name: &'static str,
+    /// What it refuses.
+    pub refuses: &'static str,
+    check: fn(&mut Checker<'_>),
+}
+
+/// Every rule, in the order in which they run.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "organization",
+        refuses: "settings outside `accord.yaml`, a second name or time zone, a time zone that does not exist",
+        check: organization::check,
+    },
+    Rule {
+        name: "names",
+        refuses: "keys that cannot be told apart, cannot be written safely, or are declared twice",
+        check: index::check,
+    },
+    Rule {
+        name: "kinds",
+        refuses: "requirements that no person could meet, and attributes that are text here and a number there",
+        check: kinds::check,
+    },
+    Rule {
+        name: "directories",
+        refuses: "settings that a directory of that kind does not have, lacks, or that would be unsafe",
+        check: directories::check,
+    },
+    Rule {
+        name: "people",
+        refuses: "unknown kinds, managers, sponsors and owners; dates that do not exist; spans that overlap or are empty",
+        check: people::check,
+    },
+    Rule {
+        name: "unique",
+        refuses: "one id, address, alias or account name for two people, past ones too",
+        check: unique::check,
+    },
+    Rule { name: "managers", refuses: "chains of managers that lead back to where they began", check: loops::managers },
+    Rule {
+        name: "access",
+        refuses: "roles and groups that name what is not declared, and entries whose end would give access",
+        check: access::check,
+    },
+    Rule { name: "cycles", refuses: "roles and groups that need themselves", check: loops::access },
+    Rule {
+        name: "constraints",
+        refuses: "constraints that say nothing, and exceptions without end, ticket or reason",
+        check: constraints::check,
+    },
+    Rule { name: "guardrails", refuses: "limits that are no limits, and minimums of groups that are not declared", check: guardrails::check },
+];
+
+/// What is known so far.
+struct Checker<'a> {
+    /// Sorted by path: a file's number is its position.
+    documents: Vec<&'a Document>,
+    /// Position of each document in the caller's list.
+    given: Vec<usize>,
+    locate: Locate<'a>,
+    names: Names<'a>,
+    zone: TimeZone,
+    vocabulary: rules::Words,
+    suggest: Suggest,
+    findings: Findings,
+    edges: loops::Edges,
+    meant: Meant,
+}
+
+/// The parts of the policy that are finished.
+#[derive(Default)]
+struct Meant {
+    organization: Box<str>,
+    kinds: Vec<Kind>,
+    directories: Vec<Directory>,
+    guardrails: Guardrails,
+    people: Vec<Person>,
+    roles: Vec<Role>,
+    groups: Vec<Group>,
+    constraints: Vec<Constraint>,
+    entries: Vec<Entry>,
+    rules: Vec<rule::Rule>,
+}
+
+/// The policy that the documents mean and what is suspicious in it, or every error.
+/// The list is sorted by place and free of repetitions; the policy carries the
+/// warnings too. `digest` is passed through.
+pub fn check(documents: &[Document], digest: String, locate: Locate<'_>) -> (Option<Policy>, Vec<Diagnostic>) {
+    let mut given: Vec<usize> = (0..documents.len()).collect();
+    given.sort_by_key(|n| documents.get(*n).map(|document| &document.path));
+    let sorted: Vec<&Document> = given.iter().filter_map(|n| documents.get(*n)).collect();
+    let mut checker = Checker {
+        names: Names::collect(&sorted),
+        documents: sorted,
+        given,
+        locate,
+        zone: TimeZone::UTC,
+        vocabulary: rules::Words::default(),
+        suggest: Suggest::default(),
+        findings: Findings::default(),
+        edges: loops::Edges::default(),
+        meant: Meant::default(),
+    };
+    for rule in RULES {
+        (rule.check)(&mut checker);
+    }
+    checker.finish(digest)
+}
+
+impl Checker<'_> {
+    fn finish(self, digest: String) -> (Option<Policy>, Vec<Diagnostic>) {
+        let found = self.findings.sorted();
+        if found.iter().any(Diagnostic::is_error) {
+            return (None, found);
+        }
+        let meant = self.meant;
+        let policy = Policy {
+            organization: meant.organization,
+            timezone: self.zone,
+            kinds: meant.kinds,
+            directories: meant.directories,
+            guardrails: meant.guardrails,
+            people: meant.people,
+            roles: meant.roles,
+            groups: meant.groups,
+            constraints: meant.constraints,
+            entries: meant.entries,
+            rules: meant.rules,
+            files: self.documents.iter().map(|document| document.path.clone()).collect(),
+            digest,
+            warnings: found.clone(),
+        };
+        (Some(policy), found)
+    }
+
+    /// Where `mark` of file number `file` is.
+    fn place(file: u32, mark: Mark) -> Place {
+        Place { file: FileId(file), line: mark.line, column: u32::from(mark.column) }
+    }
+
+    /// `mark` of file number `file` for a diagnostic.
+    fn span(&self, file: u32, mark: Mark) -> Option<crate::diagnostic::Span> {
+        self.documents.get(file as usize).map(|document| document.span(mark))
+    }
+
+    /// Adds a finding at `mark` of file number `file`.
+    fn report(&mut self, file: u32, mark: Mark, mut diagnostic: Diagnostic) {
+        diagnostic.span = self.span(file, mark);
+        self.findings.push(diagnostic);
+    }
+
+    /// Adds a finding at the value that `keys` lead to, or at `fallback`.
+    fn report_at(&mut self, file: u32, keys: &[&str], fallback: Mark, diagnostic: Diagnostic) {
+        let document = self.given.get(file as usize).copied();
+        let mark = document.and_then(|n| (self.locate)(n, keys)).unwrap_or(fallback);
+        self.report(file, mark, diagnostic);
+    }
+
+    /// `file:line` of a mark, for help lines.
+    fn shown(&self, file: u32, mark: Mark) -> String {
+        self.documents.get(file as usize).map_or_else(String::new, |d| format!("{}:{}", d.path, mark.line))
+    }
+}
