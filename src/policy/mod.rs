@@ -21,7 +21,7 @@ pub use access::{
     Select, SponsorGone,
 };
 pub use people::{AccountName, Kind, KindId, Leave, Period, Person, PersonId, Position, Standing, Value};
-pub use settings::{Directory, DirectoryId, Guardrails};
+pub use settings::{AccountsFor, Directory, DirectoryId, Guardrails};
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{FileId, Place};

@@ -20,8 +20,22 @@ pub struct Directory {
     pub name: Box<str>,
     /// What is written about it.
     pub settings: DirectorySettings,
+    /// `accounts.for`, with the rule compiled.
+    pub accounts_for: AccountsFor,
     /// Where it was written.
     pub place: Place,
+}
+
+/// Who gets an account in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccountsFor {
+    /// Whoever holds something there.
+    #[default]
+    Entitled,
+    /// Everybody who is with the organisation.
+    Everyone,
+    /// Everybody with a position for which the rule is true.
+    Rule(super::RuleId),
 }
 
 /// A live system that holds accounts and groups.

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 /// For every strongly connected knot of more than one node, and for every node with
 /// an edge to itself, the shortest cycle through its smallest node: indices into
 /// `edges`, in order. Sorted by that node, so equal input gives equal output.
-pub fn find(nodes: usize, edges: &[(u32, u32)]) -> Vec<Vec<usize>> {
+pub(super) fn find(nodes: usize, edges: &[(u32, u32)]) -> Vec<Vec<usize>> {
     let mut graph = DiGraph::<(), usize>::with_capacity(nodes, edges.len());
     for _ in 0..nodes {
         graph.add_node(());
@@ -35,13 +35,18 @@ pub fn find(nodes: usize, edges: &[(u32, u32)]) -> Vec<Vec<usize>> {
         }
     }
     starts.sort_unstable();
-    starts.into_iter().map(|start| shortest(&graph, start, &knot_of)).collect()
+    let mut came_by = vec![None; nodes];
+    starts.into_iter().map(|start| shortest(&graph, start, &knot_of, &mut came_by)).collect()
 }
 
+/// By which node and edge a node was reached first.
+type Way = Option<(NodeIndex, usize)>;
+
 /// Breadth-first from `start` inside its knot until an edge leads back.
-fn shortest(graph: &DiGraph<(), usize>, start: NodeIndex, knot_of: &[u32]) -> Vec<usize> {
+///
+/// Knots share no node, so one table of ways serves all of them.
+fn shortest(graph: &DiGraph<(), usize>, start: NodeIndex, knot_of: &[u32], came_by: &mut [Way]) -> Vec<usize> {
     let knot = knot_of.get(start.index());
-    let mut came_by: Vec<Option<(NodeIndex, usize)>> = vec![None; graph.node_count()];
     let mut queue = VecDeque::from([start]);
     while let Some(node) = queue.pop_front() {
         // petgraph lists the edges added last first; the written order reads better.
@@ -49,7 +54,7 @@ fn shortest(graph: &DiGraph<(), usize>, start: NodeIndex, knot_of: &[u32]) -> Ve
         out.sort_unstable();
         for (edge, target) in out {
             if target == start {
-                return path_back(&came_by, start, node, edge);
+                return path_back(came_by, start, node, edge);
             }
             if let Some(slot) = came_by.get_mut(target.index())
                 && slot.is_none()
@@ -63,7 +68,7 @@ fn shortest(graph: &DiGraph<(), usize>, start: NodeIndex, knot_of: &[u32]) -> Ve
     Vec::new()
 }
 
-fn path_back(came_by: &[Option<(NodeIndex, usize)>], start: NodeIndex, last: NodeIndex, closing: usize) -> Vec<usize> {
+fn path_back(came_by: &[Way], start: NodeIndex, last: NodeIndex, closing: usize) -> Vec<usize> {
     let (mut path, mut node) = (vec![closing], last);
     while node != start {
         let Some(Some((before, edge))) = came_by.get(node.index()) else { break };

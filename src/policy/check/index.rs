@@ -59,7 +59,7 @@ impl<'a, T> Index<'a, T> {
         let (mut unique, mut again) = (Vec::<Named<'a, T>>::with_capacity(list.len()), Vec::new());
         for named in list {
             match unique.last() {
-                Some(last) if last.key.value == named.key.value => {
+                Some(before) if before.key.value == named.key.value => {
                     again.push((u32::try_from(unique.len() - 1).unwrap_or(u32::MAX), named));
                 }
                 _ => unique.push(named),
@@ -160,8 +160,9 @@ fn section<'a, T>(index: &Index<'a, T>, what: &str, bad: fn(&str) -> Option<Stri
     for (first, later) in &index.again {
         let Some(first) = index.get(*first) else { continue };
         let message = format!("the {what} `{}` is declared twice", later.key.value);
-        let diagnostic = Diagnostic::error("declared-twice", message)
-            .help("files are merged, so one key belongs to one place: keep one of the two, or give this one another key");
+        let diagnostic = Diagnostic::error("declared-twice", message).help(
+            "files are merged, so one key belongs to one place: keep one of the two, or give this one another key",
+        );
         let first = Some((first.file, first.key, "first declared here"));
         found.push(Found { file: later.file, key: later.key, diagnostic, first });
     }
@@ -186,7 +187,8 @@ fn same_but_for_case<'a, T>(index: &Index<'a, T>, what: &str, found: &mut Vec<Fo
     let key_of = |n: u32| index.list.get(n as usize).map(|named| Matching::CaseIgnore.key(named.key.as_str()));
     for (n, named) in (0u32..).zip(&index.list) {
         let key = Matching::CaseIgnore.key(named.key.as_str());
-        let slot = seen.entry(hash(&key), |m| key_of(*m).as_ref() == Some(&key), |m| key_of(*m).map_or(0, |k| hash(&k)));
+        let slot =
+            seen.entry(hash(&key), |m| key_of(*m).as_ref() == Some(&key), |m| key_of(*m).map_or(0, |k| hash(&k)));
         match slot {
             hashbrown::hash_table::Entry::Vacant(slot) => {
                 slot.insert(n);

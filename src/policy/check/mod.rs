@@ -67,13 +67,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "kinds",
-        refuses: "requirements that no person could meet, and attributes that are text here and a number there",
+        refuses: "requirements that are written twice, or that no person could meet",
         check: kinds::check,
-    },
-    Rule {
-        name: "directories",
-        refuses: "settings that a directory of that kind does not have, lacks, or that would be unsafe",
-        check: directories::check,
     },
     Rule {
         name: "people",
@@ -84,6 +79,11 @@ pub const RULES: &[Rule] = &[
         name: "unique",
         refuses: "one id, address, alias or account name for two people, past ones too",
         check: unique::check,
+    },
+    Rule {
+        name: "directories",
+        refuses: "settings that a directory of that kind does not have, lacks, or that would be unsafe",
+        check: directories::check,
     },
     Rule { name: "managers", refuses: "chains of managers that lead back to where they began", check: loops::managers },
     Rule {
@@ -97,7 +97,11 @@ pub const RULES: &[Rule] = &[
         refuses: "constraints that say nothing, and exceptions without end, ticket or reason",
         check: constraints::check,
     },
-    Rule { name: "guardrails", refuses: "limits that are no limits, and minimums of groups that are not declared", check: guardrails::check },
+    Rule {
+        name: "guardrails",
+        refuses: "limits that are no limits, and minimums of groups that are not declared",
+        check: guardrails::check,
+    },
 ];
 
 /// What is known so far.
@@ -208,5 +212,10 @@ impl Checker<'_> {
     /// `file:line` of a mark, for help lines.
     fn shown(&self, file: u32, mark: Mark) -> String {
         self.documents.get(file as usize).map_or_else(String::new, |d| format!("{}:{}", d.path, mark.line))
+    }
+
+    /// `file:line` of a place.
+    fn shown_place(&self, place: Place) -> String {
+        self.shown(place.file.0, Mark { line: place.line, ..Mark::default() })
     }
 }

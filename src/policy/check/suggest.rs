@@ -13,7 +13,7 @@ const BUDGET: usize = 20_000_000;
 
 /// Finds suggestions until its budget is used up.
 #[derive(Debug)]
-pub struct Suggest {
+pub(super) struct Suggest {
     left: Cell<usize>,
 }
 
@@ -26,7 +26,7 @@ impl Default for Suggest {
 impl Suggest {
     /// The candidate that `word` most likely means. `candidates` should be sorted,
     /// so that of two equally close ones the same is always named.
-    pub fn closest<'a>(&self, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    pub(super) fn closest<'a>(&self, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
         self.left.set(self.left.get().checked_sub(candidates.len())?);
         let lower = word.to_lowercase();
         if let Some(same) = candidates.iter().find(|c| c.len() == word.len() && c.to_lowercase() == lower) {

@@ -8,7 +8,7 @@ const LONGEST: usize = 200;
 
 /// What is wrong with `key` as the key of a person, role, kind, directory or
 /// constraint, or `None`.
-pub fn bad_key(key: &str) -> Option<String> {
+pub(super) fn bad_key(key: &str) -> Option<String> {
     let slash_or_hash = key.chars().find(|c| matches!(c, '/' | '#'));
     match slash_or_hash {
         Some('/') => Some("`/` separates a directory from a group".to_owned()),
@@ -18,7 +18,7 @@ pub fn bad_key(key: &str) -> Option<String> {
 }
 
 /// What is wrong with `name` as a name in a directory (an account, a group).
-pub fn bad_name(name: &str) -> Option<String> {
+pub(super) fn bad_name(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("it is empty".to_owned());
     }
@@ -42,7 +42,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// What is wrong with `path` as a path inside the repository.
-pub fn bad_path(path: &str) -> Option<&'static str> {
+pub(super) fn bad_path(path: &str) -> Option<&'static str> {
     if path.is_empty() || path.ends_with('/') {
         return Some("it names no file");
     }
@@ -63,7 +63,7 @@ pub fn bad_path(path: &str) -> Option<&'static str> {
 }
 
 /// What is wrong with `dn` as a distinguished name (RFC 4514), as far as its form goes.
-pub fn bad_dn(dn: &str) -> Option<String> {
+pub(super) fn bad_dn(dn: &str) -> Option<String> {
     if dn.trim().is_empty() {
         return Some("it is empty".to_owned());
     }
@@ -102,7 +102,7 @@ fn bad_part(part: &str) -> Option<String> {
 
 /// Whether `name` is no attribute description (RFC 4512 §2.5): a letter, then letters,
 /// digits and hyphens, or a numeric OID; options after `;`.
-pub fn bad_attribute(name: &str) -> bool {
+pub(super) fn bad_attribute(name: &str) -> bool {
     let base = name.split(';').next().unwrap_or_default();
     let word = base.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b';' || b == b'_');
@@ -111,7 +111,7 @@ pub fn bad_attribute(name: &str) -> bool {
 }
 
 /// Whether the attribute holds a credential: never read, never written from a policy.
-pub fn is_credential(attribute: &str) -> bool {
+pub(super) fn is_credential(attribute: &str) -> bool {
     let base = attribute.split(';').next().unwrap_or_default().to_ascii_lowercase();
     base.contains("password") && !base.starts_with("pwd")
         || matches!(

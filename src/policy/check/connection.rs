@@ -1,0 +1,240 @@
+//! How a directory of kind `ldap` is reached and who accord is there.
+//!
+//! Comes in: `url`, `tls`, `ca`, `bind`, `plan_bind`. Goes out: nothing. Refuses:
+//! connections in the clear, binds that a server takes for anonymous, and secrets in
+//! the policy. No message repeats what could be a secret.
+
+use super::directories::Spot;
+use super::{Checker, words};
+use crate::diagnostic::Diagnostic;
+use crate::policy::settings::{Bind, DirectorySettings, Sasl, SecretRef, Tls};
+
+pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings) {
+    let local = settings.url.as_ref().is_some_and(|urls| self::urls(checker, spot, settings, urls));
+    if settings.url.is_none() {
+        spot.missing(checker, "url", "write where the server is: `url: ldaps://ldap.example.com`");
+    }
+    if let Some(path) = &settings.ca
+        && let Some(why) = words::bad_path(path)
+    {
+        let message = format!("`{}` cannot be the file of the certification authority: {why}", path.escape_debug());
+        spot.report(
+            checker,
+            &["ca"],
+            Diagnostic::error("path-outside", message).help("a PEM file below the repository's root, `ca/root.pem`"),
+        );
+    }
+    match &settings.bind {
+        Some(bind) => self::bind(checker, spot, "bind", bind, local),
+        None => spot.missing(
+            checker,
+            "bind",
+            "write who accord is there: `bind: { dn: \"cn=accord,dc=example,dc=com\", password: { env: CORP_BIND_PASSWORD } }`, or `bind: { sasl: external }` over ldapi",
+        ),
+    }
+    if let Some(bind) = &settings.plan_bind {
+        self::bind(checker, spot, "plan_bind", bind, local);
+    }
+}
+
+/// Checks every URL; says whether all are local sockets.
+fn urls(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings, urls: &str) -> bool {
+    let mut local = true;
+    let mut any = false;
+    for url in urls.split_whitespace() {
+        any = true;
+        local &= url.starts_with("ldapi://");
+        if let Err((code, message, help)) = one_url(url, settings.tls) {
+            spot.report(checker, &["url"], Diagnostic::error(code, message).help(help));
+        }
+    }
+    if !any {
+        spot.report(
+            checker,
+            &["url"],
+            Diagnostic::error("bad-url", "`url` is empty").help("write `ldaps://ldap.example.com`"),
+        );
+    }
+    local && any
+}
+
+type Problem = (&'static str, String, &'static str);
+
+fn one_url(url: &str, tls: Option<Tls>) -> Result<(), Problem> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err((
+            "bad-url",
+            "the URL has no scheme".to_owned(),
+            "write `ldaps://`, `ldap://` (StartTLS) or `ldapi://` before the host",
+        ));
+    };
+    if rest.contains('@') {
+        // Whatever stands there may be a password: it is not repeated.
+        let help = "take name and password out of the URL; `bind` says where the password is";
+        return Err(("secret-in-url", "the URL holds a name or a password".to_owned(), help));
+    }
+    match scheme {
+        "ldapi" => {
+            let path = !rest.is_empty() && rest.to_ascii_lowercase().starts_with("%2f");
+            return if path {
+                Ok(())
+            } else {
+                Err((
+                    "bad-url",
+                    format!("`{url}` names no socket"),
+                    "the path is written with `%2F` for `/`: `ldapi://%2Frun%2Fslapd%2Fldapi`",
+                ))
+            };
+        }
+        "ldap" | "ldaps" => {}
+        other => {
+            let help = "one of `ldaps`, `ldap` (StartTLS) and `ldapi`";
+            return Err(("bad-url", format!("`{other}` is no scheme of an LDAP server"), help));
+        }
+    }
+    server(url, scheme, rest, tls)
+}
+
+/// Host and port of `ldap` and `ldaps`, and whether the connection may be as it is.
+fn server(url: &str, scheme: &str, rest: &str, tls: Option<Tls>) -> Result<(), Problem> {
+    let (host, port) = host_and_port(rest).ok_or_else(|| {
+        (
+            "bad-url",
+            format!("`{url}` has more than a host and a port"),
+            "write `ldaps://ldap.example.com` or `ldaps://ldap.example.com:1636`; bases have settings of their own",
+        )
+    })?;
+    if host.is_empty() || host.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(("bad-url", format!("`{}` names no host", url.escape_debug()), "write `ldaps://ldap.example.com`"));
+    }
+    if port.is_some_and(|port| port.parse::<u16>().is_err() || port.starts_with('+') || port.parse() == Ok(0u16)) {
+        return Err((
+            "bad-url",
+            format!("the port of `{url}` is no number from 1 to 65535"),
+            "leave it out for 389 (`ldap`) or 636 (`ldaps`)",
+        ));
+    }
+    if tls == Some(Tls::None) && scheme == "ldap" && !is_loopback(host) {
+        let message = format!("`tls: none` would send the password to `{host}` in the clear");
+        return Err((
+            "plain-ldap",
+            message,
+            "remove `tls: none` (StartTLS is used then), or write `ldaps://`; in the clear only to this machine",
+        ));
+    }
+    if tls == Some(Tls::None) && scheme == "ldaps" {
+        return Err((
+            "contradiction",
+            "`ldaps://` and `tls: none` contradict each other".to_owned(),
+            "remove `tls: none`",
+        ));
+    }
+    Ok(())
+}
+
+/// Host without brackets, and the port's text; `None` where more is written.
+fn host_and_port(rest: &str) -> Option<(&str, Option<&str>)> {
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.contains(['/', '?', '#']) {
+        return None;
+    }
+    if let Some(inside) = rest.strip_prefix('[') {
+        let (host, after) = inside.split_once(']')?;
+        return match after.strip_prefix(':') {
+            Some(port) => Some((host, Some(port))),
+            None => after.is_empty().then_some((host, None)),
+        };
+    }
+    match rest.split_once(':') {
+        Some((host, port)) => Some((host, Some(port))),
+        None => Some((rest, None)),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn bind(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, bind: &Bind, local: bool) {
+    match (&bind.sasl, &bind.dn, &bind.password) {
+        (Some(Sasl::External), None, None) => {
+            if !local {
+                let message = format!("`{setting}` says `external`, which works over ldapi only");
+                spot.report(
+                    checker,
+                    &[setting, "sasl"],
+                    Diagnostic::error("bad-bind", message).help("write `url: ldapi://%2F…`, or `dn` and `password`"),
+                );
+            }
+        }
+        (Some(_), _, _) => {
+            let message = format!("`{setting}` has `sasl` and a name or password: only one of them counts");
+            spot.report(
+                checker,
+                &[setting],
+                Diagnostic::error("bad-bind", message).help("keep `sasl: external`, or `dn` with `password`"),
+            );
+        }
+        (None, Some(_), None) => {
+            let message = format!("`{setting}` has a `dn` without a `password`: servers take that for anonymous");
+            spot.report(
+                checker,
+                &[setting],
+                Diagnostic::error("bad-bind", message)
+                    .help("write where the password is: `password: { env: CORP_BIND_PASSWORD }`"),
+            );
+        }
+        (None, None, Some(_)) => {
+            let message = format!("`{setting}` has a `password` without the `dn` that it belongs to");
+            spot.report(
+                checker,
+                &[setting],
+                Diagnostic::error("bad-bind", message).help("add `dn: \"cn=accord,ou=services,dc=example,dc=com\"`"),
+            );
+        }
+        (None, None, None) => {
+            let message = format!("`{setting}` says nothing");
+            spot.report(
+                checker,
+                &[setting],
+                Diagnostic::error("bad-bind", message).help("write `dn` and `password`, or `sasl: external`"),
+            );
+        }
+        (None, Some(_), Some(_)) => {}
+    }
+    if let Some(why) = bind.dn.as_deref().and_then(words::bad_dn) {
+        let diagnostic = Diagnostic::error("bad-dn", format!("this is no distinguished name: {why}"));
+        spot.report(
+            checker,
+            &[setting, "dn"],
+            diagnostic.help("write it from the entry up: `cn=accord,ou=services,dc=example,dc=com`"),
+        );
+    }
+    if let Some(password) = &bind.password {
+        secret(checker, spot, &[setting, "password"], password);
+    }
+}
+
+/// A reference to a secret that could be one. Its text is never repeated: it may be
+/// the secret itself, written in the wrong place.
+pub(super) fn secret(checker: &mut Checker<'_>, spot: Spot<'_>, keys: &[&str], secret: &SecretRef) {
+    let problem = match secret {
+        SecretRef::Env(name) => {
+            let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            (!word).then_some((
+                "`env` holds the name of a variable, not the secret",
+                "letters, digits and `_`: `{ env: CORP_BIND_PASSWORD }`",
+            ))
+        }
+        SecretRef::File(path) => words::bad_path(path)
+            .map(|_| ("`file` is a path inside `--secrets-dir`", "relative, without `..`: `{ file: corp/password }`")),
+        SecretRef::Command(words) => words
+            .first()
+            .is_none_or(|program| program.trim().is_empty())
+            .then_some(("`command` is empty", "a program and its arguments: `{ command: [pass, show, corp] }`")),
+    };
+    if let Some((message, help)) = problem {
+        spot.report(checker, keys, Diagnostic::error("bad-secret", message).help(help));
+    }
+}
