@@ -113,7 +113,7 @@ fn mapping(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings
         let folded = name.to_ascii_lowercase();
         if lower.contains(&folded) {
             let message = format!("`{name}` is written twice: case does not count in names of attributes");
-            spot.report(checker, &keys, Diagnostic::error("declared-twice", message));
+            spot.report(checker, &keys, Diagnostic::error("duplicate-key", message));
         }
         lower.push(folded);
         source_of(checker, spot, &keys, source);
@@ -181,7 +181,7 @@ fn classes(checker: &mut Checker<'_>, spot: Spot<'_>, section: &str, classes: &[
         let folded = class.to_ascii_lowercase();
         if seen.contains(&folded) {
             let message = format!("the object class `{class}` is written twice");
-            spot.report(checker, &[section, "object_classes"], Diagnostic::error("declared-twice", message));
+            spot.report(checker, &[section, "object_classes"], Diagnostic::error("duplicate-key", message));
         }
         seen.push(folded);
     }

@@ -80,7 +80,7 @@ fn holdings(checker: &mut Checker<'_>, file: u32, written: &[written::Holding]) 
         let Some(holding) = holding else { continue };
         if holdings.contains(&holding) {
             let message = format!("`{}` is named twice", text.value);
-            checker.report(file, text.mark, Diagnostic::error("declared-twice", message));
+            checker.report(file, text.mark, Diagnostic::error("duplicate-key", message));
         } else {
             holdings.push(holding);
         }

@@ -13,7 +13,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     let Some((file, At { value, mark })) = written.next() else { return };
     let later: Vec<(u32, Mark)> = written.map(|(n, at)| (n, at.mark)).collect();
     for (other, again) in later {
-        let mut diagnostic = Diagnostic::error("declared-twice", "`guardrails` is written twice");
+        let mut diagnostic = Diagnostic::error("duplicate-key", "`guardrails` is written twice");
         if let Some(span) = checker.span(file, *mark) {
             diagnostic = diagnostic.related(span, "first written here");
         }

@@ -160,7 +160,7 @@ fn section<'a, T>(index: &Index<'a, T>, what: &str, bad: fn(&str) -> Option<Stri
     for (first, later) in &index.again {
         let Some(first) = index.get(*first) else { continue };
         let message = format!("the {what} `{}` is declared twice", later.key.value);
-        let diagnostic = Diagnostic::error("declared-twice", message).help(
+        let diagnostic = Diagnostic::error("duplicate-key", message).help(
             "files are merged, so one key belongs to one place: keep one of the two, or give this one another key",
         );
         let first = Some((first.file, first.key, "first declared here"));

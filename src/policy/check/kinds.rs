@@ -29,7 +29,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         for field in &named.value.require {
             if require.contains(&field.value) {
                 let message = format!("`{}` is required twice", field.value);
-                checker.report(named.file, field.mark, Diagnostic::error("declared-twice", message));
+                checker.report(named.file, field.mark, Diagnostic::error("duplicate-key", message));
             }
             require.push(field.value.clone());
         }

@@ -57,7 +57,7 @@ pub struct Rule {
 pub const RULES: &[Rule] = &[
     Rule {
         name: "organization",
-        refuses: "settings outside `accord.yaml`, a second name or time zone, a time zone that does not exist",
+        refuses: "a second name or time zone, a time zone that does not exist",
         check: organization::check,
     },
     Rule {

@@ -1,20 +1,14 @@
-//! The rule "organization": `organization` and `timezone`, and what belongs into
-//! `accord.yaml` only.
+//! The rule "organization": `organization` and `timezone`.
 //!
 //! Comes in: the written documents. Goes out: the organisation's name and zone.
-//! Refuses: the five settings sections in any other file, because whoever may
-//! change a file of people should not change connections and limits with it.
+//! Refuses: a second one, a name that cannot be shown, a zone that does not exist.
 
 use super::{Checker, words};
 use crate::diagnostic::Diagnostic;
 use crate::policy::date;
-use crate::policy::written::{Mark, Text};
-
-/// The file that may hold settings.
-const SETTINGS_FILE: &str = "accord.yaml";
+use crate::policy::written::Text;
 
 pub(super) fn check(checker: &mut Checker<'_>) {
-    misplaced(checker);
     let name = once(checker, "organization", |file| file.organization.as_ref());
     if let Some((file, name)) = name {
         if let Some(why) = words::bad_name(name.as_str()) {
@@ -44,32 +38,11 @@ fn once<'a>(
     let first = written.next()?;
     let later: Vec<_> = written.collect();
     for (file, text) in later {
-        let mut diagnostic = Diagnostic::error("declared-twice", format!("`{what}` is written twice"));
+        let mut diagnostic = Diagnostic::error("duplicate-key", format!("`{what}` is written twice"));
         if let Some(span) = checker.span(first.0, first.1.mark) {
             diagnostic = diagnostic.related(span, "first written here");
         }
         checker.report(file, text.mark, diagnostic);
     }
     Some(first)
-}
-
-fn misplaced(checker: &mut Checker<'_>) {
-    let mut found: Vec<(u32, &str, Mark)> = Vec::new();
-    for (n, document) in (0u32..).zip(&checker.documents) {
-        if document.path.rsplit('/').next() == Some(SETTINGS_FILE) {
-            continue;
-        }
-        let file = &document.file;
-        let mut note = |section, mark: Option<Mark>| found.extend(mark.map(|mark| (n, section, mark)));
-        note("organization", file.organization.as_ref().map(|text| text.mark));
-        note("timezone", file.timezone.as_ref().map(|text| text.mark));
-        note("kinds", file.kinds.iter().next().map(|(key, _)| key.mark));
-        note("directories", file.directories.iter().next().map(|(key, _)| key.mark));
-        note("guardrails", file.guardrails.as_ref().map(|limits| limits.mark));
-    }
-    for (file, section, mark) in found {
-        let diagnostic = Diagnostic::error("misplaced-section", format!("`{section}` belongs into `accord.yaml` only"))
-            .help("settings stand in one file, so that a change to them is seen as such; move the section there");
-        checker.report_at(file, &[section], mark, diagnostic);
-    }
 }

@@ -63,7 +63,7 @@ fn bad_attribute(name: &str, own: &Attributes) -> Option<Diagnostic> {
         return Some(Diagnostic::error("credential-attribute", message));
     }
     own.iter().any(|(other, _)| other.as_ref() == name).then(|| {
-        Diagnostic::error("declared-twice", format!("`{name}` is written here and beside `attributes:`"))
+        Diagnostic::error("duplicate-key", format!("`{name}` is written here and beside `attributes:`"))
             .help("keep one of the two")
     })
 }
