@@ -61,6 +61,7 @@ impl Draft {
         let directories = ["corp", "ext"].map(|name| Directory {
             name: name.into(),
             settings: serde_json::from_value(serde_json::json!({"kind": "ldif", "file": "directory.ldif"})).unwrap(),
+            accounts_for: accord::policy::AccountsFor::Entitled,
             place: place(1),
         });
         let kinds =

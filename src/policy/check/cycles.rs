@@ -22,7 +22,8 @@ pub(super) fn find(nodes: usize, edges: &[(u32, u32)]) -> Vec<Vec<usize>> {
     }
     let mut knot_of = vec![u32::MAX; nodes];
     let mut starts = Vec::new();
-    for (number, knot) in (0u32..).zip(petgraph::algo::tarjan_scc(&graph)) {
+    // Not tarjan_scc: petgraph's calls itself and would overflow on a long chain.
+    for (number, knot) in (0u32..).zip(petgraph::algo::kosaraju_scc(&graph)) {
         for node in &knot {
             if let Some(slot) = knot_of.get_mut(node.index()) {
                 *slot = number;

@@ -76,7 +76,9 @@ pub(super) fn bad_dn(dn: &str) -> Option<String> {
                 part.extend(chars.next());
             }
             ',' | '+' | ';' => {
-                bad_part(&part).map_or(Ok(()), Err).err()?;
+                if let Some(why) = bad_part(&part) {
+                    return Some(why);
+                }
                 part.clear();
             }
             _ => part.push(c),
