@@ -8,9 +8,11 @@
 //! Three roles. A [`Kind`] is pure and has no credentials. A [`Reader`] is all that
 //! planning ever holds. A [`Writer`] is held by `apply` alone.
 
+pub mod connect;
 pub mod dn;
 pub mod entries;
 pub mod ldap;
+pub mod ldif;
 pub mod observe;
 
 pub use observe::Observed;

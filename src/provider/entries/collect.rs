@@ -42,6 +42,8 @@ pub struct Collector<'s> {
     group_names: Vec<Box<str>>,
     /// Members that named nothing known when they arrived.
     pending: Vec<(GroupSlot, Box<str>)>,
+    members_required: bool,
+    wants_authors: bool,
     gaps: Vec<Gap>,
     authors: Vec<Author>,
 }
@@ -83,7 +85,9 @@ impl<'s> Collector<'s> {
         if schema.native_end {
             roles.push((key(END), Role::End));
         }
-        roles.extend([(key("modifiersName"), Role::By), (key("modifyTimestamp"), Role::At)]);
+        if scope.authors {
+            roles.extend([(key("modifiersName"), Role::By), (key("modifyTimestamp"), Role::At)]);
+        }
         let compared: Vec<Box<str>> =
             scope.account_attributes.iter().filter(|name| !is_credential(name)).cloned().collect();
         roles.extend(compared.iter().enumerate().map(|(n, name)| (key(name), Role::Compared(n))));
@@ -100,6 +104,8 @@ impl<'s> Collector<'s> {
             groups: BTreeMap::new(),
             group_names: Vec::new(),
             pending: Vec::new(),
+            members_required: false,
+            wants_authors: scope.authors,
             gaps: Vec::new(),
             authors: Vec::new(),
         }
@@ -108,6 +114,14 @@ impl<'s> Collector<'s> {
     /// Notes that something was not read completely.
     pub fn gap(&mut self, scope: GapScope, why: impl Into<String>) {
         self.gaps.push(Gap { scope, why: why.into() });
+    }
+
+    /// Says that the directory's schema demands a member of every group, so that a
+    /// group that shows none hides them: a gap.
+    #[must_use]
+    pub fn members_required(mut self) -> Self {
+        self.members_required = self.schema.members_are_dns();
+        self
     }
 
     /// Takes an entry below the accounts' base. Entries without a name are none.
@@ -198,9 +212,11 @@ impl<'s> Collector<'s> {
         let member = key(self.schema.member_attribute());
         let mut attributes: BTreeMap<Box<str>, Vec<Box<str>>> = BTreeMap::new();
         let (mut by, mut at) = (None, None);
+        let mut shown = false;
         entry.visit(&mut |attribute, value| {
             let text = String::from_utf8_lossy(value);
             if same_type(&member, attribute) {
+                shown = true;
                 self.member(slot, &dn_key, &text);
             } else if let Some(name) = self.group_attributes.iter().find(|name| same_type(name, attribute)) {
                 attributes.entry(name.clone()).or_default().push(text.into());
@@ -210,10 +226,18 @@ impl<'s> Collector<'s> {
                 at = time::parse(&text);
             }
         });
+        if self.members_required && !shown {
+            let attribute = self.schema.member_attribute();
+            let why = format!(
+                "no `{attribute}` of `{}` was shown, though its class requires one: hidden by an access rule?",
+                entry.dn()
+            );
+            self.gap(GapScope::Group(name.clone().into_owned()), why);
+        }
         for (attribute, values) in attributes {
             self.builder.set_group_attribute(slot, &attribute, values);
         }
-        if by.is_some() || at.is_some() {
+        if self.wants_authors && (by.is_some() || at.is_some()) {
             self.authors.push(Author { object: Object::group(name), by, at });
         }
     }
@@ -292,7 +316,7 @@ fn group_name(entry: &dyn Entry) -> Option<Cow<'_, str>> {
 }
 
 /// Name and Optional UID (RFC 4517 §3.3.21): the DN before `#'0101'B`.
-fn without_unique_id(text: &str) -> &str {
+pub fn without_unique_id(text: &str) -> &str {
     match text.rsplit_once('#') {
         Some((dn, uid)) if uid.starts_with('\'') && uid.ends_with("'B") => dn,
         _ => text,
