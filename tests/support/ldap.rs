@@ -32,7 +32,12 @@ pub(crate) fn settings(server: &Slapd, url: &str) -> Value {
 /// The directory with these settings.
 pub(crate) fn directory(settings: &Value) -> Directory {
     let settings: DirectorySettings = serde_json::from_value(settings.clone()).unwrap();
-    Directory { name: "corp".into(), settings, place: Place { file: FileId(0), line: 1, column: 1 } }
+    Directory {
+        name: "corp".into(),
+        settings,
+        accounts_for: accord::policy::AccountsFor::Entitled,
+        place: Place { file: FileId(0), line: 1, column: 1 },
+    }
 }
 
 /// A single-threaded runtime, as accord uses.
