@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod fuzz_bodies;
 mod kills;
+mod ldap_writes;
 mod memberships;
 mod promises;
 mod real_data;

@@ -96,13 +96,14 @@ fn serve(client: TcpStream, port: u16, fault: Fault) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let both = Arc::new((client, server));
-    let other = Arc::clone(&both);
+    let mute = Arc::new(AtomicBool::new(false));
+    let (other, muting) = (Arc::clone(&both), Arc::clone(&mute));
     std::thread::spawn(move || {
-        requests(&other.0, &other.1, fault);
+        requests(&other.0, &other.1, fault, &muting);
         let _ = other.1.shutdown(Shutdown::Both);
         let _ = other.0.shutdown(Shutdown::Both);
     });
-    answers(&both.1, &both.0, fault);
+    answers(&both.1, &both.0, fault, &mute);
     if fault != Fault::BlackHole {
         let _ = both.0.shutdown(Shutdown::Both);
         let _ = both.1.shutdown(Shutdown::Both);
@@ -110,16 +111,17 @@ fn serve(client: TcpStream, port: u16, fault: Fault) {
 }
 
 /// Client to server.
-fn requests(from: &TcpStream, to: &TcpStream, fault: Fault) {
+fn requests(from: &TcpStream, to: &TcpStream, fault: Fault, mute: &AtomicBool) {
     let mut frames = Frames::default();
     while let Some(piece) = read(from) {
         match fault {
             Fault::BlackHole => continue,
             Fault::Delay(wait) => std::thread::sleep(wait),
             Fault::CutAfterRequests(limit) => {
-                let (whole, rest) = frames.split(&piece, limit);
+                let (whole, last) = frames.split(&piece, limit);
+                mute.store(last, Ordering::SeqCst);
                 let _ = send(to, whole);
-                if rest {
+                if last {
                     // The server has the last request; its answer never leaves the proxy.
                     std::thread::sleep(Duration::from_millis(200));
                     return;
@@ -135,8 +137,8 @@ fn requests(from: &TcpStream, to: &TcpStream, fault: Fault) {
 }
 
 /// Server to client.
-fn answers(from: &TcpStream, to: &TcpStream, fault: Fault) {
-    let (mut frames, mut bytes, mut seen) = (Frames::default(), 0, 0);
+fn answers(from: &TcpStream, to: &TcpStream, fault: Fault, mute: &AtomicBool) {
+    let (mut frames, mut bytes) = (Frames::default(), 0);
     while let Some(piece) = read(from) {
         let mut part = &piece[..];
         let mut cut = false;
@@ -157,18 +159,13 @@ fn answers(from: &TcpStream, to: &TcpStream, fault: Fault) {
                     part = &piece[..end];
                 }
             }
-            // The request after the last allowed one has no answer to hide.
-            Fault::CutAfterRequests(limit) => {
-                (part, _) = frames.split(&piece, limit - 1);
-                seen += part.len();
-            }
+            Fault::CutAfterRequests(_) if mute.load(Ordering::SeqCst) => part = &[],
             _ => {}
         }
         if !send(to, part) || cut {
             return;
         }
     }
-    let _ = seen;
 }
 
 fn read(mut from: &TcpStream) -> Option<Vec<u8>> {

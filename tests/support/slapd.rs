@@ -208,18 +208,18 @@ impl Slapd {
         checked("ldapsearch", &command.output().unwrap())
     }
 
-    /// Sorted values of one attribute of one entry, read by the root DN.
+    /// Sorted values of one attribute of one entry, read by the root DN; what LDIF writes
+    /// in base64 stays that.
     pub(crate) fn values(&self, dn: &str, attribute: &str) -> Vec<String> {
         let mut command = self.tool("ldapsearch");
         command.args(["-LLL", "-o", "ldif-wrap=no", "-s", "base", "-b", dn, "(objectClass=*)", attribute]);
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let start = format!("{}: ", attribute.to_ascii_lowercase());
-        let mut values: Vec<String> = text
-            .lines()
-            .filter(|line| line.to_ascii_lowercase().starts_with(&start))
-            .map(|line| line[start.len()..].to_owned())
-            .collect();
+        let value = |line: &str| -> Option<String> {
+            let (name, rest) = line.split_once(':')?;
+            name.eq_ignore_ascii_case(attribute).then(|| rest.trim_start_matches([':', ' ']).to_owned())
+        };
+        let mut values: Vec<String> = text.lines().filter_map(value).collect();
         values.sort();
         values
     }

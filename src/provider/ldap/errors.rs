@@ -169,7 +169,9 @@ pub(super) fn io_help(error: &std::io::Error) -> Vec<String> {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "renew the server's certificate; accord never connects without verifying it"
             }
-            CertificateError::UnknownIssuer => "name the PEM file of the authority that signed it: `ca: FILE`",
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "name the PEM file of the authority that signed it: `ca: FILE`"
+            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "use a host name in `url` that the certificate carries"
             }
@@ -196,7 +198,8 @@ fn tls(error: &rustls::Error) -> String {
                 let at = crate::model::Instant::from_seconds(i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX));
                 format!("the server's certificate expired at {at}")
             }
-            CertificateError::UnknownIssuer => {
+            // Another authority of the same name leaves a signature that does not fit.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the server's certificate is signed by an authority that is not trusted here".to_owned()
             }
             CertificateError::NotValidForName => "the server's certificate is for another name".to_owned(),

@@ -29,8 +29,9 @@ const ATTEMPTS: u32 = 4;
 /// Single objects looked for at once.
 const READS_IN_FLIGHT: usize = 64;
 
-/// Everything: a name or object class in the filter would make entries vanish
-/// whose attribute access control hides.
+/// Accounts are asked for without a name or class in the filter, which would make
+/// entries vanish whose attribute access control hides. Groups are asked for by class:
+/// one of another class is none of ours, and would look empty.
 const EVERYTHING: &str = "(objectClass=*)";
 
 impl entries::Entry for Entry<'_> {
@@ -107,7 +108,7 @@ impl Directory {
         let mut collector = Collector::new(schema, scope);
         let mut tally = Tally::default();
         let wanted = request(schema.account_request(&scope.account_attributes), scope);
-        let mut watch = Watch::new(server, schema);
+        let mut watch = Watch::new(server, schema, scope);
         let accounts = Search {
             base: &schema.accounts_base,
             scope: Depth::Subtree,
@@ -126,7 +127,8 @@ impl Directory {
         watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
         if let Some(base) = &schema.groups_base {
             let wanted = request(schema.group_request(&scope.group_attributes), scope);
-            let groups = Search { base, attributes: &wanted, ..accounts };
+            let filter = of_class(schema);
+            let groups = Search { base, attributes: &wanted, filter: &filter, ..accounts };
             let ended = search::run(session, &groups, |entry| {
                 tally.add(&self.hasher, entry);
                 watch.group(&mut collector, entry);
@@ -161,11 +163,16 @@ impl Directory {
         only: &[Object],
     ) -> Result<Reading, ProviderError> {
         let mut collector = Collector::new(schema, scope);
-        let mut watch = Watch::new(server, schema);
+        let mut watch = Watch::new(server, schema, scope);
         let accounts: BTreeSet<&str> = only.iter().filter_map(|o| o.account.as_deref()).collect();
         let groups: BTreeSet<&str> = only.iter().filter_map(|o| o.group.as_deref()).collect();
         let wanted = request(schema.account_request(&scope.account_attributes), scope);
-        let place = Named { attribute: &schema.name_attribute, base: &schema.accounts_base, attributes: &wanted };
+        let place = Named {
+            attribute: &schema.name_attribute,
+            base: &schema.accounts_base,
+            attributes: &wanted,
+            filter: EVERYTHING,
+        };
         let doubts = every(session, &place, &accounts, |entry| {
             watch.account(&mut collector, entry);
             collector.account(&entry);
@@ -176,7 +183,8 @@ impl Directory {
         watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
         if let Some(base) = &schema.groups_base {
             let wanted = request(schema.group_request(&scope.group_attributes), scope);
-            let place = Named { attribute: "cn", base, attributes: &wanted };
+            let filter = of_class(schema);
+            let place = Named { attribute: "cn", base, attributes: &wanted, filter: &filter };
             let doubts = every(session, &place, &groups, |entry| {
                 watch.group(&mut collector, entry);
                 collector.group(&entry);
@@ -268,10 +276,10 @@ async fn named(
     mut take: impl FnMut(Entry<'_>),
 ) -> Result<Option<String>, ProviderError> {
     let dn = dn::child(place.attribute, name, place.base);
-    if search::base(session, &dn, EVERYTHING, place.attributes, &mut take).await?.is_some() {
+    if search::base(session, &dn, place.filter, place.attributes, &mut take).await?.is_some() {
         return Ok(None);
     }
-    let filter = format!("({}={})", place.attribute, ldap3::ldap_escape(name));
+    let filter = format!("(&{}({}={}))", place.filter, place.attribute, ldap3::ldap_escape(name));
     let search =
         Search { base: place.base, scope: Depth::Subtree, filter: &filter, attributes: place.attributes, page_size: 0 };
     let ended = search::run(session, &search, take).await;
@@ -291,6 +299,11 @@ struct Named<'a> {
     attribute: &'a str,
     base: &'a str,
     attributes: &'a [String],
+    filter: &'a str,
+}
+
+fn of_class(schema: &Schema) -> String {
+    format!("(objectClass={})", schema.group_class_name())
 }
 
 fn has_gap(gaps: &[Gap], object: &Object) -> bool {

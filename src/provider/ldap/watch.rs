@@ -7,7 +7,7 @@ use super::connect::Session;
 use super::probe::Server;
 use super::search::{self, Entry, Search};
 use crate::provider::entries::{Collector, Schema};
-use crate::provider::{GapScope, dn};
+use crate::provider::{GapScope, Scope, dn};
 use ldap3::Scope as Depth;
 use std::collections::BTreeSet;
 
@@ -25,9 +25,9 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Watches for what `schema` and `server` say must be there.
-    pub(super) fn new(server: &Server, schema: &'a Schema) -> Self {
+    pub(super) fn new(server: &Server, schema: &'a Schema, scope: &Scope) -> Self {
         let classes = schema.account_classes.iter().map(AsRef::as_ref);
-        let asked = schema.account_request(&schema.attributes);
+        let asked = schema.account_request(&scope.account_attributes);
         let required = server
             .required(classes)
             .into_iter()

@@ -1,0 +1,299 @@
+//! Every write against real slapd: what it does, and what it says when it cannot.
+
+use crate::support::ldap::{block_on, change, connection, read, settings, side, write, write_with};
+use crate::support::slapd::{GROUPS, Options, PEOPLE, READER, Slapd, WRITER, group_ldif, people_ldif};
+use accord::model::Enabled;
+use accord::model::change::{Action, Change, Object};
+use accord::provider::{Answer, Purpose, Reader, Scope};
+use serde_json::json;
+
+fn person(n: usize) -> String {
+    format!("uid=p{n},{PEOPLE}")
+}
+
+fn group(name: &str) -> String {
+    format!("cn={name},{GROUPS}")
+}
+
+fn start(options: Options) -> Slapd {
+    let seed = people_ldif("p", 12) + &group_ldif("a", "p", 0..6) + &group_ldif("last", "p", 3..4);
+    Slapd::start(&Options { seed, ..options })
+}
+
+fn done(answers: &[Answer]) {
+    for answer in answers {
+        assert!(matches!(answer, Answer::Done { .. }), "{answers:?}");
+    }
+}
+
+fn grants(name: &str, numbers: impl IntoIterator<Item = usize>) -> Vec<Change> {
+    let of = |n| change(Action::Grant, Object::membership(name, format!("p{n}")), None, None);
+    numbers.into_iter().map(of).collect()
+}
+
+fn revokes(name: &str, numbers: impl IntoIterator<Item = usize>) -> Vec<Change> {
+    let of = |n| change(Action::Revoke, Object::membership(name, format!("p{n}")), None, None);
+    numbers.into_iter().map(of).collect()
+}
+
+#[test]
+fn an_account_lives_through_every_action() {
+    let server = start(Options::default());
+    let settings = settings(&server, &server.url());
+    let account = || Object::account("ada");
+    let dn = format!("uid=ada,{PEOPLE}");
+    let steps = [
+        change(
+            Action::CreateAccount,
+            account(),
+            None,
+            side(&[
+                ("cn", "Ada Lovelace"),
+                ("sn", "Lovelace"),
+                ("employeeNumber", "77"),
+                ("ends", "2020-01-01T00:00:00Z"),
+            ]),
+        ),
+        change(Action::DisableAccount, account(), side(&[("enabled", "true")]), side(&[("enabled", "false")])),
+    ];
+    block_on(async {
+        let answers = write(&settings, &steps).await;
+        assert_eq!(answers[0], Answer::Done { handle: Some(dn.clone()) });
+        done(&answers);
+        let reading = read(&settings).await.unwrap();
+        assert_eq!(reading.gaps, []);
+        let ada = reading.upserts.account_named("ada").unwrap();
+        assert_eq!((ada.enabled(), ada.person_id()), (Enabled::No, Some("77")));
+        assert_eq!(ada.ends().unwrap().to_string(), "2020-01-01T00:00:00Z");
+        assert_eq!(server.values(&dn, "userPassword").len(), 0);
+
+        let steps = [
+            change(Action::EnableAccount, account(), side(&[("enabled", "false")]), side(&[("enabled", "true")])),
+            change(Action::UpdateAccount, account(), side(&[("ends", "2020-01-01T00:00:00Z")]), side(&[])),
+            change(Action::UpdateAccount, account(), side(&[("cn", "Ada Lovelace")]), side(&[("cn", "Ada King")])),
+        ];
+        done(&write(&settings, &steps).await);
+        assert_eq!(server.values(&dn, "cn"), ["Ada King"]);
+        let reading = read(&settings).await.unwrap();
+        let ada = reading.upserts.account_named("ada").unwrap();
+        assert_eq!((ada.enabled(), ada.ends()), (Enabled::Yes, None));
+
+        let rename = change(Action::RenameAccount, account(), side(&[("name", "ada")]), side(&[("name", "ada.king")]));
+        done(&write(&settings, &[change(Action::Grant, Object::membership("a", "ada"), None, None), rename]).await);
+        let renamed = format!("uid=ada.king,{PEOPLE}");
+        assert_eq!(server.values(&renamed, "uid"), ["ada.king"]);
+        let members = server.values(&group("a"), "member");
+        assert!(members.contains(&renamed) && !members.contains(&dn), "{members:?}");
+        let delete = change(Action::DeleteAccount, Object::account("ada.king"), side(&[("cn", "Ada King")]), None);
+        done(&write(&settings, &[delete]).await);
+        assert_eq!(server.values(&renamed, "uid").len(), 0);
+    });
+}
+
+#[test]
+fn a_disabled_or_ended_account_cannot_log_in() {
+    let server = start(Options::default());
+    server.ldapmodify(&format!("dn: {}\nchangetype: modify\nadd: userPassword\nuserPassword: x\n", person(1)));
+    let settings = settings(&server, &server.url());
+    assert!(server.can_bind(&person(1), "x"));
+    let object = || Object::account("p1");
+    block_on(async {
+        done(&write(&settings, &[change(Action::DisableAccount, object(), None, None)]).await);
+        assert!(!server.can_bind(&person(1), "x"));
+        done(&write(&settings, &[change(Action::EnableAccount, object(), None, None)]).await);
+        assert!(server.can_bind(&person(1), "x"));
+        let end = change(Action::UpdateAccount, object(), side(&[]), side(&[("ends", "2020-01-01T00:00:00Z")]));
+        done(&write(&settings, &[end]).await);
+        assert!(!server.can_bind(&person(1), "x"));
+    });
+}
+
+#[test]
+fn memberships_travel_together_and_one_bad_value_is_found() {
+    let server = start(Options::default());
+    let settings = settings(&server, &server.url());
+    block_on(async {
+        // p3 is a member already, p20 of the revokes never was.
+        let mut changes = grants("a", [6, 3, 7, 8]);
+        changes.extend(revokes("a", [0, 11, 1]));
+        let answers = write(&settings, &changes).await;
+        let words: Vec<&str> = answers
+            .iter()
+            .map(|answer| match answer {
+                Answer::Done { .. } => "done",
+                Answer::Conflict { .. } => "conflict",
+                _ => "other",
+            })
+            .collect();
+        assert_eq!(words, ["done", "conflict", "done", "done", "done", "conflict", "done"], "{answers:?}");
+        let expected: Vec<String> = [2, 3, 4, 5, 6, 7, 8].into_iter().map(person).collect();
+        assert_eq!(server.values(&group("a"), "member"), expected);
+    });
+}
+
+#[test]
+fn a_group_that_may_not_be_empty_keeps_a_placeholder_only_while_it_is() {
+    for class in ["groupOfNames", "groupOfUniqueNames"] {
+        let server = start(Options::default());
+        let mut settings = settings(&server, &server.url());
+        settings["groups"]["object_class"] = json!(class);
+        let member = if class == "groupOfNames" { "member" } else { "uniqueMember" };
+        block_on(async {
+            let writer = connection(&settings, Purpose::Apply, WRITER.1).unwrap();
+            let create = change(Action::CreateGroup, Object::group("new"), None, side(&[("description", "New")]));
+            done(&write_with(&writer, &[create]).await);
+            assert_eq!(server.values(&group("new"), member), [group("new")]);
+            done(&write_with(&writer, &grants("new", [1, 2])).await);
+            assert_eq!(server.values(&group("new"), member), [person(1), person(2)]);
+            done(&write_with(&writer, &revokes("new", [1, 2])).await);
+            assert_eq!(server.values(&group("new"), member), [group("new")]);
+            let reading = read(&settings).await.unwrap();
+            assert!(reading.upserts.group_named("new").unwrap().is_empty());
+            assert_eq!(reading.gaps, []);
+            // A second writer has no memory of the placeholder.
+            done(&write(&settings, &grants("new", [5])).await);
+            assert_eq!(server.values(&group("new"), member), [person(5)]);
+            let rename =
+                change(Action::RenameGroup, Object::group("new"), side(&[("name", "new")]), side(&[("name", "newer")]));
+            let delete = change(Action::DeleteGroup, Object::group("newer"), None, None);
+            done(&write_with(&writer, &[rename, delete]).await);
+        });
+    }
+}
+
+#[test]
+fn the_last_of_several_members_may_go_among_others() {
+    let server = start(Options::bare());
+    let settings = settings(&server, &server.url());
+    block_on(async {
+        let answers = write(&settings, &revokes("a", [0, 1, 2, 9, 3, 4, 5])).await;
+        assert_eq!(answers.iter().filter(|a| matches!(a, Answer::Done { .. })).count(), 6, "{answers:?}");
+        assert!(matches!(&answers[3], Answer::Conflict { .. }), "{answers:?}");
+        assert_eq!(server.values(&group("a"), "member"), [group("a")]);
+    });
+}
+
+#[test]
+fn posix_groups_hold_names_and_follow_a_rename() {
+    let server = start(Options::bare());
+    let mut settings = settings(&server, &server.url());
+    settings["groups"]["object_class"] = json!("posixGroup");
+    block_on(async {
+        let create = change(Action::CreateGroup, Object::group("unix"), None, side(&[("gidNumber", "5001")]));
+        done(&write(&settings, &[create]).await);
+        done(&write(&settings, &grants("unix", [1, 2])).await);
+        let rename = change(Action::RenameAccount, Object::account("p1"), None, side(&[("name", "q1")]));
+        done(&write(&settings, &[rename]).await);
+        assert_eq!(server.values(&group("unix"), "memberUid"), ["p2", "q1"]);
+        done(&write(&settings, &revokes("unix", [2])).await);
+        let reading = read(&settings).await.unwrap();
+        assert_eq!(reading.upserts.group_named("unix").unwrap().members().len(), 1);
+        assert_eq!(reading.gaps, []);
+    });
+}
+
+#[test]
+fn without_a_password_policy_the_server_cannot_disable_and_says_so() {
+    let server = start(Options::bare());
+    let mut settings = settings(&server, &server.url());
+    block_on(async {
+        let reading = read(&settings).await.unwrap();
+        let capabilities = reading.capabilities.unwrap();
+        assert!(!capabilities.disable && !capabilities.native_end);
+        assert!(!capabilities.actions.contains(&Action::DisableAccount));
+        assert_eq!(reading.evidence, ["2 pages", "two equal reads"]);
+        settings["accounts"]["disable"] = json!({ "attribute": "employeeType", "disabled": "inactive" });
+        done(&write(&settings, &[change(Action::DisableAccount, Object::account("p2"), None, None)]).await);
+        let reading = read(&settings).await.unwrap();
+        assert!(reading.capabilities.unwrap().disable);
+        assert_eq!(reading.upserts.account_named("p2").unwrap().enabled(), Enabled::No);
+        done(&write(&settings, &[change(Action::EnableAccount, Object::account("p2"), None, None)]).await);
+        assert_eq!(server.values(&person(2), "employeeType").len(), 0);
+    });
+}
+
+#[test]
+fn what_somebody_changed_meanwhile_is_a_conflict_and_stays() {
+    let server = start(Options::default());
+    let settings = settings(&server, &server.url());
+    let stale = |action, before, after| change(action, Object::account("p4"), side(before), side(after));
+    block_on(async {
+        let writer = connection(&settings, Purpose::Apply, WRITER.1).unwrap();
+        let changes = [
+            stale(Action::UpdateAccount, &[("mail", "old@example.com")], &[("mail", "new@example.com")]),
+            stale(Action::UpdateAccount, &[], &[("mail", "p4@example.com")]),
+            stale(Action::EnableAccount, &[("enabled", "false")], &[("enabled", "true")]),
+            stale(Action::DeleteAccount, &[("cn", "Somebody Else")], &[]),
+            change(Action::CreateAccount, Object::account("p5"), None, side(&[("cn", "x"), ("sn", "x")])),
+            change(Action::DeleteAccount, Object::account("nobody"), None, None),
+            change(Action::DeleteGroup, Object::group("none"), None, None),
+            change(Action::Grant, Object::membership("none", "p1"), None, None),
+            change(Action::RenameAccount, Object::account("p6"), None, side(&[("name", "p7")])),
+        ];
+        for step in &changes {
+            let answers = write_with(&writer, std::slice::from_ref(step)).await;
+            assert!(matches!(&answers[..], [Answer::Conflict { .. }]), "{step:?}: {answers:?}");
+        }
+        assert_eq!(server.values(&person(4), "mail"), ["p4@example.com"]);
+    });
+}
+
+#[test]
+fn a_new_account_gets_its_first_password_hashed_by_the_server() {
+    let server = start(Options::default());
+    let settings = settings(&server, &server.url());
+    let directory = crate::support::ldap::directory(&settings);
+    let credentials = accord::provider::Credentials {
+        password: Some(WRITER.1.to_owned().into()),
+        initial_password: Some("first-Secret-1".to_owned().into()),
+        root: "/".into(),
+    };
+    let target = accord::provider::Target { directory: &directory, credentials, purpose: Purpose::Apply };
+    let writer = accord::provider::ldap::Directory::new(&target).unwrap();
+    let create = change(Action::CreateAccount, Object::account("new"), None, side(&[("cn", "New"), ("sn", "New")]));
+    block_on(async { done(&write_with(&writer, &[create]).await) });
+    assert!(server.can_bind(&format!("uid=new,{PEOPLE}"), "first-Secret-1"));
+    // `{SSHA}` in base64.
+    let stored = server.values(&format!("uid=new,{PEOPLE}"), "userPassword");
+    assert!(stored.len() == 1 && stored[0].starts_with("e1NTSEF9"), "{stored:?}");
+}
+
+#[test]
+fn single_objects_are_read_afresh_wherever_they_are() {
+    let server = start(Options::default());
+    server.ldapmodify(&format!(
+        "dn: ou=deep,{PEOPLE}\nchangetype: add\nobjectClass: organizationalUnit\nou: deep\n\n\
+         dn: uid=diver,ou=deep,{PEOPLE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: diver\ncn: D\nsn: D\n"
+    ));
+    let settings = settings(&server, &server.url());
+    block_on(async {
+        let mut reader = connection(&settings, Purpose::Plan, READER.1).unwrap();
+        let only =
+            vec![Object::account("diver"), Object::membership("a", "p0"), Object::account("gone"), Object::group("no")];
+        let scope = Scope { only: Some(only), authors: true, ..Scope::default() };
+        let reading = reader.read(&scope, None).await.unwrap();
+        assert_eq!(reading.gaps, []);
+        assert_eq!(reading.deletes, [Object::account("gone"), Object::group("no")]);
+        let state = &reading.upserts;
+        assert_eq!((state.account_count(), state.group_count()), (2, 1));
+        assert_eq!(state.account_named("diver").unwrap().handle(), format!("uid=diver,ou=deep,{PEOPLE}"));
+        let a = state.group_named("a").unwrap();
+        assert_eq!((a.members().len(), a.others().len()), (1, 5));
+        let author = reading.authors.iter().find(|a| a.object == Object::account("diver")).unwrap();
+        assert_eq!(author.by.as_deref(), Some("cn=admin,dc=example,dc=com"));
+        assert!(author.at.is_some());
+    });
+}
+
+#[test]
+fn external_over_a_local_socket_needs_no_password() {
+    let server = start(Options::default());
+    let mut settings = settings(&server, &server.unix_url());
+    settings["bind"] = json!({ "sasl": "external" });
+    settings["plan_bind"] = json!({ "sasl": "external" });
+    block_on(async {
+        done(&write(&settings, &grants("a", [9])).await);
+        let reading = read(&settings).await.unwrap();
+        assert_eq!((reading.upserts.account_count(), reading.gaps.len()), (12, 0));
+    });
+}
