@@ -102,7 +102,9 @@ fn entry_edges(policy: &Policy, roles: usize, entry: EntryId, flipped: bool, edg
             edges.extend(groups.iter().map(|group| Edge { to: group_node(group.0), flipped }));
         }
         Select::All(parts) | Select::Any(parts) => {
-            parts.iter().for_each(|part| entry_edges(policy, roles, *part, flipped, edges));
+            for part in parts {
+                entry_edges(policy, roles, *part, flipped, edges);
+            }
         }
         Select::Not(part) => entry_edges(policy, roles, *part, !flipped, edges),
         Select::People(_) | Select::Where(_) | Select::ReportsTo { .. } => {}

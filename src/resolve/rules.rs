@@ -161,14 +161,13 @@ fn combine(of: &mut [u32], column: &[u32]) -> u32 {
     for (cell, value) in of.iter_mut().zip(column) {
         let pair = (*cell, *value);
         let hash = hasher.hash_one(pair);
-        *cell = match table.find(hash, |n| pairs.get(*n as usize) == Some(&pair)) {
-            Some(n) => *n,
-            None => {
-                let n = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
-                pairs.push(pair);
-                table.insert_unique(hash, n, |n| pairs.get(*n as usize).map_or(0, |pair| hasher.hash_one(pair)));
-                n
-            }
+        *cell = if let Some(n) = table.find(hash, |n| pairs.get(*n as usize) == Some(&pair)) {
+            *n
+        } else {
+            let n = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+            pairs.push(pair);
+            table.insert_unique(hash, n, |n| pairs.get(*n as usize).map_or(0, |pair| hasher.hash_one(pair)));
+            n
         };
     }
     u32::try_from(pairs.len()).unwrap_or(u32::MAX)

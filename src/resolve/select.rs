@@ -71,13 +71,19 @@ impl Selector<'_, '_> {
             Select::Role(role) => self.node(Holding::Role(*role), lens, &around, out),
             Select::Group(group) => self.node(Holding::Group(*group), lens, &around, out),
             Select::Groups(groups, _) => {
-                groups.iter().for_each(|group| self.node(Holding::Group(*group), lens, &around, out));
+                for group in groups {
+                    self.node(Holding::Group(*group), lens, &around, out);
+                }
             }
             Select::Where(rule) => self.rule(*rule, lens, &around, out),
             Select::ReportsTo { manager, direct, including } => {
                 self.reports_to(*manager, *direct, *including, lens, &around, out);
             }
-            Select::Any(parts) => parts.iter().for_each(|part| self.collect(*part, lens, &around, out)),
+            Select::Any(parts) => {
+                for part in parts {
+                    self.collect(*part, lens, &around, out);
+                }
+            }
             Select::All(parts) => out.append(&mut self.all(parts, lens, &around)),
             Select::Not(part) => {
                 let mut rest = self.everybody(lens, &around);

@@ -288,7 +288,9 @@ impl<'p> Maker<'_, 'p> {
             subtract(people, &away, lens.reading);
         }
         if lens.reading == Reading::Sure && written.expires != NEVER {
-            people.iter_mut().for_each(|span| span.tick = span.tick.min(written.expires));
+            for span in people.iter_mut() {
+                span.tick = span.tick.min(written.expires);
+            }
             people.retain(|span| span.tick > 0);
         }
     }

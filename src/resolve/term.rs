@@ -67,11 +67,13 @@ pub(super) fn is_concerned(policy: &Policy, constraint: &Constraint, person: &Pe
 }
 
 /// Whether a position counts for constraints: it has begun, and has not ended, or
-/// nothing that was written to start later has taken its place (so that an end alone
-/// frees nobody from a constraint).
+/// nothing that was written to start then or later has taken its place (so that an end
+/// alone frees nobody from a constraint).
 fn counts(person: &Person, position: &Position, at: Instant) -> bool {
-    let replaced = |other: &Position| {
-        other.window.contains(at) && other.window.starts.is_some() && other.window.starts > position.window.starts
+    let Some(ended) = position.window.expires.filter(|end| *end <= at) else {
+        return !position.window.is_future(at);
     };
-    !position.window.is_future(at) && (!position.window.is_past(at) || !person.positions.iter().any(replaced))
+    let replaces =
+        |other: &Position| other.window.contains(at) && other.window.starts.is_some_and(|starts| starts >= ended);
+    !position.window.is_future(at) && !person.positions.iter().any(replaces)
 }

@@ -6,7 +6,7 @@
 
 use super::span::NEVER;
 use super::term::Terms;
-use crate::model::{Instant, Window};
+use crate::model::{Instant, Term, Window};
 use crate::policy::{Period, Policy};
 use std::collections::BTreeSet;
 
@@ -65,22 +65,26 @@ pub fn instants(policy: &Policy) -> BTreeSet<Instant> {
 }
 
 fn each_instant(policy: &Policy, found: &mut impl FnMut(Instant)) {
-    let terms: Vec<i64> = policy.constraints.iter().filter_map(|c| c.maximum_term).map(|t| t.seconds()).collect();
+    let terms: Vec<i64> = policy.constraints.iter().filter_map(|c| c.maximum_term).map(Term::seconds).collect();
     let graces: Vec<i64> =
         policy.constraints.iter().filter_map(|c| c.sponsor_gone).map(|s| s.grace.seconds()).collect();
     let window = |window: Window, found: &mut dyn FnMut(Instant)| {
         for instant in [window.starts, window.expires].into_iter().flatten() {
             found(instant);
         }
-        for starts in window.starts {
-            terms.iter().for_each(|term| found(starts.plus(*term)));
+        if let Some(starts) = window.starts {
+            for term in &terms {
+                found(starts.plus(*term));
+            }
         }
     };
     for person in &policy.people {
         for period in &person.periods {
             window(period.window, found);
-            for end in period.window.expires {
-                graces.iter().for_each(|grace| found(end.plus(*grace)));
+            if let Some(end) = period.window.expires {
+                for grace in &graces {
+                    found(end.plus(*grace));
+                }
             }
         }
         for position in &person.positions {

@@ -11,6 +11,7 @@ pub(crate) mod certificates;
 pub(crate) mod ldap;
 pub(crate) mod policies;
 pub(crate) mod proxy;
+pub(crate) mod reference;
 pub(crate) mod slapd;
 
 /// Copies a folder with everything below it, permissions included.

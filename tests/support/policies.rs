@@ -2,6 +2,7 @@
 //!
 //! A random policy is read from a tape of numbers: where the tape ends, every choice
 //! is the first one. So proptest shrinks a failing policy by shortening the tape.
+#![expect(clippy::indexing_slicing, reason = "ids of the same policy")]
 
 use accord::model::{FileId, Instant, Place, Term, Window};
 use accord::policy::rule::{Vocabulary, compile};
@@ -160,12 +161,12 @@ impl Draft {
     }
 
     /// Puts an entry into the members of a group.
-    pub(crate) fn into_group(&mut self, entitlement: &str, entry: EntryId) {
+    pub(crate) fn add_to_group(&mut self, entitlement: &str, entry: EntryId) {
         self.group_mut(entitlement).members.push(entry);
     }
 
     /// Puts an entry into the members of a role.
-    pub(crate) fn into_role(&mut self, key: &str, entry: EntryId) {
+    pub(crate) fn add_to_role(&mut self, key: &str, entry: EntryId) {
         self.role_mut(key).members.push(entry);
     }
 
@@ -295,14 +296,16 @@ impl Default for Shape {
 
 /// Random policies of a shape, with what was read of their reference groups.
 pub(crate) fn policies(shape: Shape) -> impl Strategy<Value = (Policy, References)> {
-    proptest::collection::vec(any::<u32>(), 0..600).prop_map(move |tape| random(&tape, shape))
+    proptest::collection::vec(any::<u32>(), 0..900).prop_map(move |tape| random(&tape, shape))
 }
 
 /// The policy that a tape says.
 pub(crate) fn random(tape: &[u32], shape: Shape) -> (Policy, References) {
     let mut dice = Dice { tape: tape.iter() };
-    let people = 1 + dice.roll(shape.people);
-    let nodes = 1 + dice.roll(shape.nodes);
+    // Sizes shrink last: they come from the tape's length.
+    let size = u32::try_from(tape.len()).unwrap_or(u32::MAX);
+    let people = 1 + (size / 40).min(shape.people - 1);
+    let nodes = 1 + (size / 80).min(shape.nodes - 1);
     let names = |prefix: &str, count: u32| (0..count).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>();
     let (people, roles, groups) = (names("p", people), names("r", nodes), names("corp/g", nodes));
     let mut draft = Draft::new(&people, &roles, &groups);
@@ -444,8 +447,8 @@ struct Context {
 type Lists = (Vec<EntryId>, Vec<EntryId>, Vec<EntryId>);
 
 fn random_lists(draft: &mut Draft, dice: &mut Dice<'_>, context: Context) -> Lists {
-    let members = (0..dice.roll(4)).map(|_| random_entry(draft, dice, context, 3, true)).collect();
-    let only = dice.once_in(4).then(|| random_entry(draft, dice, context, 2, true)).into_iter().collect();
+    let members = (0..1 + dice.roll(4)).map(|_| random_entry(draft, dice, context, 3, true)).collect();
+    let only = dice.once_in(6).then(|| random_entry(draft, dice, context, 2, true)).into_iter().collect();
     let except = dice.once_in(3).then(|| random_entry(draft, dice, context, 3, false)).into_iter().collect();
     (members, only, except)
 }

@@ -223,8 +223,15 @@ fn values() -> impl Strategy<Value = Values> {
         .prop_map(|(a, b, c, d, e)| [a, b, c, d, e].into_iter().flatten().collect())
 }
 
+/// 1,000 cases, or as many as `PROPTEST_CASES` says.
+fn cases() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let unset = config.cases == 256;
+    ProptestConfig { cases: if unset { 1000 } else { config.cases }, ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(1000)))]
+    #![proptest_config(cases())]
 
     /// The two interpreters agree wherever no type is mixed; what is an error there is unknown here.
     #[test]

@@ -1,0 +1,3 @@
+//! One property for each promise of the design, named after its number.
+
+mod resolve;

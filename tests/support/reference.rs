@@ -1,0 +1,420 @@
+//! The slow resolver: the decisions of ARCHITECTURE.md, word for word, one person at a
+//! time, by recursion, sharing nothing with the fast one and remembering nothing.
+//!
+//! `end` answers: until when is the person surely in? `enter` answers: from when on is
+//! the person possibly in? Both work with instants, `None` being "no" and the far
+//! future being "no end".
+#![expect(clippy::indexing_slicing, reason = "ids of the same policy")]
+
+use accord::model::{Instant, Window};
+use accord::policy::rule::Verdict;
+use accord::policy::{
+    Constraint, Entry, EntryId, GroupId, Holding, KindId, Manage, Period, Person, PersonId, Policy, Position, RoleId,
+    Select,
+};
+use accord::resolve::{Reference, References};
+
+/// No end.
+pub(crate) const FOREVER: i64 = i64::MAX;
+
+/// The slow resolver at one instant.
+pub(crate) struct Slow<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) references: &'a References,
+    pub(crate) at: Instant,
+}
+
+/// What is said around a nested entry.
+#[derive(Clone)]
+struct Around {
+    window: Window,
+    /// Gated kinds let in; `None` where nothing is given.
+    kinds: Option<Vec<KindId>>,
+}
+
+impl<'a> Slow<'a> {
+    /// The end of a person's sure membership (seconds; [`FOREVER`] is no end).
+    pub(crate) fn sure(&self, person: PersonId, holding: Holding) -> Option<i64> {
+        self.end(person, holding, false)
+    }
+
+    /// Whether the membership is unsettled.
+    pub(crate) fn unsettled(&self, person: PersonId, holding: Holding) -> bool {
+        self.end(person, holding, false).is_none() && self.end(person, holding, true).is_some()
+    }
+
+    /// Whether the person is possibly in now.
+    pub(crate) fn possible(&self, person: PersonId, holding: Holding) -> bool {
+        self.enter(person, holding, false).is_some_and(|enter| enter <= self.at.as_seconds())
+    }
+
+    fn person(&self, id: PersonId) -> &'a Person {
+        &self.policy.people[id.0 as usize]
+    }
+
+    fn entry(&self, id: EntryId) -> &'a Entry {
+        &self.policy.entries[id.0 as usize]
+    }
+
+    fn now(&self) -> i64 {
+        self.at.as_seconds()
+    }
+
+    fn lists(&self, holding: Holding) -> (&'a [EntryId], &'a [EntryId], &'a [EntryId], Option<Instant>) {
+        match holding {
+            Holding::Role(RoleId(n)) => {
+                let role = &self.policy.roles[n as usize];
+                (&role.members, &role.only, &role.except, role.expires)
+            }
+            Holding::Group(GroupId(n)) => {
+                let group = &self.policy.groups[n as usize];
+                (&group.members, &group.only, &group.except, group.expires)
+            }
+        }
+    }
+
+    /// Roles whose members are members of this.
+    fn feeders(&self, holding: Holding) -> Vec<Holding> {
+        let roles = self.policy.roles.iter().enumerate();
+        let feeds = roles.filter(|(_, role)| match holding {
+            Holding::Role(mine) => role.includes.iter().any(|(other, _)| *other == mine),
+            Holding::Group(mine) => role.grants.iter().any(|grant| grant.group == mine),
+        });
+        feeds.map(|(n, _)| Holding::Role(RoleId(u32::try_from(n).unwrap()))).collect()
+    }
+
+    /// Until when surely in; `None` is not in now.
+    fn end(&self, person: PersonId, holding: Holding, generous: bool) -> Option<i64> {
+        let (members, only, except, expires) = self.lists(holding);
+        if expires.is_some_and(|end| end <= self.at) {
+            return None;
+        }
+        let giving = Around { window: Window::default(), kinds: Some(vec![]) };
+        let filtering = Around { window: Window::default(), kinds: None };
+        let mut ways: Vec<i64> =
+            members.iter().filter_map(|entry| self.entry_end(person, *entry, &giving, generous)).collect();
+        ways.extend(self.feeders(holding).into_iter().filter_map(|role| self.end(person, role, generous)));
+        if let Some(is_member) = self.read(person, holding) {
+            if is_member.unwrap_or(generous) {
+                ways.extend(self.period_now(person).map(|period| seconds(period.window.expires)));
+            }
+        }
+        let mut end = ways.into_iter().max()?;
+        if !only.is_empty() {
+            let kept = only.iter().filter_map(|entry| self.entry_end(person, *entry, &filtering, generous)).max()?;
+            end = end.min(kept);
+        }
+        for entry in except {
+            if let Some(enter) = self.entry_enter(person, *entry, &filtering, generous) {
+                end = end.min(enter);
+            }
+        }
+        end = end.min(seconds(expires));
+        (end > self.now()).then_some(end)
+    }
+
+    /// From when on possibly in (now, where that was earlier); `None` is never.
+    fn enter(&self, person: PersonId, holding: Holding, generous: bool) -> Option<i64> {
+        let (members, only, except, _) = self.lists(holding);
+        let giving = Around { window: Window::default(), kinds: Some(vec![]) };
+        let filtering = Around { window: Window::default(), kinds: None };
+        let mut ways: Vec<i64> =
+            members.iter().filter_map(|entry| self.entry_enter(person, *entry, &giving, generous)).collect();
+        ways.extend(self.feeders(holding).into_iter().filter_map(|role| self.enter(person, role, generous)));
+        if let Some(is_member) = self.read(person, holding) {
+            if is_member.unwrap_or(!generous) {
+                ways.push(self.now());
+            }
+        }
+        let mut enter = ways.into_iter().min()?;
+        if !only.is_empty() {
+            let kept = only.iter().filter_map(|entry| self.entry_enter(person, *entry, &filtering, generous)).min()?;
+            enter = enter.max(kept);
+        }
+        for entry in except {
+            if let Some(end) = self.entry_end(person, *entry, &filtering, generous) {
+                enter = enter.max(end);
+            }
+        }
+        (enter != FOREVER).then_some(enter)
+    }
+
+    /// For a reference group: whether the directory lists the person, if it was read.
+    fn read(&self, person: PersonId, holding: Holding) -> Option<Option<bool>> {
+        let Holding::Group(group) = holding else { return None };
+        if self.policy.groups[group.0 as usize].manage != Manage::Reference {
+            return None;
+        }
+        Some(match self.references.groups.get(&group) {
+            Some(Reference::Read(people)) => Some(people.contains(&person)),
+            Some(Reference::NotRead(_)) | None => None,
+        })
+    }
+
+    fn around(&self, around: &Around, entry: &Entry) -> Around {
+        let starts = [around.window.starts, entry.window.starts].into_iter().flatten().max();
+        let expires = [around.window.expires, entry.window.expires].into_iter().flatten().min();
+        let kinds = around.kinds.clone().map(|mut kinds| {
+            kinds.extend(&entry.kinds);
+            kinds
+        });
+        Around { window: Window { starts, expires }, kinds }
+    }
+
+    fn lets_in(&self, around: &Around, kind: KindId) -> bool {
+        let Some(kinds) = &around.kinds else { return true };
+        !self.policy.kinds[usize::from(kind.0)].gated || kinds.contains(&kind)
+    }
+
+    fn entry_end(&self, person: PersonId, id: EntryId, around: &Around, generous: bool) -> Option<i64> {
+        let entry = self.entry(id);
+        let around = self.around(around, entry);
+        if !around.window.contains(self.at) {
+            return None;
+        }
+        let gate = || self.lets_in(&around, self.person(person).kind).then_some(());
+        let end = match &entry.select {
+            Select::People(people) => people.contains(&person).then(|| self.named_end(person, around.window)).flatten(),
+            Select::Role(role) => gate().and_then(|()| self.end(person, Holding::Role(*role), generous)),
+            Select::Group(group) => gate().and_then(|()| self.end(person, Holding::Group(*group), generous)),
+            Select::Groups(groups, _) => {
+                let groups = groups.iter().map(|group| Holding::Group(*group));
+                gate().and_then(|()| groups.filter_map(|group| self.end(person, group, generous)).max())
+            }
+            Select::Where(rule) => {
+                let rule = &self.policy.rules[rule.0 as usize];
+                let positions = self.person(person).positions.iter();
+                let mine = positions.filter(|position| {
+                    self.lets_in(&around, position.kind)
+                        && rule.verdict(self.policy, self.person(person), position) == Verdict::Yes
+                });
+                mine.filter_map(|position| self.position_end(person, position, around.window)).max()
+            }
+            Select::ReportsTo { manager, direct, including } => {
+                let itself =
+                    (*including && person == *manager).then(|| self.present_end(person, around.window)).flatten();
+                let below =
+                    (person != *manager).then(|| self.below_end(person, *manager, *direct, around.window)).flatten();
+                gate().and_then(|()| itself.max(below))
+            }
+            Select::All(parts) => {
+                let ends: Option<Vec<i64>> =
+                    parts.iter().map(|part| self.entry_end(person, *part, &around, generous)).collect();
+                ends?.into_iter().min()
+            }
+            Select::Any(parts) => {
+                parts.iter().filter_map(|part| self.entry_end(person, *part, &around, generous)).max()
+            }
+            Select::Not(part) => {
+                let filtering = Around { window: Window::default(), kinds: None };
+                Some(self.entry_enter(person, *part, &filtering, generous).unwrap_or(FOREVER))
+            }
+        };
+        let end = end?.min(seconds(around.window.expires));
+        (end > self.now()).then_some(end)
+    }
+
+    fn entry_enter(&self, person: PersonId, id: EntryId, around: &Around, generous: bool) -> Option<i64> {
+        let entry = self.entry(id);
+        let around = self.around(around, entry);
+        let gate = || self.lets_in(&around, self.person(person).kind).then_some(());
+        let enter = match &entry.select {
+            Select::People(people) => people.contains(&person).then(|| {
+                let period = belongs_to(&self.person(person).periods, around.window.starts);
+                self.from(period.and_then(|period| period.window.starts))
+            }),
+            Select::Role(role) => gate().and_then(|()| self.enter(person, Holding::Role(*role), generous)),
+            Select::Group(group) => gate().and_then(|()| self.enter(person, Holding::Group(*group), generous)),
+            Select::Groups(groups, _) => {
+                let groups = groups.iter().map(|group| Holding::Group(*group));
+                gate().and_then(|()| groups.filter_map(|group| self.enter(person, group, generous)).min())
+            }
+            Select::Where(rule) => {
+                let rule = &self.policy.rules[rule.0 as usize];
+                let positions = self.person(person).positions.iter();
+                let mine = positions.filter(|position| {
+                    self.lets_in(&around, position.kind)
+                        && rule.verdict(self.policy, self.person(person), position) != Verdict::No
+                });
+                mine.map(|position| self.from(position.window.starts).max(self.begins(person))).min()
+            }
+            Select::ReportsTo { manager, direct, including } => {
+                let itself = (*including && person == *manager).then(|| self.begins(person));
+                let below = (person != *manager).then(|| self.below_enter(person, *manager, *direct)).flatten();
+                gate().and_then(|()| [itself, below].into_iter().flatten().min())
+            }
+            Select::All(parts) => {
+                let enters: Option<Vec<i64>> =
+                    parts.iter().map(|part| self.entry_enter(person, *part, &around, generous)).collect();
+                enters?.into_iter().max()
+            }
+            Select::Any(parts) => {
+                parts.iter().filter_map(|part| self.entry_enter(person, *part, &around, generous)).min()
+            }
+            Select::Not(part) => {
+                let filtering = Around { window: Window::default(), kinds: None };
+                Some(self.entry_end(person, *part, &filtering, generous).unwrap_or(self.now()))
+            }
+        };
+        let enter = enter?.max(self.from(around.window.starts));
+        (enter != FOREVER).then_some(enter)
+    }
+
+    /// A start as an instant from now on.
+    fn from(&self, starts: Option<Instant>) -> i64 {
+        starts.map_or(self.now(), |starts| starts.as_seconds().max(self.now()))
+    }
+
+    /// When the person's first period begins.
+    fn begins(&self, person: PersonId) -> i64 {
+        self.person(person).periods.iter().map(|period| self.from(period.window.starts)).min().unwrap()
+    }
+
+    fn period_now(&self, person: PersonId) -> Option<&'a Period> {
+        self.person(person).periods.iter().find(|period| period.window.contains(self.at))
+    }
+
+    fn named_end(&self, person: PersonId, window: Window) -> Option<i64> {
+        let period = belongs_to(&self.person(person).periods, window.starts)?;
+        if !period.window.contains(self.at) {
+            return None;
+        }
+        Some(seconds(period.window.expires).min(self.term_end(person, window.starts, period)))
+    }
+
+    fn present_end(&self, person: PersonId, window: Window) -> Option<i64> {
+        let period = self.period_now(person)?;
+        Some(seconds(period.window.expires).min(self.term_end(person, window.starts, period)))
+    }
+
+    fn position_end(&self, person: PersonId, position: &Position, window: Window) -> Option<i64> {
+        let end = position.window.expires.map(|end| end.plus(position.keep.map_or(0, |keep| keep.0)));
+        let in_force = Window { starts: position.window.starts, expires: end }.contains(self.at);
+        let present = self.present_end(person, window)?;
+        in_force.then(|| seconds(end).min(present))
+    }
+
+    /// The earliest end that the maximum terms allow.
+    fn term_end(&self, person: PersonId, starts: Option<Instant>, period: &Period) -> i64 {
+        let Some(starts) = [starts, period.window.starts].into_iter().flatten().max() else { return FOREVER };
+        let ends = self.policy.constraints.iter().filter(|c| self.concerned(c, person)).filter_map(|constraint| {
+            let mut end = starts.plus(constraint.maximum_term?.0).as_seconds();
+            for exception in constraint.exceptions.iter().filter(|e| e.person == person && e.window.contains(self.at)) {
+                end = end.max(seconds(exception.window.expires));
+            }
+            Some(end)
+        });
+        ends.min().unwrap_or(FOREVER)
+    }
+
+    fn concerned(&self, constraint: &Constraint, id: PersonId) -> bool {
+        let Some(rule) = constraint.applies_to else { return true };
+        let rule = &self.policy.rules[rule.0 as usize];
+        let person = self.person(id);
+        person.positions.iter().any(|position| {
+            let replaced = person.positions.iter().any(|other| {
+                let starts_then = other.window.starts.is_some() && other.window.starts >= position.window.expires;
+                starts_then && other.window.contains(self.at)
+            });
+            !position.window.is_future(self.at)
+                && !(position.window.is_past(self.at) && replaced)
+                && rule.verdict(self.policy, person, position) != Verdict::No
+        })
+    }
+
+    /// The best way up to the manager, as an end, walking every chain.
+    fn below_end(&self, person: PersonId, manager: PersonId, direct: bool, window: Window) -> Option<i64> {
+        let positions = self.person(person).positions.iter();
+        let ways = positions.filter_map(|position| {
+            let own = self.position_end(person, position, window)?;
+            let above = self.up_end(position.manager?, manager, direct, &mut vec![person])?;
+            Some(own.min(above))
+        });
+        ways.max()
+    }
+
+    fn up_end(&self, from: PersonId, manager: PersonId, direct: bool, seen: &mut Vec<PersonId>) -> Option<i64> {
+        if from == manager {
+            return Some(FOREVER);
+        }
+        if direct || seen.contains(&from) {
+            return None;
+        }
+        seen.push(from);
+        let person = self.person(from);
+        let ways = person.positions.iter().filter_map(|position| {
+            let link = self.link_end(person, position)?;
+            Some(link.min(self.up_end(position.manager?, manager, direct, seen)?))
+        });
+        let best = ways.max();
+        seen.pop();
+        best
+    }
+
+    /// Until when a position links its person upwards: while it is in force, and if it
+    /// is the last one written, until one that starts later takes its place.
+    fn link_end(&self, person: &Person, position: &Position) -> Option<i64> {
+        let begun: Vec<&Position> = person.positions.iter().filter(|p| !p.window.is_future(self.at)).collect();
+        let in_force = |p: &Position| p.window.contains(self.at);
+        let last = begun.iter().map(|p| seconds(p.window.expires)).max()?;
+        let links = in_force(position)
+            || !begun.iter().any(|p| in_force(p))
+                && !position.window.is_future(self.at)
+                && seconds(position.window.expires) == last;
+        if !links {
+            return None;
+        }
+        let end = seconds(position.window.expires);
+        if end == FOREVER {
+            return Some(FOREVER);
+        }
+        let others = person.positions.iter();
+        if end > self.now() && others.clone().any(|p| p.window.contains(Instant::from_seconds(end))) {
+            return Some(end);
+        }
+        let next = others.filter_map(|p| p.window.starts).map(Instant::as_seconds);
+        Some(next.filter(|starts| *starts > end.max(self.now())).min().unwrap_or(FOREVER))
+    }
+
+    fn below_enter(&self, person: PersonId, manager: PersonId, direct: bool) -> Option<i64> {
+        let positions = self.person(person).positions.iter();
+        let ways = positions.filter_map(|position| {
+            let above = self.up_enter(position.manager?, manager, direct, &mut vec![person])?;
+            Some(above.max(self.from(position.window.starts)).max(self.begins(person)))
+        });
+        ways.min()
+    }
+
+    fn up_enter(&self, from: PersonId, manager: PersonId, direct: bool, seen: &mut Vec<PersonId>) -> Option<i64> {
+        if from == manager {
+            return Some(self.now());
+        }
+        if direct || seen.contains(&from) {
+            return None;
+        }
+        seen.push(from);
+        let ways = self.person(from).positions.iter().filter_map(|position| {
+            let above = self.up_enter(position.manager?, manager, direct, seen)?;
+            Some(above.max(self.from(position.window.starts)))
+        });
+        let best = ways.min();
+        seen.pop();
+        best
+    }
+}
+
+/// An end in seconds.
+fn seconds(end: Option<Instant>) -> i64 {
+    end.map_or(FOREVER, Instant::as_seconds)
+}
+
+/// The period that an entry names people for.
+fn belongs_to(periods: &[Period], starts: Option<Instant>) -> Option<&Period> {
+    match starts {
+        None => periods.first(),
+        Some(starts) => {
+            let inside = periods.iter().find(|period| period.window.contains(starts));
+            inside.or_else(|| periods.iter().find(|p| p.window.starts.is_some_and(|begins| begins > starts)))
+        }
+    }
+}
