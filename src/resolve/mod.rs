@@ -6,6 +6,7 @@
 //! directories, and to guess: a set has a *sure* and a *possible* reading, and what
 //! hangs on something unread is *unsettled*.
 
+mod desired;
 mod graph;
 mod rules;
 mod select;
@@ -15,9 +16,10 @@ mod term;
 mod times;
 mod tree;
 
+pub use desired::{DesiredDirectory, desired};
 pub use times::instants;
 
-use crate::model::{Instant, State};
+use crate::model::Instant;
 use crate::policy::{EntryId, GroupId, Holding, PersonId, Policy, RoleId};
 use sets::{Node, Nodes};
 use std::collections::BTreeMap;
@@ -160,23 +162,6 @@ impl Resolution {
     pub fn membership_count(&self) -> usize {
         self.nodes.list.iter().skip(self.nodes.roles).map(|node| node.sure.len()).sum()
     }
-}
-
-/// What one directory should hold.
-#[derive(Debug, Clone)]
-pub struct DesiredDirectory {
-    /// Accounts of everybody declared (whether or not one is wanted now), groups
-    /// that the policy names and does not merely reference, and memberships.
-    pub state: State,
-    /// Beside each account of `state` its person.
-    pub people: Vec<PersonId>,
-    /// Beside each account of `state` what is wanted of it.
-    pub wants: Vec<Want>,
-    /// Beside each group of `state` its number in the policy.
-    pub groups: Vec<GroupId>,
-    /// Memberships that hang on something unread: (group, account) numbers of
-    /// `state`, sorted. Neither granted nor revoked.
-    pub unsettled: Vec<(crate::model::StateGroupId, crate::model::AccountId)>,
 }
 
 /// What is wanted of an account.

@@ -1,0 +1,306 @@
+//! What one directory should hold.
+//!
+//! Comes in: a resolution. Goes out: accounts of everybody, with names, values and
+//! what is wanted of each, groups and memberships, in the one type that is also read
+//! from directories. Refuses: handles (DNs are the provider's) and secrets.
+
+use super::term::is_concerned;
+use super::{Resolution, Want};
+use crate::model::state::{AccountSlot, GroupSlot, StateError};
+use crate::model::{AccountId, Enabled, Instant, Matching, State, StateBuilder, StateGroupId};
+use crate::policy::rule::{Verdict, attribute};
+use crate::policy::settings::AttributeSource;
+use crate::policy::{
+    AccountsFor, Directory, DirectoryId, Group, GroupId, Manage, Person, PersonId, Policy, Position, Standing, Value,
+};
+use std::borrow::Cow;
+
+/// What one directory should hold.
+#[derive(Debug, Clone)]
+pub struct DesiredDirectory {
+    /// Accounts of everybody declared (whether or not one is wanted now), groups
+    /// that the policy names and does not merely reference, and memberships. Beside a
+    /// membership stands the number of its [`super::Via`].
+    pub state: State,
+    /// Beside each account of `state` its person.
+    pub people: Vec<PersonId>,
+    /// Beside each account of `state` what is wanted of it.
+    pub wants: Vec<Want>,
+    /// Beside each group of `state` its number in the policy.
+    pub groups: Vec<GroupId>,
+    /// Memberships that hang on something unread: (group, account) numbers of
+    /// `state`, sorted. Neither granted nor revoked.
+    pub unsettled: Vec<(StateGroupId, AccountId)>,
+}
+
+/// An account before it has a number.
+struct Draft<'p> {
+    key: Cow<'p, str>,
+    name: &'p str,
+    person: PersonId,
+    /// A second account, named after `#`: it holds no memberships.
+    second: bool,
+}
+
+/// What the directory should hold. `names` is how it compares names, `attributes` are
+/// its own names of the compared account attributes.
+///
+/// # Errors
+/// [`StateError`] when two people have accounts, or two groups names, that the
+/// directory calls equal.
+pub fn desired(
+    policy: &Policy,
+    resolution: &Resolution,
+    directory: DirectoryId,
+    names: Matching,
+    attributes: &[Box<str>],
+) -> Result<DesiredDirectory, StateError> {
+    let builder = StateBuilder::new(names, attributes.iter().cloned());
+    let drafts = drafts(policy, directory, names);
+    let mut maker = Maker { policy, resolution, directory, builder, slots: vec![None; policy.people.len()] };
+    let groups = maker.groups(names);
+    let entitled = maker.entitled(&groups);
+    let sources = maker.sources(attributes);
+    let mut wants = Vec::with_capacity(drafts.len());
+    for draft in &drafts {
+        wants.push(maker.account(draft, &sources, &entitled));
+    }
+    let mut unsettled = Vec::new();
+    for (number, (slot, group)) in (0u32..).zip(&groups) {
+        maker.memberships(*slot, *group);
+        let accounts = resolution.unsettled(*group).filter_map(|person| maker.slot(person));
+        unsettled.extend(accounts.map(|account| (StateGroupId(number), AccountId(account.0))));
+    }
+    unsettled.sort_unstable();
+    Ok(DesiredDirectory {
+        // Accounts and groups were added in the order of their keys: slots are numbers.
+        state: maker.builder.finish()?,
+        people: drafts.iter().map(|draft| draft.person).collect(),
+        wants,
+        groups: groups.iter().map(|(_, group)| *group).collect(),
+        unsettled,
+    })
+}
+
+/// Everybody's accounts in the order of their keys.
+fn drafts(policy: &Policy, directory: DirectoryId, names: Matching) -> Vec<Draft<'_>> {
+    let mut drafts = Vec::with_capacity(policy.people.len());
+    for (n, person) in (0u32..).zip(&policy.people) {
+        let mut own = None;
+        for account in person.accounts.iter().filter(|account| account.directory == directory) {
+            match account.suffix {
+                None => own = Some(account.name.as_ref()),
+                Some(_) => drafts.push(Draft {
+                    key: names.key(&account.name),
+                    name: &account.name,
+                    person: PersonId(n),
+                    second: true,
+                }),
+            }
+        }
+        let name = own.unwrap_or(&person.key);
+        drafts.push(Draft { key: names.key(name), name, person: PersonId(n), second: false });
+    }
+    drafts.sort_by(|a, b| a.key.cmp(&b.key));
+    drafts
+}
+
+struct Maker<'r, 'p> {
+    policy: &'p Policy,
+    resolution: &'r Resolution,
+    directory: DirectoryId,
+    builder: StateBuilder,
+    /// Each person's own account here.
+    slots: Vec<Option<AccountSlot>>,
+}
+
+impl<'p> Maker<'_, 'p> {
+    fn settings(&self) -> Option<&'p Directory> {
+        self.policy.directories.get(usize::from(self.directory.0))
+    }
+
+    fn slot(&self, person: PersonId) -> Option<AccountSlot> {
+        self.slots.get(person.0 as usize).copied().flatten()
+    }
+
+    /// The groups of the directory that are more than referenced, in the order of their keys.
+    fn groups(&mut self, names: Matching) -> Vec<(GroupSlot, GroupId)> {
+        let mine = |group: &&Group| group.directory == self.directory && group.manage != Manage::Reference;
+        let numbered = (0u32..).zip(&self.policy.groups).filter(|(_, group)| mine(group));
+        let mut list: Vec<(Cow<'_, str>, u32, &Group)> =
+            numbered.map(|(n, group)| (names.key(&group.directory_name), n, group)).collect();
+        list.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut groups = Vec::with_capacity(list.len());
+        for (_, n, group) in list {
+            let slot = self.builder.group(&group.directory_name, "");
+            if let Some(description) = &group.description {
+                self.builder.set_group_attribute(slot, "description", vec![description.clone()]);
+            }
+            for (name, values) in &group.attributes {
+                self.builder.set_group_attribute(slot, name, values.clone());
+            }
+            groups.push((slot, GroupId(n)));
+        }
+        groups
+    }
+
+    /// Whether each person holds something here.
+    fn entitled(&self, groups: &[(GroupSlot, GroupId)]) -> Vec<bool> {
+        let mut entitled = vec![false; self.policy.people.len()];
+        for held in groups.iter().flat_map(|(_, group)| self.resolution.members(*group)) {
+            if let Some(cell) = entitled.get_mut(held.person.0 as usize) {
+                *cell = true;
+            }
+        }
+        entitled
+    }
+
+    /// Where the value of each compared attribute comes from.
+    fn sources(&self, attributes: &[Box<str>]) -> Vec<Option<&'p AttributeSource>> {
+        let written = self.settings().map(|directory| &directory.settings.accounts.attributes);
+        let source = |name: &str| written?.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, s)| s);
+        attributes.iter().map(|name| source(name)).collect()
+    }
+
+    fn account(&mut self, draft: &Draft<'p>, sources: &[Option<&AttributeSource>], entitled: &[bool]) -> Want {
+        let slot = self.builder.account(draft.name, "");
+        let Some(person) = self.policy.people.get(draft.person.0 as usize) else {
+            return Want::NotNeeded;
+        };
+        if !draft.second {
+            if let Some(cell) = self.slots.get_mut(draft.person.0 as usize) {
+                *cell = Some(slot);
+            }
+            if let Some(id) = &person.id {
+                self.builder.set_id(slot, id);
+            }
+        }
+        let at = self.resolution.at();
+        let needed = draft.second || self.is_needed(person, entitled.get(draft.person.0 as usize) == Some(&true));
+        let want = want(self.policy, person, needed, at);
+        let enabled = if matches!(want, Want::Enabled | Want::NotNeeded) { Enabled::Yes } else { Enabled::No };
+        let ends = match person.standing(at) {
+            Standing::Left(end) => Some(end),
+            _ => person.periods.iter().find(|period| period.window.contains(at)).and_then(|p| p.window.expires),
+        };
+        self.builder.set_status(slot, enabled, ends);
+        if let Some(position) = main_position(person, at) {
+            for (n, source) in sources.iter().enumerate() {
+                let Some(source) = source else { continue };
+                for value in values(self.policy, person, position, draft.name, source) {
+                    self.builder.add_value(slot, n, &value);
+                }
+            }
+        }
+        want
+    }
+
+    /// Whether `accounts.for` gives the person an account.
+    fn is_needed(&self, person: &Person, entitled: bool) -> bool {
+        let at = self.resolution.at();
+        match self.settings().map_or(AccountsFor::Entitled, |directory| directory.accounts_for) {
+            AccountsFor::Entitled => entitled,
+            AccountsFor::Everyone => true,
+            AccountsFor::Rule(rule) => {
+                let rule = self.policy.rules.get(rule.0 as usize);
+                let mut now = person.positions.iter().filter(|position| position.window.contains(at));
+                entitled || rule.is_some_and(|rule| now.any(|p| rule.verdict(self.policy, person, p) == Verdict::Yes))
+            }
+        }
+    }
+
+    fn memberships(&mut self, slot: GroupSlot, group: GroupId) {
+        for held in self.resolution.members(group) {
+            if let Some(account) = self.slot(held.person) {
+                self.builder.member(slot, account, Some(held.via.number()), held.ends);
+            }
+        }
+    }
+}
+
+/// What is wanted of a person's account. Somebody whose sponsor has been gone for
+/// longer than the grace of `sponsor_gone: {then: disable}` is treated like somebody
+/// on leave: the account cannot be used, the memberships stay.
+fn want(policy: &Policy, person: &Person, needed: bool, at: Instant) -> Want {
+    match person.standing(at) {
+        Standing::Future(begins) => Want::NotYet(begins),
+        Standing::Left(end) => Want::Left(end),
+        Standing::OnLeave(_) => Want::OnLeave,
+        Standing::Present(_) if is_unsponsored(policy, person, at) => Want::OnLeave,
+        Standing::Present(_) if needed => Want::Enabled,
+        Standing::Present(_) => Want::NotNeeded,
+    }
+}
+
+/// Whether a constraint disables the person because the sponsor is gone.
+fn is_unsponsored(policy: &Policy, person: &Person, at: Instant) -> bool {
+    let Some(sponsor) = person.sponsor.and_then(|sponsor| policy.people.get(sponsor.0 as usize)) else {
+        return false;
+    };
+    let Standing::Left(end) = sponsor.standing(at) else { return false };
+    policy.constraints.iter().any(|constraint| {
+        constraint.sponsor_gone.is_some_and(|gone| gone.disable && end.plus(gone.grace.seconds()) <= at)
+            && is_concerned(policy, constraint, person, at)
+    })
+}
+
+/// The position whose attributes an account carries: the first in force, otherwise
+/// the one that ended last, otherwise the first to come.
+pub(super) fn main_position(person: &Person, at: Instant) -> Option<&Position> {
+    let now = person.positions.iter().find(|position| position.window.contains(at));
+    let begun = || person.positions.iter().filter(|position| !position.window.is_future(at));
+    now.or_else(|| begun().max_by_key(|position| position.window.expires))
+        .or_else(|| person.positions.iter().min_by_key(|position| position.window.starts))
+}
+
+/// The values of one attribute of an account.
+fn values<'p>(
+    policy: &'p Policy,
+    person: &'p Person,
+    position: &'p Position,
+    account: &'p str,
+    source: &AttributeSource,
+) -> Vec<Cow<'p, str>> {
+    match source {
+        AttributeSource::Person(name) => value(policy, person, position, account, name),
+        AttributeSource::Template { template } => {
+            filled(policy, person, position, account, template).map(Cow::Owned).into_iter().collect()
+        }
+    }
+}
+
+fn value<'p>(
+    policy: &'p Policy,
+    person: &'p Person,
+    position: &'p Position,
+    account: &'p str,
+    name: &str,
+) -> Vec<Cow<'p, str>> {
+    use crate::policy::rule::Attribute::{Fixed, Free};
+    if name == "account" {
+        return vec![Cow::Borrowed(account)];
+    }
+    match attribute(policy, person, position, name) {
+        None => Vec::new(),
+        Some(Fixed(text)) => vec![Cow::Borrowed(text)],
+        Some(Free(Value::Text(text))) => vec![Cow::Borrowed(text)],
+        Some(Free(Value::Number(number))) => vec![Cow::Owned(number.to_string())],
+        // RFC 4517 §3.3.3, Boolean.
+        Some(Free(Value::Flag(flag))) => vec![Cow::Borrowed(if *flag { "TRUE" } else { "FALSE" })],
+        Some(Free(Value::List(list))) => list.iter().map(|text| Cow::Borrowed(text.as_ref())).collect(),
+    }
+}
+
+/// A template with its words in braces replaced; `None` if the person lacks one.
+fn filled(policy: &Policy, person: &Person, position: &Position, account: &str, template: &str) -> Option<String> {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, tail)) = after.split_once('}') else { break };
+        out.push_str(before);
+        out.push_str(value(policy, person, position, account, name).first()?);
+        rest = tail;
+    }
+    out.push_str(rest);
+    Some(out)
+}
