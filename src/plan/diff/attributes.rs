@@ -110,7 +110,10 @@ impl Diff<'_> {
     ) -> (Side, Side) {
         let (mut before, mut after) = (Side::new(), Side::new());
         for (name, wanted) in desired {
-            let held = observed.iter().find(|(other, _)| other == name).map_or(&[][..], |(_, values)| values);
+            let held = observed
+                .iter()
+                .find(|(other, _)| other.eq_ignore_ascii_case(name))
+                .map_or(&[][..], |(_, values)| values);
             if !same_values(self.kind.matching(name), wanted.iter().map(AsRef::as_ref), held.iter().map(AsRef::as_ref))
             {
                 insert(&mut before, name, held.iter().map(ToString::to_string).collect());

@@ -12,6 +12,24 @@ use crate::provider::{Author, Gap, GapScope, Scope, dn};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// In [`Scope::group_attributes`]: every attribute that a policy may say something
+/// about. Policies name them group by group; connections are older than policies.
+pub const EVERY: &str = "*";
+
+/// What servers write into exports beside the data (RFC 4512 §3.4, RFC 4530).
+const OPERATIONAL: &[&str] = &[
+    "createTimestamp",
+    "creatorsName",
+    "modifyTimestamp",
+    "modifiersName",
+    "structuralObjectClass",
+    "entryUUID",
+    "entryCSN",
+    "entryDN",
+    "subschemaSubentry",
+    "hasSubordinates",
+];
+
 /// An entry as a reader has it.
 pub trait Entry {
     /// Its DN, as the directory writes it.
@@ -44,6 +62,7 @@ pub struct Collector<'s> {
     pending: Vec<(GroupSlot, Box<str>)>,
     members_required: bool,
     wants_authors: bool,
+    every_group_attribute: bool,
     gaps: Vec<Gap>,
     authors: Vec<Author>,
 }
@@ -92,7 +111,8 @@ impl<'s> Collector<'s> {
             scope.account_attributes.iter().filter(|name| !is_credential(name)).cloned().collect();
         roles.extend(compared.iter().enumerate().map(|(n, name)| (key(name), Role::Compared(n))));
         let mut group_attributes: Vec<Box<str>> = vec!["description".into()];
-        group_attributes.extend(scope.group_attributes.iter().filter(|name| !is_credential(name)).cloned());
+        let named = scope.group_attributes.iter().filter(|name| name.as_ref() != EVERY && !is_credential(name));
+        group_attributes.extend(named.cloned());
         group_attributes.sort();
         group_attributes.dedup();
         Self {
@@ -106,6 +126,7 @@ impl<'s> Collector<'s> {
             pending: Vec::new(),
             members_required: false,
             wants_authors: scope.authors,
+            every_group_attribute: scope.group_attributes.iter().any(|name| name.as_ref() == EVERY),
             gaps: Vec::new(),
             authors: Vec::new(),
         }
@@ -220,6 +241,8 @@ impl<'s> Collector<'s> {
                 self.member(slot, &dn_key, &text);
             } else if let Some(name) = self.group_attributes.iter().find(|name| same_type(name, attribute)) {
                 attributes.entry(name.clone()).or_default().push(text.into());
+            } else if self.every_group_attribute && is_free(attribute) {
+                attributes.entry(attribute.into()).or_default().push(text.into());
             } else if attribute.eq_ignore_ascii_case("modifiersName") {
                 by = Some(text.into_owned());
             } else if attribute.eq_ignore_ascii_case("modifyTimestamp") {
@@ -297,6 +320,14 @@ fn key(attribute: &str) -> Box<str> {
 /// Whether `attribute` is the type `key`, whose case does not count.
 fn same_type(key: &str, attribute: &str) -> bool {
     key.eq_ignore_ascii_case(attribute) || (key.len() != attribute.len() && dn::type_key(attribute) == key)
+}
+
+/// Whether a group's attribute says something that a policy may also say: not its
+/// name, its class, a credential or what the server keeps for itself.
+fn is_free(attribute: &str) -> bool {
+    !["cn", "objectclass", "memberof"].contains(&dn::type_key(attribute).as_ref())
+        && !OPERATIONAL.iter().any(|name| name.eq_ignore_ascii_case(attribute))
+        && !is_credential(attribute)
 }
 
 /// The name of a group: the `cn` of its RDN, otherwise its lowest `cn`.

@@ -3,7 +3,7 @@
 //! Comes in: a schema and capabilities. Goes out: scope, handles, matching, and
 //! what the entries cannot express. Refuses: connections.
 
-use super::Schema;
+use super::{EVERY, Schema};
 use crate::model::change::OtherMember;
 use crate::model::state::{AccountRef, GroupRef, Member};
 use crate::model::{Matching, Object, State};
@@ -93,7 +93,11 @@ impl Kind for EntryKind {
     }
 
     fn scope(&self) -> Scope {
-        Scope { account_attributes: self.schema.attributes.clone(), ..Scope::default() }
+        Scope {
+            account_attributes: self.schema.attributes.clone(),
+            group_attributes: vec![EVERY.into()],
+            ..Scope::default()
+        }
     }
 
     fn account_handle(&self, name: &str) -> String {

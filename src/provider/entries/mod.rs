@@ -12,7 +12,7 @@ mod kind;
 mod table;
 pub mod time;
 
-pub use collect::{Collected, Collector, Entry, without_unique_id};
+pub use collect::{Collected, Collector, EVERY, Entry, without_unique_id};
 pub use edit::{Assert, Edit, Mod};
 pub use kind::EntryKind;
 
