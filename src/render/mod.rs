@@ -7,6 +7,7 @@ mod change;
 mod outline;
 mod page;
 
+pub mod diagnostics;
 pub mod escape;
 pub mod plan_markdown;
 pub mod plan_text;
