@@ -53,7 +53,8 @@ fn search<T: DeserializeOwned>(tree: &mut Tree<'_>, path: &mut Vec<u32>, found: 
         search::<T>(tree, path, found);
         path.pop();
     }
-    if found.len() == before {
+    let follows = matches!(problem.code, "missing-field" | "no-selector" | "misplaced-field") && tree.has_hidden(node);
+    if found.len() == before && !follows {
         found.push(problem);
         tree.hide(node);
     } else if mistake::<T>(tree, path, node).is_some() {

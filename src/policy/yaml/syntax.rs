@@ -32,11 +32,14 @@ fn quote_help(problem: Problem, text: &str, line: usize, column: usize) -> Probl
     let before: String = source.chars().take(column).collect();
     let value: String = source.chars().skip(column).collect();
     let value = value.split(" #").next().unwrap_or_default().trim();
-    let key = before.trim().trim_start_matches("- ").trim_end_matches(':').trim();
+    // Inside brackets nobody can tell where the value was meant to end.
+    let inside = before.contains(['{', '[']);
+    let value = if inside { value.split([',', '}', ']']).next().unwrap_or_default().trim() } else { value };
+    let key = before.trim_end().trim_end_matches(':').rsplit([' ', '{', ',']).next().unwrap_or_default();
     let quoted = if value.contains('\'') { format!("'{}'", value.replace('\'', "''")) } else { format!("'{value}'") };
     let long = quoted.chars().count() > 80;
     match key {
-        "where" | "for" if !long => problem.help(format!("quote the rule: `{key}: {quoted}`")),
+        "where" | "for" if !long && !inside => problem.help(format!("quote the rule: `{key}: {quoted}`")),
         "where" | "for" => problem.help("quote the rule"),
         _ if long || value.is_empty() => problem.help("quote the text if the sign belongs to it"),
         _ => problem.help(format!("if it is meant as text, quote it: `{quoted}`")),

@@ -125,6 +125,11 @@ impl<'t> Tree<'t> {
         self.hidden.insert(node);
     }
 
+    /// Whether a child of `node` is left out.
+    pub(in crate::policy) fn has_hidden(&self, node: NodeId) -> bool {
+        self.children(node).any(|child| self.hidden.contains(&child))
+    }
+
     /// Whether a mistake at `mistake` belongs to `node` or to its key.
     pub(in crate::policy) fn is_inside(&self, mistake: Option<NodeId>, node: NodeId) -> bool {
         // A key is a scalar and stands right before its value; the node before an
