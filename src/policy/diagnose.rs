@@ -46,22 +46,23 @@ pub(super) fn diagnose<T: DeserializeOwned>(tree: &mut Tree<'_>) -> Diagnosis {
 
 fn search<T: DeserializeOwned>(tree: &mut Tree<'_>, path: &mut Vec<u32>, found: &mut Vec<Problem>) {
     let Some(&node) = path.last() else { return };
-    let Some(problem) = mistake::<T>(tree, path, node) else { return };
+    if mistake::<T>(tree, path, node).is_none() {
+        return;
+    }
     let before = found.len();
     for child in tree.values(node) {
         path.push(child);
         search::<T>(tree, path, found);
         path.pop();
     }
+    let Some(problem) = mistake::<T>(tree, path, node) else { return };
+    // What is missing because a part was wrong and is left out (an entry without its
+    // selector) is a consequence and not said.
     let follows = matches!(problem.code, "missing-field" | "no-selector" | "misplaced-field") && tree.has_hidden(node);
     if found.len() == before && !follows {
         found.push(problem);
-        tree.hide(node);
-    } else if mistake::<T>(tree, path, node).is_some() {
-        // Without the parts that are wrong it makes no sense (an entry without its
-        // selector): that is a consequence and not said.
-        tree.hide(node);
     }
+    tree.hide(node);
 }
 
 /// What is wrong inside the slice that ends with `node`.

@@ -1,17 +1,20 @@
-//! From files to documents: everything that can be said about each file alone, and
-//! that no name is written in two of them.
+//! From files to the policy: everything that can be said about each file alone,
+//! that no name is written in two of them, and then what they mean together.
 //!
-//! Comes in: a [`Source`]. Goes out: [`Documents`], with every finding at once.
+//! Comes in: a [`Source`]. Goes out: a [`Policy`], or every finding at once.
 //! Refuses: two equal names, sections of `accord.yaml` in other files, and to stop
 //! at the first mistake or the first file.
 
+use super::Policy;
+use super::check::check;
 use super::diagnose::diagnose;
 use super::written::{Document, File, Table, Text, span};
-use super::yaml::{Problem, Tree, read};
+use super::yaml::{self, Problem, Tree, read};
 use crate::diagnostic::Diagnostic;
 use crate::source::{ACCORD_YAML, Source, SourceFile};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -48,6 +51,52 @@ impl Documents {
             lines.is_some_and(|lines| lines.iter().any(|(first, last)| (*first..=*last).contains(&span.line)))
         })
     }
+}
+
+/// The policy that the files of `source` mean; its warnings are in it.
+///
+/// # Errors
+/// Everything that is wrong with the files, at once, sorted by place; warnings too.
+pub fn load(source: &dyn Source) -> Result<Policy, Vec<Diagnostic>> {
+    let mut read = documents(source);
+    if read.lost {
+        return Err(read.diagnostics);
+    }
+    let files = OnceCell::new();
+    // Places of settings are looked for only when one is wrong, so the files are read
+    // again instead of being kept.
+    let locate = |document: usize, path: &[&str]| {
+        let files = files.get_or_init(|| source.files().unwrap_or_default());
+        let wanted = &read.documents.get(document)?.path;
+        yaml::locate(&files.iter().find(|file| file.path == *wanted)?.bytes, path)
+    };
+    let (policy, found) = check(&read.documents, std::mem::take(&mut read.digest), &locate);
+    if read.diagnostics.is_empty()
+        && let Some(policy) = policy
+    {
+        return Ok(policy);
+    }
+    let further: Vec<Diagnostic> = found.into_iter().filter(|finding| !read.may_follow(finding)).collect();
+    read.diagnostics.extend(further);
+    read.diagnostics.sort();
+    read.diagnostics.dedup();
+    Err(read.diagnostics)
+}
+
+/// The text of the files that `findings` name, for showing their lines. Files that
+/// are not UTF-8 are shown with replacement characters.
+pub fn sources(source: &dyn Source, findings: &[Diagnostic]) -> BTreeMap<Arc<str>, Arc<str>> {
+    let spans = |finding: &Diagnostic| {
+        let related = finding.related.iter().map(|(span, _)| Arc::clone(&span.file));
+        finding.span.iter().map(|span| Arc::clone(&span.file)).chain(related).collect::<Vec<_>>()
+    };
+    let named: BTreeSet<Arc<str>> = findings.iter().flat_map(spans).collect();
+    let files = source.files().unwrap_or_default();
+    files
+        .into_iter()
+        .filter(|file| named.contains(&file.path))
+        .map(|file| (file.path, String::from_utf8_lossy(&file.bytes).into()))
+        .collect()
 }
 
 /// Reads every file of `source`.
@@ -126,8 +175,12 @@ fn parse(source: &SourceFile) -> Parsed {
         match read(&tree) {
             Ok(file) => parsed.document = Some(Document { path: Arc::clone(&source.path), file }),
             // What cannot be read was found above; if not, it is said here.
-            Err(error) if problems.is_empty() => problems.push(*error.problem),
-            Err(_) => parsed.lost = true,
+            Err(error) => {
+                parsed.lost = true;
+                if problems.is_empty() {
+                    problems.push(*error.problem);
+                }
+            }
         }
     }
     parsed.diagnostics = problems.into_iter().map(|problem| problem.diagnose(&source.path)).collect();

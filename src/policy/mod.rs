@@ -12,6 +12,7 @@ pub mod glob;
 pub mod load;
 pub mod people;
 pub mod rule;
+pub mod schema;
 pub mod settings;
 pub mod written;
 pub mod yaml;
@@ -20,6 +21,7 @@ pub use access::{
     Breach, Constraint, Entry, EntryId, Exception, Grant, Group, GroupId, Holding, Manage, Role, RoleId, RuleId,
     Select, SponsorGone,
 };
+pub use load::load;
 pub use people::{AccountName, Kind, KindId, Leave, Period, Person, PersonId, Position, Standing, Value};
 pub use settings::{AccountsFor, Directory, DirectoryId, Guardrails};
 
