@@ -44,14 +44,14 @@ use tokio::sync::Notify;
 /// # Errors
 /// When the journal's first commit fails: nothing was sent then. A later failure
 /// of the journal ends the run early and is told in [`Outcome::stopped`].
-pub async fn execute(request: Request<'_>) -> Result<Outcome<'_>, JournalError> {
+pub async fn execute<'p>(request: Request<'_, 'p>) -> Result<Outcome<'p>, JournalError> {
     run::execute(request).await
 }
 
 /// Everything that one apply needs.
-pub struct Request<'a> {
+pub struct Request<'a, 'p> {
     /// What is executed.
-    pub work: &'a Work<'a>,
+    pub work: &'a Work<'p>,
     /// Every directory that the plan changes.
     pub directories: Vec<Target<'a>>,
     /// The run's journal.

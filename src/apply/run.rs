@@ -50,14 +50,16 @@ pub(super) struct Run<'r> {
     pub(super) stopped: Option<String>,
 }
 
-pub(super) async fn execute(request: Request<'_>) -> Result<Outcome<'_>, JournalError> {
+pub(super) async fn execute<'p>(request: Request<'_, 'p>) -> Result<Outcome<'p>, JournalError> {
     let begun = request.clock.millis();
-    let (run, first) = Run::new(request)?;
-    Ok(run.go(first, begun).await)
+    let changes = request.work.changes();
+    let (mut run, first) = Run::new(request)?;
+    run.go(first).await;
+    Ok(run.finish(changes, begun))
 }
 
 impl<'r> Run<'r> {
-    fn new(request: Request<'r>) -> Result<(Self, Consequences), JournalError> {
+    fn new(request: Request<'r, 'r>) -> Result<(Self, Consequences), JournalError> {
         let Request { work, directories, journal, clock, cancel, progress, patience } = request;
         let (schedule, first) = Schedule::new(work);
         let mut lanes: Vec<Lane<'r>> = directories.into_iter().map(Lane::new).collect();
@@ -86,7 +88,7 @@ impl<'r> Run<'r> {
         Ok((run, first))
     }
 
-    async fn go(mut self, first: Consequences, begun: u64) -> Outcome<'r> {
+    async fn go(&mut self, first: Consequences) {
         self.progress.started(self.work.changes().len(), first.settled.len());
         self.follow(first);
         loop {
@@ -106,7 +108,6 @@ impl<'r> Run<'r> {
                 self.wait().await;
             }
         }
-        self.finish(begun)
     }
 
     /// What the plan saw, before anything is changed.
@@ -344,12 +345,12 @@ impl<'r> Run<'r> {
         self.queue.push(resume.boxed_local());
     }
 
-    fn finish(self, begun: u64) -> Outcome<'r> {
-        let result = |(node, change): (usize, &'r Change)| {
+    fn finish<'p>(self, changes: &'p [Change], begun: u64) -> Outcome<'p> {
+        let result = |(node, change): (usize, &'p Change)| {
             let (status, why) = self.schedule.result(node).unwrap_or((Status::Unknown, None));
             Settled { change, status, why: why.map(str::to_owned) }
         };
-        let results: Vec<Settled<'r>> = self.work.changes().iter().enumerate().map(result).collect();
+        let results: Vec<Settled<'p>> = changes.iter().enumerate().map(result).collect();
         let mut totals: BTreeMap<Status, u64> = BTreeMap::new();
         for result in &results {
             *totals.entry(result.status).or_default() += 1;

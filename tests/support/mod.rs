@@ -8,7 +8,9 @@
 )]
 
 pub(crate) mod certificates;
+pub(crate) mod fake_writer;
 pub(crate) mod ldap;
+pub(crate) mod model;
 pub(crate) mod policies;
 pub(crate) mod proxy;
 pub(crate) mod reference;
