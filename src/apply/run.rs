@@ -112,7 +112,7 @@ impl<'r> Run<'r> {
 
     /// What the plan saw, before anything is changed.
     fn journal_what_was_seen(&mut self) -> Result<(), JournalError> {
-        let plan = self.work.plan();
+        let plan = self.work.derived();
         let now = self.clock.now();
         let mut undeclared: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::new();
         for mark in plan.directories.iter().filter(|mark| mark.complete) {

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub struct Work<'p> {
     plan: &'p Plan,
+    /// The plan that was derived just now: what the directories held.
+    derived: &'p Plan,
     /// Needs by position: first all changes in the plan's order, then barriers.
     needs: Vec<Vec<usize>>,
     /// Changes that are not executed at all: position, status, why.
@@ -31,7 +33,7 @@ impl<'p> Work<'p> {
             return Err(Refused::ReadOnly);
         }
         let plan = reviewed.unwrap_or(derived);
-        let mut work = Self { plan, needs: vec![Vec::new(); plan.changes.len()], settled: Vec::new() };
+        let mut work = Self { plan, derived, needs: vec![Vec::new(); plan.changes.len()], settled: Vec::new() };
         let own: BTreeMap<ChangeId, usize> =
             plan.changes.iter().enumerate().map(|(n, change)| (change.id, n)).collect();
         work.connect(plan, &own);
@@ -63,6 +65,11 @@ impl<'p> Work<'p> {
     /// The plan that the results belong to.
     pub fn plan(&self) -> &'p Plan {
         self.plan
+    }
+
+    /// The plan that was derived just now.
+    pub fn derived(&self) -> &'p Plan {
+        self.derived
     }
 
     /// Adds the needs of `plan`, of whose changes `at` says which node they are.
