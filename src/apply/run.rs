@@ -12,7 +12,7 @@ use super::work::Work;
 use super::{Cancel, Clock, Outcome, Patience, Progress, Request, Settled};
 use crate::model::Change;
 use crate::provider::{Answer, ProviderError, Reading, Writer};
-use crate::record::entry::{self, Intent, RunEnded, Seen, Undeclared};
+use crate::record::entry::{self, Intent, Seen, Undeclared};
 use crate::record::{Journal, JournalError, Record, Status};
 use futures_util::future::{FutureExt, LocalBoxFuture, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -357,7 +357,7 @@ impl<'r> Run<'r> {
         }
         let mut stopped = self.stopped;
         let words = totals.iter().map(|(status, n)| (status.word().to_owned(), *n)).collect();
-        if let Err(error) = self.journal.end(self.clock.now(), RunEnded { totals: words, stopped: stopped.clone() }) {
+        if let Err(error) = self.journal.end(self.clock.now(), words, stopped.clone()) {
             stopped.get_or_insert(error.to_string());
         }
         Outcome {

@@ -233,6 +233,9 @@ pub struct RunEnded {
     /// Why the run ended before its plan did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// SHA-256 of the file that holds what all runs up to this one remember.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
 }
 
 impl Verified {

@@ -12,8 +12,10 @@
 use super::chain::Walk;
 use super::entry::{Line, NOTHING_BEFORE, Record, RunEnded, RunStarted, Torn, sha256};
 use super::store::{self, Disk, Head, Store};
+use super::{digest, memory};
 use crate::model::Instant;
 use crate::plan::PolicyMark;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -166,13 +168,29 @@ impl Journal {
         Ok(())
     }
 
-    /// The last line.
+    /// The last line, and beside the journal what it remembers, so that the next
+    /// plan need not read all of it. Without that file the next plan is only slower.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn end(&mut self, at: Instant, ended: RunEnded) -> Result<(), JournalError> {
-        self.add(at, Record::RunEnded(ended))?;
-        self.commit()
+    pub fn end(
+        &mut self,
+        at: Instant,
+        totals: BTreeMap<String, u64>,
+        stopped: Option<String>,
+    ) -> Result<(), JournalError> {
+        self.commit()?;
+        let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        let prepared = memory(&folder).and_then(|memory| digest::prepare(&self.run, &memory)).ok();
+        let hash = prepared.as_ref().map(|(_, hash)| hash.clone());
+        self.add(at, Record::RunEnded(RunEnded { totals, stopped, memory: hash }))?;
+        self.commit()?;
+        if let Some((bytes, _)) = prepared {
+            // The hash in the record is what counts: a file that is not there, or
+            // another one, is not believed.
+            drop(digest::save(&folder, &bytes));
+        }
+        Ok(())
     }
 
     fn fail(&mut self, source: io::Error) -> JournalError {

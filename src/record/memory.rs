@@ -10,7 +10,7 @@
 //! counts as done; the next plan reads the directory anyway.
 
 use super::entry::{Intent, Line, Outcome, Record, Status};
-use super::store;
+use super::{digest, store};
 use crate::model::{Action, ChangeId, Instant};
 use crate::plan::{AccountMemory, Memory, Size};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,15 +18,17 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-/// Reads every run of the journal's folder, oldest first. A folder that is not
-/// there leaves nothing to remember.
+/// Reads what the journal's folder remembers, oldest run first. A folder that is
+/// not there leaves nothing to remember. Runs that the [`digest`](super::digest)
+/// of a later one covers are not read again.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub fn memory(folder: &Path) -> io::Result<Memory> {
-    let mut memory = Memory::default();
-    for run in store::list(folder)?.0 {
-        let path = store::file_of(folder, &run);
+    let runs = store::list(folder)?.0;
+    let (mut memory, covered) = digest::load(folder, &runs);
+    for run in runs.iter().skip(covered) {
+        let path = store::file_of(folder, run);
         store::refuse_symlink(&path)?;
         let mut open = Open::default();
         let mut lines = BufReader::new(File::open(path)?);

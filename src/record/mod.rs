@@ -10,9 +10,11 @@
 //! * [`store`]: the bytes on disk: one file per run and the head file.
 //! * [`chain`]: whether the lines are still the ones that were written.
 //! * [`memory`]: what earlier runs leave for the next plan.
+//! * `digest`: the same in one file, held by the chain.
 //! * [`lock`]: one apply at a time.
 
 pub mod chain;
+mod digest;
 pub mod entry;
 pub mod journal;
 pub mod lock;

@@ -11,6 +11,7 @@
 )]
 
 mod answers;
+mod graphs;
 mod killed;
 mod story;
 mod tampering;

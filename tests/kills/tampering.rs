@@ -2,7 +2,7 @@
 
 use accord::model::{Action, Change, Instant, Object};
 use accord::plan::PolicyMark;
-use accord::record::entry::{Intent, Outcome, RunEnded, Undeclared};
+use accord::record::entry::{Intent, Outcome, Undeclared};
 use accord::record::{Journal, Record, Report, Start, Status, journal_folder, memory, verify};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ fn run(root: &Path, seconds: i64) -> String {
     journal.commit().unwrap();
     journal.add(at(seconds + 1), done(1)).unwrap();
     journal.add(at(seconds + 1), done(2)).unwrap();
-    journal.end(at(seconds + 2), RunEnded { totals: [("done".to_owned(), 2)].into(), stopped: None }).unwrap();
+    journal.end(at(seconds + 2), [("done".to_owned(), 2)].into(), None).unwrap();
     journal.run().to_owned()
 }
 
@@ -287,4 +287,32 @@ fn memory_keeps_owners_disables_and_first_sights_and_survives_a_torn_line() {
     assert_eq!(account("maria").disabled, Some(at(122)));
     let seen = |name: &str| memory.undeclared.get(&("corp".into(), "vpn".into(), name.into())).copied();
     assert_eq!((seen("tmp.admin"), seen("old"), seen("new")), (Some(at(61)), None, Some(at(121))));
+}
+
+#[test]
+fn the_digest_of_the_memory_is_believed_only_where_the_chain_names_it() {
+    let (root, folder, runs) = three();
+    let whole = memory(&folder).unwrap();
+    let file = root.path().join(".accord/memory.json");
+    let digest = fs::read_to_string(&file).unwrap();
+    assert!(digest.contains("key-of-maria"), "{digest}");
+    // It is what is read: the first run is covered and not looked at.
+    let first = folder.join(format!("{}.jsonl", runs[0]));
+    let kept = fs::read(&first).unwrap();
+    fs::write(&first, "").unwrap();
+    assert_eq!(memory(&folder).unwrap(), whole);
+    fs::write(&first, kept).unwrap();
+    // Changed, or gone, it is not.
+    fs::write(&file, digest.replace("key-of-maria", "key-of-mallory")).unwrap();
+    assert_eq!(memory(&folder).unwrap(), whole);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(memory(&folder).unwrap(), whole);
+    // A later run that was killed is read on top of it.
+    fs::write(&file, digest).unwrap();
+    let mut journal = Journal::start(root.path(), start(), at(9000)).unwrap();
+    journal.add(at(9001), Record::Intent(Intent::of(&change(1, Action::DisableAccount, "maria")))).unwrap();
+    journal.commit().unwrap();
+    let later = memory(&folder).unwrap();
+    assert_eq!(later.accounts[&("corp".to_owned(), "maria".to_owned())].disabled, Some(at(9001)));
+    assert_eq!(later.accounts.len(), whole.accounts.len());
 }

@@ -1,0 +1,117 @@
+//! The memory of all runs in one small file, so that a plan does not read a
+//! journal of years line by line.
+//!
+//! Comes in: the memory at the end of a run. Goes out: the same memory, and how many
+//! runs it covers. Refuses: a file whose hash is not the one that the covered run's
+//! last record names; then the journal itself is read. What stands here can thus be
+//! changed as little as the journal, and may be deleted at any time.
+
+use super::entry::{Line, Record, sha256};
+use super::store;
+use crate::model::Instant;
+use crate::plan::{AccountMemory, Memory, Size};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Longest last line of a run's file, in bytes.
+const LAST: u64 = 64 * 1024;
+
+/// The memory as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    /// The run at whose end this was known.
+    run: String,
+    /// (directory, account, person, disabled), sorted.
+    accounts: Vec<(String, String, Option<String>, Option<Instant>)>,
+    /// (directory, group, member, first seen), sorted.
+    undeclared: Vec<(String, String, String, Instant)>,
+    /// (directory, accounts, groups), sorted.
+    sizes: Vec<(String, u64, u64)>,
+}
+
+impl Written {
+    fn of(run: &str, memory: &Memory) -> Self {
+        let accounts = memory.accounts.iter().map(|((directory, account), known)| {
+            (directory.clone(), account.clone(), known.person.clone(), known.disabled)
+        });
+        let undeclared = memory
+            .undeclared
+            .iter()
+            .map(|((directory, group, member), at)| (directory.clone(), group.clone(), member.clone(), *at));
+        let sizes = memory.sizes.iter().map(|(name, size)| (name.clone(), size.accounts, size.groups));
+        Self {
+            run: run.to_owned(),
+            accounts: accounts.collect(),
+            undeclared: undeclared.collect(),
+            sizes: sizes.collect(),
+        }
+    }
+
+    fn memory(self) -> Memory {
+        let accounts = self.accounts.into_iter();
+        let accounts =
+            accounts.map(|(directory, name, person, disabled)| ((directory, name), AccountMemory { person, disabled }));
+        let undeclared = self.undeclared.into_iter();
+        let undeclared = undeclared.map(|(directory, group, member, at)| ((directory, group, member), at));
+        let sizes = self.sizes.into_iter().map(|(name, accounts, groups)| (name, Size { accounts, groups }));
+        Memory { accounts: accounts.collect(), undeclared: undeclared.collect(), sizes: sizes.collect() }
+    }
+}
+
+/// The bytes of `memory` at the end of `run`, and their hash for the run's last record.
+pub(super) fn prepare(run: &str, memory: &Memory) -> io::Result<(Vec<u8>, String)> {
+    let bytes = serde_json::to_vec(&Written::of(run, memory)).map_err(io::Error::other)?;
+    let hash = sha256(&bytes);
+    Ok((bytes, hash))
+}
+
+/// Puts prepared bytes in place. Whoever dies here leaves the old file, or none.
+pub(super) fn save(folder: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = file(folder);
+    let new = path.with_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    store::private().write(true).create_new(true).open(&new)?.write_all(bytes)?;
+    fs::rename(new, path)
+}
+
+/// What the file remembers and how many of `runs` it covers; nothing where it is
+/// missing or not the one that the covered run names.
+pub(super) fn load(folder: &Path, runs: &[String]) -> (Memory, usize) {
+    let known = || {
+        let path = file(folder);
+        store::refuse_symlink(&path).ok()?;
+        let bytes = fs::read(path).ok()?;
+        let written: Written = serde_json::from_slice(&bytes).ok()?;
+        let covered = runs.iter().position(|run| *run == written.run)? + 1;
+        let promised = last_record(&store::file_of(folder, &written.run)).ok()??;
+        (promised == sha256(&bytes)).then(|| (written.memory(), covered))
+    };
+    known().unwrap_or_default()
+}
+
+/// The hash that the last record of a run names.
+fn last_record(path: &Path) -> io::Result<Option<String>> {
+    store::refuse_symlink(path)?;
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LAST)))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let Some(line) = tail.strip_suffix(b"\n").and_then(|tail| tail.rsplit(|b| *b == b'\n').next()) else {
+        return Ok(None);
+    };
+    match serde_json::from_slice::<Line<Record>>(line) {
+        Ok(Line { record: Record::RunEnded(ended), .. }) => Ok(ended.memory),
+        _ => Ok(None),
+    }
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.with_file_name("memory.json")
+}
