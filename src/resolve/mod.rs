@@ -6,6 +6,9 @@
 //! directories, and to guess: a set has a *sure* and a *possible* reading, and what
 //! hangs on something unread is *unsettled*.
 
+mod ask;
+mod because;
+mod constraints;
 mod desired;
 mod graph;
 mod rules;
@@ -16,6 +19,8 @@ mod term;
 mod times;
 mod tree;
 
+pub use because::{Chain, Step, because, name, why_not};
+pub use constraints::{Breach, BreachKind, carried, constraints, static_breaches};
 pub use desired::{DesiredDirectory, desired};
 pub use times::instants;
 

@@ -5,7 +5,7 @@
 
 use crate::model::Instant;
 use crate::policy::rule::Verdict;
-use crate::policy::{Constraint, Person, Policy, Position};
+use crate::policy::{Constraint, Person, PersonId, Policy, Position};
 
 /// The maximum terms of a policy, with whom each concerns at an instant.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +49,7 @@ impl Terms {
 }
 
 impl Term {
+    /// `None` where an exception without an end is in force.
     fn end(&self, person: u32, starts: Instant) -> Option<Instant> {
         let end = starts.plus(self.seconds);
         let mut exceptions = self.exceptions.iter().filter(|(who, _)| *who == person).map(|(_, until)| *until);
@@ -76,4 +77,19 @@ fn counts(person: &Person, position: &Position, at: Instant) -> bool {
     let replaces =
         |other: &Position| other.window.contains(at) && other.window.starts.is_some_and(|starts| starts >= ended);
     !position.window.is_future(at) && !person.positions.iter().any(replaces)
+}
+
+/// The same for one person alone, without preparing everybody.
+pub(super) fn clamp_of(policy: &Policy, id: PersonId, starts: Option<Instant>, at: Instant) -> Option<Instant> {
+    let starts = starts?;
+    let person = policy.people.get(id.0 as usize)?;
+    let mine = policy.constraints.iter().filter_map(|constraint| {
+        let seconds = constraint.maximum_term?.seconds();
+        is_concerned(policy, constraint, person, at).then(|| {
+            let exceptions = constraint.exceptions.iter().filter(|e| e.person == id && e.window.contains(at));
+            let exceptions = exceptions.map(|exception| (id.0, exception.window.expires)).collect();
+            Term { seconds, concerned: Vec::new(), exceptions }
+        })
+    });
+    mine.filter_map(|term| term.end(id.0, starts)).min()
 }

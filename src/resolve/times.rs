@@ -108,7 +108,7 @@ fn each_instant(policy: &Policy, found: &mut impl FnMut(Instant)) {
 }
 
 /// When a position stops to give, `keep` included.
-fn kept(position: &crate::policy::Position) -> Option<Instant> {
+pub(super) fn kept(position: &crate::policy::Position) -> Option<Instant> {
     position.window.expires.map(|end| end.plus(position.keep.unwrap_or_default().seconds()))
 }
 

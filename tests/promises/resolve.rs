@@ -3,8 +3,8 @@
 use crate::support::policies::{Shape, day, policies};
 use crate::support::reference::{FOREVER, Slow};
 use accord::model::Instant;
-use accord::policy::{GroupId, Holding, PersonId, Policy, RoleId};
-use accord::resolve::{Reference, References, Resolution, instants, resolve};
+use accord::policy::{GroupId, Holding, PersonId, Policy, RoleId, Select};
+use accord::resolve::{Reference, References, Resolution, because, instants, resolve, why_not};
 use proptest::prelude::*;
 
 /// 1,000 cases, or as many as `PROPTEST_CASES` says.
@@ -162,4 +162,66 @@ fn random_policies_reach_every_corner() {
     }
     let counts = [given, ending, unsettled, taken, doubtful];
     assert!(counts.iter().all(|count| *count >= 60), "of 300: {counts:?}");
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// Whoever holds something is told why, and whoever does not is told why not.
+    #[test]
+    fn promise_09_everything_is_explained((policy, references) in policies(Shape::default()), today in 0i64..21) {
+        let resolution = resolve(&policy, &references, day(today));
+        for holding in holdings(&policy) {
+            for person in people(&policy) {
+                let held = resolution.held(person, holding);
+                let chains = because(&policy, &resolution, person, holding);
+                let reasons = why_not(&policy, &resolution, person, holding);
+                prop_assert_eq!(chains.is_empty(), held.is_none(), "{:?} {:?}: {:?}", person, holding, chains);
+                prop_assert_eq!(reasons.is_empty(), held.is_some(), "{:?} {:?}: {:?}", person, holding, reasons);
+                if let (Some(held), Some(first)) = (held, chains.first()) {
+                    prop_assert_eq!(first.ends, held.ends);
+                    prop_assert!(chains.iter().all(|chain| !chain.steps.is_empty()));
+                }
+            }
+        }
+    }
+
+    /// Numbers do not matter: with the entries in another order the same people hold
+    /// the same things until the same instants.
+    #[test]
+    fn promise_02_the_order_of_what_is_written_does_not_matter(
+        (policy, references) in policies(Shape::default()),
+        today in 0i64..21,
+    ) {
+        let mut turned = policy.clone();
+        turned.roles.iter_mut().for_each(|role| {
+            role.members.reverse();
+            role.only.reverse();
+            role.except.reverse();
+            role.includes.reverse();
+            role.grants.reverse();
+        });
+        turned.groups.iter_mut().for_each(|group| {
+            group.members.reverse();
+            group.only.reverse();
+            group.except.reverse();
+        });
+        turned.people.iter_mut().for_each(|person| person.positions.reverse());
+        turned.constraints.reverse();
+        for entry in &mut turned.entries {
+            match &mut entry.select {
+                Select::All(parts) | Select::Any(parts) => parts.reverse(),
+                Select::People(people) => people.reverse(),
+                _ => {}
+            }
+        }
+        let (one, other) = (resolve(&policy, &references, day(today)), resolve(&turned, &references, day(today)));
+        for holding in holdings(&policy) {
+            prop_assert_eq!(one.held_in(holding).collect::<Vec<_>>(), other.held_in(holding).collect::<Vec<_>>());
+            prop_assert_eq!(
+                one.unsettled_in(holding).collect::<Vec<_>>(),
+                other.unsettled_in(holding).collect::<Vec<_>>()
+            );
+        }
+    }
 }
