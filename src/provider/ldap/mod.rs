@@ -5,7 +5,7 @@
 //! as completeness, credential attributes.
 //!
 //! One [`Directory`] is one multiplexed connection, made at the first use and made
-//! again by the next read after it broke.
+//! again after it broke.
 
 mod capabilities;
 mod connect;
@@ -27,10 +27,15 @@ use crate::policy::settings;
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// Entries per page where the settings say nothing.
 const PAGE_SIZE: u32 = 1000;
+
+/// How long after a failed connection writes do not try another.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// The pure part: what the settings promise.
 ///
@@ -58,8 +63,8 @@ pub struct Directory {
 #[derive(Default)]
 struct Link {
     open: Option<Arc<Open>>,
-    /// Why the last attempt failed; writes do not try again before the next read.
-    failed: Option<String>,
+    /// When and why the last attempt failed.
+    failed: Option<(Instant, String)>,
 }
 
 /// A connection in use.
@@ -108,7 +113,7 @@ impl Directory {
                 Ok(open)
             }
             Err(error) => {
-                link.failed = Some(error.to_string());
+                link.failed = Some((Instant::now(), error.to_string()));
                 Err(error)
             }
         }
@@ -123,13 +128,14 @@ impl Directory {
         Ok(Open { session, server, schema, capabilities })
     }
 
-    /// The open connection for a write: one that broke is made again once; if that
-    /// fails, the next read tries again.
+    /// The open connection for a write. Of many writes that find it broken together
+    /// one connects again; the others take its failure for theirs.
     async fn open_for_write(&self) -> Result<Arc<Open>, String> {
-        if let Some(why) = self.link.lock().await.failed.clone() {
-            return Err(why);
+        let failed = self.link.lock().await.failed.clone();
+        match failed {
+            Some((at, why)) if at.elapsed() < QUIET => Err(why),
+            _ => self.open().await.map_err(|error| error.to_string()),
         }
-        self.open().await.map_err(|error| error.to_string())
     }
 
     /// Says goodbye to the server.
