@@ -89,6 +89,7 @@ pub(crate) fn change(action: Action, object: Object, before: Option<Side>, after
 }
 
 /// One side of a change.
+#[expect(clippy::unnecessary_wraps, reason = "a side is optional wherever it is put")]
 pub(crate) fn side(values: &[(&str, &str)]) -> Option<Side> {
     Some(values.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect())
 }
