@@ -42,7 +42,7 @@ impl Parser<'_> {
     }
 
     fn spaces(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\r', '\n']);
+        self.rest = self.rest.trim_start_matches(' ');
     }
 
     fn take(&mut self) -> Option<char> {
