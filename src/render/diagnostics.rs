@@ -123,7 +123,8 @@ fn place<'a>(group: Group<'a>, span: &'a Span, label: Option<&'a str>, sources: 
 /// The line of a span and the bytes of it that are meant. Characters that are not
 /// safe to show become `\u{fffd}` one by one, so that columns stay what they are.
 fn excerpt(span: &Span, sources: &Sources) -> Option<(String, Range<usize>)> {
-    let source = sources.get(&span.file)?;
+    // A finding without a column names its line and does not show it: it may hold a secret.
+    let source = sources.get(&span.file).filter(|_| span.column > 0)?;
     let line = source.strip_prefix('\u{feff}').unwrap_or(source).lines().nth((span.line as usize).checked_sub(1)?)?;
     let safe: String = line.chars().map(|c| if is_unsafe(c) && c != '\t' { '\u{fffd}' } else { c }).collect();
     let first = (span.column as usize).saturating_sub(1);

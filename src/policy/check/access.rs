@@ -11,7 +11,7 @@ use super::people::human;
 use super::person::directory_of;
 use super::{Checker, spans, words};
 use crate::diagnostic::Diagnostic;
-use crate::model::{Instant, Matching};
+use crate::model::{Instant, Matching, Place};
 use crate::policy::written::{self, Mark, Others, Text};
 use crate::policy::{DirectoryId, Grant, Group, GroupId, Manage, PersonId, Role, RoleId};
 
@@ -221,6 +221,11 @@ fn names_in_directories(checker: &mut Checker<'_>) {
     }
     names.sort();
     let mut found = Vec::new();
+    let directories = &checker.names.directories;
+    let key = |group: &Group| {
+        let directory = directories.get(u32::from(group.directory.0)).map_or("?", |named| named.key.as_str());
+        format!("{directory}/{}", group.name)
+    };
     for pair in names.windows(2) {
         if let [(a, name, first), (b, other, second)] = pair
             && a == b
@@ -229,21 +234,24 @@ fn names_in_directories(checker: &mut Checker<'_>) {
         {
             // Plain keys that differ only in case were reported with the names.
             let plain = |group: &Group| group.directory_name == group.name && group.previously.is_none();
-            if !(plain(first) && plain(second)) {
-                found.push((first.place, first.name.clone(), second.place, second.name.clone(), name.clone()));
+            match (plain(first), plain(second)) {
+                (true, true) => {}
+                // Told where a name is written that differs from the key.
+                (false, true) => found.push((key(second), key(first), second.place, first.place, name.clone())),
+                (_, false) => found.push((key(first), key(second), first.place, second.place, name.clone())),
             }
         }
     }
-    for (first, one, second, two, name) in found {
+    for (one, two, first, second, name) in found {
         let message = if one == two {
             format!("the group `{two}` was never called anything but `{name}`")
         } else {
             format!("the groups `{one}` and `{two}` are both `{name}` in the directory")
         };
-        let mark = |place: crate::model::Place, name: &str| Mark {
+        let mark = |place: Place, key: &str| Mark {
             line: place.line,
             column: u16::try_from(place.column).unwrap_or(1),
-            length: short(name),
+            length: short(key),
         };
         let mut diagnostic =
             Diagnostic::error("same-group-twice", message).help("change `name` or `previously` of one of them");
@@ -282,7 +290,7 @@ pub(super) fn group_of(checker: &mut Checker<'_>, file: u32, text: &Text, what: 
     }
     let code = if what == "granted" { "undeclared-entitlement" } else { "unknown-group" };
     let diagnostic = Diagnostic::error(code, format!("the group `{key}` is not declared"));
-    let near = checker.names.groups.closest(key, &checker.suggest);
+    let near = closest_group(checker, key);
     let diagnostic = if key.contains('*') {
         diagnostic.help(format!("a pattern is written `groups: {key}`"))
     } else if let Some(near) = near {
@@ -295,4 +303,19 @@ pub(super) fn group_of(checker: &mut Checker<'_>, file: u32, text: &Text, what: 
     };
     checker.report(file, text.mark, diagnostic);
     None
+}
+
+/// The declared group that `key` most likely means: one of the same directory with a
+/// similar name (a shared `corp/` alone makes no likeness), or the same name elsewhere.
+pub(super) fn closest_group<'a>(checker: &Checker<'a>, key: &str) -> Option<Named<'a, written::Group>> {
+    let groups = &checker.names.groups;
+    let (directory, name) = key.split_once('/').unwrap_or(("", key));
+    let split =
+        |named: &Named<'a, written::Group>| named.key.as_str().split_once('/').unwrap_or(("", named.key.as_str()));
+    let elsewhere = || groups.list().iter().find(|named| split(named).1 == name).copied();
+    let beside: Vec<&str> = groups.list().iter().map(split).filter(|(d, _)| *d == directory).map(|(_, n)| n).collect();
+    match checker.suggest.closest(name, &beside) {
+        Some(near) => groups.list().iter().find(|named| split(named) == (directory, near)).copied(),
+        None => elsewhere(),
+    }
 }

@@ -45,7 +45,12 @@ fn urls(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings,
         any = true;
         local &= url.starts_with("ldapi://");
         if let Err((code, message, help)) = one_url(url, settings.tls) {
-            spot.report(checker, &["url"], Diagnostic::error(code, message).help(help));
+            let found = Diagnostic::error(code, message).help(help);
+            if code == "secret-in-url" {
+                spot.report_line(checker, &["url"], found)
+            } else {
+                spot.report(checker, &["url"], found)
+            }
         }
     }
     if !any {
@@ -235,6 +240,6 @@ pub(super) fn secret(checker: &mut Checker<'_>, spot: Spot<'_>, keys: &[&str], s
             .then_some(("`command` is empty", "a program and its arguments: `{ command: [pass, show, corp] }`")),
     };
     if let Some((message, help)) = problem {
-        spot.report(checker, keys, Diagnostic::error("bad-secret", message).help(help));
+        spot.report_line(checker, keys, Diagnostic::error("bad-secret", message).help(help));
     }
 }

@@ -30,6 +30,13 @@ impl<'a> Spot<'a> {
         checker.report(self.file, mark, diagnostic);
     }
 
+    /// Reports at the line of a setting without its column: the line is not shown,
+    /// because it may hold a secret.
+    pub(super) fn report_line(self, checker: &mut Checker<'_>, keys: &[&str], diagnostic: Diagnostic) {
+        let mark = self.mark_of(checker, keys);
+        checker.report(self.file, Mark { column: 0, length: 0, ..mark }, diagnostic);
+    }
+
     /// Where the setting that `keys` lead to stands.
     pub(super) fn mark_of(self, checker: &Checker<'_>, keys: &[&str]) -> Mark {
         let mut path: Vec<&str> = vec!["directories", self.name];

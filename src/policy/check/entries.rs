@@ -39,6 +39,8 @@ struct Spot {
     section: Section,
     /// Whether the position takes away: inside `except` or `not`, turned by each further one.
     negated: bool,
+    /// Whether a `not` lies between the list and here.
+    below_not: bool,
     depth: usize,
 }
 
@@ -49,7 +51,7 @@ pub(super) fn list(
     written: &[written::Entry],
     section: Section,
 ) -> Vec<EntryId> {
-    let spot = Spot { holder, section, negated: section == Section::Except, depth: 0 };
+    let spot = Spot { holder, section, negated: section == Section::Except, below_not: false, depth: 0 };
     if section == Section::Members {
         for entry in written {
             positive(checker, holder.file, entry);
@@ -167,7 +169,9 @@ fn select(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry) -> Opti
             not_empty(checker, file, parts.len(), entry.mark, "any");
             Select::Any(parts.iter().filter_map(|part| one(checker, below, part)).collect())
         }
-        Selector::Not(part) => Select::Not(one(checker, Spot { negated: !below.negated, ..below }, part)?),
+        Selector::Not(part) => {
+            Select::Not(one(checker, Spot { negated: !below.negated, below_not: true, ..below }, part)?)
+        }
     })
 }
 
@@ -225,7 +229,7 @@ fn matched(checker: &mut Checker<'_>, spot: Spot, pattern: &Text) -> Option<Vec<
 
 /// An end where it would give access: refused, with the two ways to say what is meant.
 fn end_of_exclusion(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry, expires: &Text) {
-    let by = if spot.section == Section::Except && spot.depth == 0 { "`except`" } else { "`not`" };
+    let by = if spot.below_not { "`not`" } else { "`except`" };
     let message = format!("when this end comes, {by} would stop excluding and the passing of time would give access");
     let whom = match &entry.selector {
         Selector::Person(person) => format!("`{}`", person.value),

@@ -3,6 +3,7 @@
 //! Comes in: `guardrails:`. Goes out: the limits. Refuses: more than a hundred of a
 //! hundred, and minimums of groups that accord does not manage.
 
+use super::access::closest_group;
 use super::{Checker, words};
 use crate::diagnostic::Diagnostic;
 use crate::policy::Guardrails;
@@ -45,7 +46,7 @@ fn minimums(checker: &mut Checker<'_>, file: u32, guardrails: &Guardrails, mark:
         }
         let shown = if words::bad_name(key).is_some() { key.escape_debug().to_string() } else { key.clone() };
         let diagnostic = Diagnostic::error("unknown-group", format!("the group `{shown}` is not declared"));
-        let diagnostic = match checker.names.groups.closest(key, &checker.suggest) {
+        let diagnostic = match closest_group(checker, key) {
             Some(near) => {
                 let place = checker.shown(near.file, near.key.mark);
                 diagnostic.help(format!("did you mean `{}` ({place})?", near.key.value))

@@ -68,13 +68,13 @@ pub(super) fn access(checker: &mut Checker<'_>) {
         };
         let mut diagnostic = Diagnostic::error("cycle", message);
         if path.len() > 1 {
-            for edge in &path {
+            for edge in path.iter().skip(1) {
                 let Some(span) = checker.span(edge.file, edge.mark) else { continue };
                 diagnostic = diagnostic.related(span, sentence(checker, *edge));
             }
         }
-        let diagnostic =
-            diagnostic.help("who is in one must be known before who is in the next: take one of these lines out");
+        let diagnostic = diagnostic
+            .help("who is in one is only known once it is known who is in the next: take one of these lines out");
         checker.report(first.file, first.mark, diagnostic);
     }
 }
@@ -89,7 +89,7 @@ fn name(checker: &Checker<'_>, node: Node) -> String {
 fn sentence(checker: &Checker<'_>, edge: Edge) -> String {
     let (from, to) = (name(checker, edge.from), name(checker, edge.to));
     match edge.how {
-        How::Named => format!("{from} takes people from {to}"),
+        How::Named => format!("{from} names {to}"),
         How::Included => format!("{to} includes {from}, so its members are in it"),
         How::Granted => format!("{from} is granted by {to}"),
     }
@@ -128,7 +128,7 @@ fn report_managers(checker: &mut Checker<'_>, path: &[u32]) {
     names.push(first.key.as_str());
     let message = format!("these manage each other: `{}`", names.join("` → `"));
     let mut diagnostic = Diagnostic::error("manager-cycle", message);
-    for (n, named) in people.iter().enumerate() {
+    for (n, named) in people.iter().enumerate().skip(1) {
         let manager = names.get(n + 1).copied().unwrap_or_default();
         if let Some(span) = checker.span(named.file, mark_of_manager(*named)) {
             diagnostic = diagnostic.related(span, format!("`{}` reports to `{manager}`", named.key.value));

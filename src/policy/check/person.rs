@@ -136,7 +136,8 @@ pub(super) fn required(checker: &mut Checker<'_>, named: Named<'_, written::Pers
     kinds.dedup();
     for id in kinds {
         let Some(kind) = checker.meant.kinds.get(usize::from(id.0)) else { continue };
-        let missing: Vec<Box<str>> = kind.require.iter().filter(|field| !has(person, id, field)).cloned().collect();
+        let missing: Vec<Box<str>> =
+            kind.require.iter().filter(|field| !has(named.value, person, id, field)).cloned().collect();
         let (kind, because) = (kind.name.clone(), kind.place);
         for field in missing {
             let message = format!("`{}` has no `{field}`, which {} `{kind}` needs", person.key, article(&kind));
@@ -147,7 +148,10 @@ pub(super) fn required(checker: &mut Checker<'_>, named: Named<'_, written::Pers
                     .span(place.file.0, mark)
                     .map_or(diagnostic.clone(), |span| diagnostic.related(span, "required here"));
             }
-            checker.report(named.file, named.key.mark, diagnostic);
+            // At the word that asks for the field.
+            let mark =
+                named.value.kind.as_ref().filter(|word| word.value == kind).map_or(named.key.mark, |word| word.mark);
+            checker.report(named.file, mark, diagnostic);
         }
     }
 }
@@ -167,8 +171,9 @@ fn how(field: &str) -> &'static str {
     }
 }
 
-/// Whether the person has `field` in every part of life that is of that kind.
-fn has(person: &Person, kind: KindId, field: &str) -> bool {
+/// Whether `field` is written for every part of life that is of that kind. What is
+/// written and wrong was reported as such; it is not missing too.
+fn has(written: &written::Person, person: &Person, kind: KindId, field: &str) -> bool {
     let positions = || person.positions.iter().filter(|position| position.kind == kind);
     match field {
         "company" => person.company.is_some(),
@@ -177,18 +182,23 @@ fn has(person: &Person, kind: KindId, field: &str) -> bool {
         "given_name" => person.given_name.is_some(),
         "id" => person.id.is_some(),
         "name" => person.name.is_some(),
-        "owner" => person.owner.is_some(),
-        "sponsor" => person.sponsor.is_some(),
-        "manager" => positions().all(|position| position.manager.is_some()),
+        "owner" => written.owner.is_some(),
+        "sponsor" => written.sponsor.is_some(),
+        "manager" => written.manager.is_some() || positions().all(|position| position.manager.is_some()),
         // Every period ends, or at least every position of that kind does.
         "expires" => {
-            person.periods.iter().all(|period| period.window.expires.is_some())
+            dated(written, |person| person.expires.is_some(), |period| period.expires.is_some())
                 || person.kind != kind && positions().all(|position| position.window.expires.is_some())
         }
         "starts" => {
-            person.periods.iter().all(|period| period.window.starts.is_some())
+            dated(written, |person| person.starts.is_some(), |period| period.starts.is_some())
                 || person.kind != kind && positions().all(|position| position.window.starts.is_some())
         }
         _ => positions().all(|position| position.attributes.iter().any(|(name, _)| name.as_ref() == field)),
     }
+}
+
+/// Whether the date is written for the person's whole time.
+fn dated(written: &written::Person, whole: fn(&written::Person) -> bool, period: fn(&written::Period) -> bool) -> bool {
+    if written.periods.is_empty() { whole(written) } else { written.periods.iter().all(|at| period(&at.value)) }
 }

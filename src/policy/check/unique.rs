@@ -120,6 +120,8 @@ impl<'a> Claims<'a> {
                 let claim = Claim { of, text: key, person, what, mark: text.mark };
                 self.table.insert_unique(hash, claim, |claim| hash_of(claim.of, &claim.text));
             }
+            // Keys that differ in case alone are reported with the names.
+            Some(first) if what == "key" && first.what == "key" => {}
             Some(first) if first.person != person || matches!(of, Of::Account(_)) => {
                 let (first, first_what, first_mark) = (first.person, first.what, first.mark);
                 self.found.push(Twice {

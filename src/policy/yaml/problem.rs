@@ -7,6 +7,9 @@ use crate::diagnostic::Diagnostic;
 use crate::policy::written::{Mark, span};
 use std::sync::Arc;
 
+/// Code of the one finding whose line must not be shown.
+pub(super) const SECRET: &str = "secret-written-out";
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -44,7 +47,9 @@ impl Problem {
 
     /// The finding about the file at `path`.
     pub fn diagnose(self, path: &Arc<str>) -> Diagnostic {
-        let mut found = Diagnostic::error(self.code, self.message).at(span(path, self.mark));
+        // Without a column the line is not shown.
+        let mark = if self.code == SECRET { Mark { column: 0, length: 0, ..self.mark } } else { self.mark };
+        let mut found = Diagnostic::error(self.code, self.message).at(span(path, mark));
         found.related = self.related.into_iter().map(|(mark, note)| (span(path, mark), note)).collect();
         found.help = self.help;
         found

@@ -125,6 +125,9 @@ fn suggest(problem: Problem, word: &str, expected: &[&str]) -> Problem {
     }
 }
 
+/// The ways to say where a secret is (`policy::settings::SecretRef`).
+const SECRETS: &[&str] = &["env", "file", "command"];
+
 /// Rust's names of types in the words of a reader.
 fn in_words(expected: &str) -> String {
     match expected {
@@ -341,6 +344,18 @@ impl<'de> de::Deserializer<'de> for Reader<'_, '_> {
     ) -> Result<V::Value, Error> {
         let expected = listed(words);
         match &self.node()?.kind {
+            // What stands there may be the secret itself: it is not repeated.
+            Kind::Scalar(..) if words == SECRETS => {
+                let problem = Problem::new(
+                    super::problem::SECRET,
+                    "a secret is never written in a policy",
+                    Mark::default(),
+                )
+                .help(
+                    "change the secret, for it is known now; then say where it is: `{ env: NAME }`, `{ file: PATH }`",
+                );
+                self.attach(Err(Error::new(problem)))
+            }
             Kind::Scalar(..) => self.attach(visitor.visit_enum(Choice { word: self, value: None })),
             Kind::List => self.wrong(&expected),
             Kind::Map => {
