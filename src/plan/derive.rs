@@ -8,12 +8,17 @@
 //! limits, minimums, order) until nothing more is withheld → facts, numbers, digest.
 
 use super::draft::{Draft, Fate, Found};
+use super::explain::Ways;
 use super::facts::{Explain, Facts};
 use super::guard::conflicts::{self, Conflict};
 use super::order::{self, Ground, Order, Wait};
-use super::{Barrier, DirectoryMark, FORMAT, Inputs, Note, Plan, Withheld, diff, file, guard};
-use crate::model::{Action, Instant, Object, Side};
-use crate::resolve::DesiredDirectory;
+use super::{
+    Barrier, DirectoryInput, DirectoryMark, FORMAT, Inputs, Note, Plan, Withheld, diff, file, guard, references,
+};
+
+use crate::model::{Action, Instant, Object, Side, State};
+use crate::provider::{Gap, GapScope, Observed};
+use crate::resolve::{self, DesiredDirectory, Resolution};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What `resolve` made of the policy at one instant.
@@ -28,6 +33,62 @@ pub struct Resolved<'a> {
     pub explain: &'a dyn Explain,
     /// What should be at [`super::Filter::since`], for a dated plan.
     pub before: Option<&'a [DesiredDirectory]>,
+}
+
+/// The plan for these inputs.
+///
+/// A directory whose desired state cannot be told (two people's accounts have one
+/// name there, say) is treated like one that was not read: nothing in it changes.
+pub fn derive(inputs: &Inputs<'_>) -> Plan {
+    let references = references::references(inputs.policy, inputs.directories);
+    let resolution = resolve::resolve(inputs.policy, &references, inputs.at);
+    let (desired, unread) = desired(inputs, &resolution);
+    let before = inputs.filter.since.filter(|_| inputs.filter.dated).map(|since| {
+        let resolution = resolve::resolve(inputs.policy, &references, since);
+        desired_states(inputs, &resolution)
+    });
+    let directories: Vec<DirectoryInput<'_>> = inputs
+        .directories
+        .iter()
+        .zip(&unread)
+        .map(|(input, unread)| DirectoryInput { observed: unread.as_ref().unwrap_or(input.observed), ..*input })
+        .collect();
+    let resolved = Resolved {
+        desired: &desired,
+        references: references::digests(inputs.policy, &references),
+        conflicts: conflicts::conflicts(inputs.policy, &resolution),
+        explain: &Ways { policy: inputs.policy, resolution: &resolution },
+        before: before.as_deref(),
+    };
+    assemble(&Inputs { directories: &directories, ..*inputs }, &resolved)
+}
+
+fn desired_states(inputs: &Inputs<'_>, resolution: &Resolution) -> Vec<DesiredDirectory> {
+    desired(inputs, resolution).0
+}
+
+/// What each directory should hold; where that cannot be told, what stands for its
+/// observation: a gap for everything.
+fn desired(inputs: &Inputs<'_>, resolution: &Resolution) -> (Vec<DesiredDirectory>, Vec<Option<Observed>>) {
+    let states = inputs.directories.iter().map(|input| {
+        let names = input.kind.capabilities().names;
+        let attributes = input.kind.scope().account_attributes;
+        match resolve::desired(inputs.policy, resolution, input.id, names, &attributes) {
+            Ok(desired) => (desired, None),
+            Err(error) => {
+                let gap = Gap { scope: GapScope::Directory, why: error.to_string() };
+                let nothing = DesiredDirectory {
+                    state: State::default(),
+                    people: Vec::new(),
+                    wants: Vec::new(),
+                    groups: Vec::new(),
+                    unsettled: Vec::new(),
+                };
+                (nothing, Some(Observed { gaps: vec![gap], ..Observed::default() }))
+            }
+        }
+    });
+    states.unzip()
 }
 
 /// Everything a plan is made of once the desired states are known.

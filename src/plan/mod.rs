@@ -7,11 +7,14 @@ pub mod compare;
 pub mod derive;
 pub mod diff;
 pub mod draft;
+mod explain;
 pub mod facts;
 pub mod file;
 pub mod guard;
 pub mod order;
 pub mod references;
+
+pub use derive::derive;
 
 use crate::model::{Change, ChangeId, Instant};
 use crate::policy::{DirectoryId, Policy};

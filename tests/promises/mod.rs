@@ -1,3 +1,5 @@
 //! One property for each promise of the design, named after its number.
 
+mod planner;
 mod resolve;
+mod scenario;

@@ -12,6 +12,7 @@ pub(crate) mod certificates;
 pub(crate) mod fake_writer;
 pub(crate) mod ldap;
 pub(crate) mod model;
+pub(crate) mod model_directory;
 pub(crate) mod policies;
 pub(crate) mod proxy;
 pub(crate) mod reference;

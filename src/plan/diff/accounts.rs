@@ -121,7 +121,7 @@ impl Diff<'_> {
                 by_memory.entry(&person.key).or_default().push(n);
             }
         }
-        let mut taken: BTreeMap<usize, AccountId> = BTreeMap::new();
+        let mut taken: BTreeMap<usize, Vec<AccountId>> = BTreeMap::new();
         loose.observed.retain(|id| {
             let Some(observed) = self.observed.account(*id) else { return false };
             let by_id = observed.person_id().and_then(|id| by_id.get(matching.key(id).as_ref()).copied());
@@ -134,19 +134,51 @@ impl Diff<'_> {
                 }
             };
             let partner = by_id.or_else(|| if observed.person_id().is_none() { by_memory() } else { None });
-            match partner {
-                Some(n) if self.known.account(observed.name()).is_none() => taken.insert(n, *id).is_some(),
-                _ => true,
+            if let Some(n) = partner {
+                taken.entry(n).or_default().push(*id);
             }
+            partner.is_none()
         });
         let mut rest = Vec::new();
-        for (n, (desired, reason)) in std::mem::take(&mut loose.desired).into_iter().enumerate() {
-            match taken.get(&n).and_then(|id| self.observed.account(*id)).zip(self.desired.state.account(desired)) {
-                Some((observed, account)) => self.rename(account, observed, reason, links, found),
-                None => rest.push((desired, reason)),
+        for (n, (id, reason)) in std::mem::take(&mut loose.desired).into_iter().enumerate() {
+            match (taken.get(&n).map(Vec::as_slice), self.desired.state.account(id)) {
+                (Some(partners), Some(desired)) => self.found_elsewhere(desired, partners, reason, links, found),
+                _ => rest.push((id, reason)),
             }
         }
         loose.desired = rest;
+    }
+
+    /// An account under another name: one, proven, in a complete read, or in doubt.
+    fn found_elsewhere(
+        &self,
+        desired: AccountRef<'_>,
+        partners: &[AccountId],
+        taken: Option<Reason>,
+        links: &mut Links,
+        found: &mut Found,
+    ) {
+        let seen: Vec<AccountRef<'_>> = partners.iter().filter_map(|id| self.observed.account(*id)).collect();
+        let unread = || self.known.accounts().or_else(|| seen.iter().find_map(|o| self.known.account(o.name())));
+        let link = match seen.as_slice() {
+            [one] if unread().is_none() => return self.rename(desired, *one, taken, links, found),
+            // The account of that name may be there, unseen.
+            _ if unread().is_some() => {
+                found.unknown += 1;
+                Link::Unread
+            }
+            several => {
+                let names: Vec<&str> = several.iter().map(|account| account.name()).collect();
+                let reason = Reason::new(
+                    format!("{} in `{}` carry the same id", names.join(" and "), self.name()),
+                    "take the id off the account that is not the person's",
+                );
+                self.unproven(desired, reason, found)
+            }
+        };
+        for observed in seen {
+            links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), link);
+        }
     }
 
     fn rename(
@@ -162,7 +194,7 @@ impl Diff<'_> {
         if staying && self.manages_accounts() && desired.name() != observed.name() {
             if self.account_is_protected(observed.name()) || self.account_is_protected(desired.name()) {
                 found.note("protected", self.name(), observed.name(), "protected: it is not renamed".to_owned());
-            } else if self.known.accounts().is_some() {
+            } else if self.known.accounts().or_else(|| self.known.some_group()).is_some() {
                 found.unknown += 1;
             } else {
                 let name = |name: &str| Side::from([("name".to_owned(), vec![name.to_owned()])]);
@@ -180,25 +212,32 @@ impl Diff<'_> {
         }
         let first = found.drafts.len();
         self.compare(desired, observed, found);
-        Self::behind_rename(desired, observed, links, first, found);
+        if staying && self.known.some_group().is_some() && desired.name() != observed.name() {
+            // Whether it keeps its name is not known: only what takes away is.
+            let count = found.drafts.len();
+            let mut n = 0;
+            found.drafts.retain(|draft| {
+                n += 1;
+                n <= first || draft.action().takes()
+            });
+            found.unknown += (count - found.drafts.len()) as u64;
+            if let Some(cell) = links.of_desired.get_mut(desired.id().0 as usize) {
+                *cell = Link::Unread;
+            }
+        }
+        Self::behind_rename(desired, links, first, found);
     }
 
     /// What takes away runs under the old name and before the rename; everything
     /// else under the new name and after it.
-    fn behind_rename(
-        desired: AccountRef<'_>,
-        observed: AccountRef<'_>,
-        links: &Links,
-        first: usize,
-        found: &mut Found,
-    ) {
+    fn behind_rename(desired: AccountRef<'_>, links: &Links, first: usize, found: &mut Found) {
         let Some(rename) = links.renames.get(&desired.id()).copied() else { return };
         let mut before = Vec::new();
         for (n, draft) in found.drafts.iter_mut().enumerate().skip(first) {
             if draft.action().takes() {
-                draft.change.object.account = Some(observed.name().to_owned());
                 before.push(u32::try_from(n).unwrap_or(u32::MAX));
             } else {
+                draft.change.object.account = Some(desired.name().to_owned());
                 draft.needs.push(rename);
             }
         }
@@ -235,11 +274,11 @@ impl Diff<'_> {
             Want::NotNeeded | Want::NotYet(_) => {}
         }
         if !before.is_empty() || !after.is_empty() {
-            found.push(self.about(Action::UpdateAccount, desired, desired.name(), Why::Declared).sides(before, after));
+            found.push(self.about(Action::UpdateAccount, desired, observed.name(), Why::Declared).sides(before, after));
         }
         match want {
             Want::Enabled if observed.enabled() == Enabled::No => {
-                let draft = self.about(Action::EnableAccount, desired, desired.name(), Why::Declared);
+                let draft = self.about(Action::EnableAccount, desired, observed.name(), Why::Declared);
                 let mut draft = draft.sides(enabled(false), enabled(true));
                 draft.change.ends = desired.ends();
                 found.push(draft);
@@ -327,7 +366,9 @@ impl Diff<'_> {
             links.set(id, if self.known.accounts().is_some() { Link::Unread } else { Link::Elsewhere });
             return;
         }
-        if self.known.accounts().or_else(|| self.known.account(desired.name())).is_some() {
+        // Also an unread group may list the name, which the new account would then be in.
+        let gap = self.known.accounts().or_else(|| self.known.account(desired.name()));
+        if gap.or_else(|| self.known.some_group()).is_some() {
             found.unknown += 1;
             links.set(id, Link::Unread);
             return;

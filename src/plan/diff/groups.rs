@@ -93,7 +93,7 @@ impl Diff<'_> {
             found.unknown += 1;
             return;
         }
-        let draft = self.on_group(Action::UpdateGroup, Object::group(desired.name()), desired, Why::Group);
+        let draft = self.on_group(Action::UpdateGroup, Object::group(observed.name()), desired, Why::Group);
         found.push(draft.sides(before, after));
     }
 
@@ -152,6 +152,7 @@ impl Diff<'_> {
                 let first = found.drafts.len();
                 self.compare_group(desired, observed, found);
                 for draft in found.drafts.iter_mut().skip(first) {
+                    draft.change.object.group = Some(desired.name().to_owned());
                     draft.needs.push(position);
                 }
                 Place::Renamed(observed, position)

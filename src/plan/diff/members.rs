@@ -174,6 +174,16 @@ impl Members {
             }
             let mut draft = diff.grant(desired, account, position);
             draft.needs = needs;
+            // As the directory writes the names, unless they are to change first.
+            if let (Some(observed), None) = (observed, after) {
+                draft.change.object.group = Some(observed.name().to_owned());
+            }
+            if let Link::Is(id) = links.link(account.id())
+                && !links.renames.contains_key(&account.id())
+                && let Some(held) = diff.observed.account(id)
+            {
+                draft.change.object.account = Some(held.name().to_owned());
+            }
             if diff.account_is_protected(account.name()) {
                 found.note(
                     "protected",
@@ -258,6 +268,11 @@ impl Diff<'_> {
                 let person = self.desired.state.account(id).and_then(|account| self.person_of(account));
                 draft.person = person.map(|(id, _)| id);
                 draft.change.person = person.map(|(_, person)| person.key.to_string());
+                // What takes away runs under the old name and before the rename.
+                let revoke = u32::try_from(found.drafts.len()).unwrap_or(u32::MAX);
+                if let Some(rename) = links.renames.get(&id).and_then(|n| found.drafts.get_mut(*n as usize)) {
+                    rename.needs.push(revoke);
+                }
             }
             Owner::Gone => draft.why = Why::Gone,
             Owner::Nobody => {

@@ -5,9 +5,14 @@
 //! `resolve`).
 
 use crate::model::Action;
+use crate::model::Instant;
 use crate::plan::Note;
 use crate::plan::draft::{Fate, Found, Reason};
-use crate::policy::{GroupId, PersonId, Policy};
+use crate::plan::explain::{self, Ways};
+use crate::plan::order::carried_by;
+use crate::policy::rule::Verdict;
+use crate::policy::{Constraint, Exception, GroupId, Holding, PersonId, Policy};
+use crate::resolve::Resolution;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One person who would break one constraint.
@@ -21,6 +26,77 @@ pub struct Conflict {
     pub reason: String,
     /// Where the constraint was written and what to do.
     pub setting: String,
+}
+
+/// Who would break which constraint if everything desired were granted.
+///
+/// An exception in force lets its person through. A rule that is not plainly false
+/// for somebody counts as concerning them.
+pub fn conflicts(policy: &Policy, resolution: &Resolution) -> Vec<Conflict> {
+    let mut found = Vec::new();
+    for constraint in &policy.constraints {
+        let mut holders: BTreeMap<PersonId, Vec<Holding>> = BTreeMap::new();
+        for holding in constraint.exclusive.iter().chain(&constraint.forbid) {
+            for held in resolution.held_in(*holding) {
+                let holdings = holders.entry(held.person).or_default();
+                if !holdings.contains(holding) {
+                    holdings.push(*holding);
+                }
+            }
+        }
+        for (person, holdings) in holders {
+            let forbidden = holdings.iter().any(|holding| constraint.forbid.contains(holding));
+            let exclusive = holdings.iter().filter(|holding| constraint.exclusive.contains(holding)).count() > 1;
+            if (forbidden || exclusive) && is_concerned(policy, constraint, person, resolution.at()) {
+                found.push(conflict(policy, resolution, constraint, person, &holdings));
+            }
+        }
+    }
+    found
+}
+
+fn is_concerned(policy: &Policy, constraint: &Constraint, person: PersonId, at: Instant) -> bool {
+    let excepted = |exception: &Exception| exception.person == person && exception.window.contains(at);
+    if constraint.exceptions.iter().any(excepted) {
+        return false;
+    }
+    let Some(rule) = constraint.applies_to.and_then(|rule| policy.rules.get(rule.0 as usize)) else { return true };
+    let Some(person) = policy.people.get(person.0 as usize) else { return false };
+    person.positions.iter().any(|position| rule.verdict(policy, person, position) != Verdict::No)
+}
+
+fn conflict(
+    policy: &Policy,
+    resolution: &Resolution,
+    constraint: &Constraint,
+    person: PersonId,
+    holdings: &[Holding],
+) -> Conflict {
+    let key = policy.people.get(person.0 as usize).map_or("?", |person| person.key.as_ref());
+    let ways = Ways { policy, resolution };
+    let paths: Vec<String> = holdings
+        .iter()
+        .map(|holding| {
+            let name = match holding {
+                Holding::Role(role) => policy.roles.get(role.0 as usize).map_or("?", |role| &role.key).to_owned(),
+                Holding::Group(group) => explain::group(policy, *group),
+            };
+            match ways.path(person, *holding).first() {
+                Some((text, place)) => {
+                    let (file, line) = policy.locate(*place);
+                    format!("{name} by {text} ({file}:{line})")
+                }
+                None => name,
+            }
+        })
+        .collect();
+    let (file, line) = policy.locate(constraint.place);
+    Conflict {
+        person,
+        groups: holdings.iter().flat_map(|holding| carried_by(policy, *holding)).collect(),
+        reason: format!("breaks {}: {key} would hold {}", constraint.key, paths.join(" and ")),
+        setting: format!("take the other away, or an exception with an expiry ({file}:{line})"),
+    }
 }
 
 /// Withholds the new grants of people who would break a constraint. Where there is

@@ -6,8 +6,12 @@
 //!   of that account: it must not wake up with what it is about to lose.
 //! * Deleting an account needs its disable and its revokes.
 //! * Per person and `exclusive` constraint, what gives needs what takes.
+//! * Where a nesting is cut or a group is deleted, whoever is about to come in below
+//!   (or to wake up there) waits for it.
 
 use super::{Ground, Wait};
+use crate::model::change::OtherMember;
+use crate::model::state::Member;
 use crate::model::{Action, Instant};
 use crate::plan::draft::Draft;
 use crate::policy::{GroupId, Holding, PersonId, Policy, RoleId};
@@ -17,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn fixed(ground: &Ground<'_>, drafts: &mut [Draft]) {
     let mut edges = accounts(drafts);
     edges.extend(constraints(ground.policy, drafts));
+    edges.extend(cuts(ground, drafts));
     edges.sort_unstable();
     edges.dedup();
     for (from, to) in edges {
@@ -66,6 +71,68 @@ fn accounts(drafts: &[Draft]) -> Vec<(u32, u32)> {
         if matches!(draft.action(), Action::Revoke | Action::DisableAccount) {
             let waiting = late.get(&(draft.directory, account)).into_iter().flatten();
             edges.extend(waiting.map(|late| (number(n), *late)));
+        }
+    }
+    edges
+}
+
+/// A draft that ends what follows from being below a group: by position, with the
+/// comparison keys of the groups below.
+fn cut_below(ground: &Ground<'_>, draft: &Draft) -> BTreeSet<String> {
+    let mut below = BTreeSet::new();
+    let Some((input, _)) = ground.of(draft.directory) else { return below };
+    let state = &input.observed.state;
+    let object = &draft.change.object;
+    let top = match (draft.action(), &object.member, &object.group) {
+        (Action::Revoke, Some(OtherMember::Group(child)), _) => child,
+        (Action::DeleteGroup, _, Some(group)) => group,
+        _ => return below,
+    };
+    let mut open: Vec<_> = state.group_named(top).into_iter().collect();
+    while let Some(group) = open.pop() {
+        if below.insert(group.key().to_owned()) {
+            let children = group.others().filter_map(|other| match other {
+                Member::Group(name) => state.group_named(name),
+                _ => None,
+            });
+            open.extend(children);
+        }
+    }
+    below
+}
+
+/// Edges from what cuts a nesting to what would give below it: (needed, needing).
+fn cuts(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<(u32, u32)> {
+    let mut cutting: BTreeMap<(u16, String), Vec<u32>> = BTreeMap::new();
+    for (n, draft) in drafts.iter().enumerate() {
+        for group in cut_below(ground, draft) {
+            cutting.entry((draft.directory, group)).or_default().push(number(n));
+        }
+    }
+    let mut edges = Vec::new();
+    if cutting.is_empty() {
+        return edges;
+    }
+    let mut waking: BTreeMap<(u16, String), Vec<u32>> = BTreeMap::new();
+    for (n, draft) in drafts.iter().enumerate() {
+        let Some((input, _)) = ground.of(draft.directory) else { continue };
+        let names = input.kind.capabilities().names;
+        let key = |name: &Option<String>| names.key(name.as_deref().unwrap_or_default()).into_owned();
+        if draft.action() == Action::Grant {
+            let cuts = cutting.get(&(draft.directory, key(&draft.change.object.group)));
+            edges.extend(cuts.into_iter().flatten().map(|cut| (*cut, number(n))));
+        } else if wakes(draft) {
+            waking.entry((draft.directory, key(&draft.change.object.account))).or_default().push(number(n));
+        }
+    }
+    for ((directory, group), cuts) in &cutting {
+        let Some((input, _)) = ground.of(*directory) else { continue };
+        let state = &input.observed.state;
+        let members = state.group_named(group).map_or(&[][..], crate::model::state::GroupRef::members);
+        for account in members.iter().filter_map(|id| state.account(*id)) {
+            for wake in waking.get(&(*directory, account.key().to_owned())).into_iter().flatten() {
+                edges.extend(cuts.iter().map(|cut| (*cut, *wake)));
+            }
         }
     }
     edges

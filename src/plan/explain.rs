@@ -1,0 +1,115 @@
+//! The because chain of a membership, from the person to the entitlement.
+//!
+//! Comes in: a resolution. Goes out: texts with places. Refuses: to evaluate
+//! anything again: it follows the winning way that the resolution kept.
+
+use super::facts::Explain;
+use crate::model::Place;
+use crate::policy::{Entry, EntryId, GroupId, Holding, PersonId, Policy, Select};
+use crate::resolve::{Resolution, Via};
+
+/// Most steps of one chain; a chain is as long as roles are nested.
+const LONGEST: usize = 64;
+
+/// Explains by the winning ways of a resolution.
+pub(super) struct Ways<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) resolution: &'a Resolution,
+}
+
+impl Explain for Ways<'_> {
+    fn holds(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)> {
+        self.path(person, Holding::Group(group))
+    }
+    fn holds_not(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)> {
+        let Some(written) = self.policy.groups.get(group.0 as usize) else { return Vec::new() };
+        let mut lists: Vec<&[EntryId]> = vec![&written.members];
+        for role in &self.policy.roles {
+            if role.grants.iter().any(|grant| grant.group == group) {
+                lists.push(&role.members);
+            }
+        }
+        // The entries that named the person and have ended: the latest says it best.
+        let ended = lists
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.policy.entries.get(id.0 as usize))
+            .filter(|entry| matches!(&entry.select, Select::People(people) if people.contains(&person)))
+            .filter(|entry| entry.window.is_past(self.resolution.at()))
+            .max_by_key(|entry| entry.window.expires);
+        ended.map(|entry| (self.words(entry), entry.place)).into_iter().collect()
+    }
+}
+
+impl Ways<'_> {
+    /// From the person to a role or group.
+    pub(super) fn path(&self, person: PersonId, mut holding: Holding) -> Vec<(String, Place)> {
+        let mut chain = Vec::new();
+        while chain.len() < LONGEST {
+            match self.resolution.held(person, holding).map(|held| held.via) {
+                Some(Via::Entry(entry)) => {
+                    chain.extend(self.entry(entry));
+                    break;
+                }
+                Some(Via::Role(role)) => {
+                    let Some(written) = self.policy.roles.get(role.0 as usize) else { break };
+                    let place = match holding {
+                        Holding::Group(group) => written.grants.iter().find(|g| g.group == group).map(|g| g.place),
+                        Holding::Role(below) => {
+                            written.includes.iter().find(|(role, _)| *role == below).map(|(_, place)| *place)
+                        }
+                    };
+                    chain.push((format!("role {}", written.key), place.unwrap_or(written.place)));
+                    holding = Holding::Role(role);
+                }
+                Some(Via::Directory) | None => break,
+            }
+        }
+        chain.reverse();
+        chain
+    }
+
+    fn entry(&self, id: EntryId) -> Option<(String, Place)> {
+        let entry = self.policy.entries.get(id.0 as usize)?;
+        Some((self.words(entry), entry.place))
+    }
+
+    /// `person: maria.lopez, until 2027-01-01T00:00:00Z, ACC-1042`.
+    fn words(&self, entry: &Entry) -> String {
+        let person = |id: &PersonId| self.policy.people.get(id.0 as usize).map_or("?", |person| person.key.as_ref());
+        let role = |n: u32| self.policy.roles.get(n as usize).map_or("?", |role| role.key.as_ref());
+        let mut text = match &entry.select {
+            Select::People(people) => match people.as_slice() {
+                [one] => format!("person: {}", person(one)),
+                several => format!("people: {} of them", several.len()),
+            },
+            Select::Role(id) => format!("role: {}", role(id.0)),
+            Select::Group(id) => format!("group: {}", group(self.policy, *id)),
+            Select::Groups(_, pattern) => format!("groups: {pattern}"),
+            Select::Where(rule) => {
+                let text = self.policy.rules.get(rule.0 as usize).map_or("?", |rule| rule.text.as_ref());
+                format!("where: {text}")
+            }
+            Select::ReportsTo { manager, .. } => format!("reports_to: {}", person(manager)),
+            Select::All(_) => "all of several".to_owned(),
+            Select::Any(_) => "any of several".to_owned(),
+            Select::Not(_) => "not".to_owned(),
+        };
+        if let Some(end) = entry.window.expires {
+            let word = if entry.window.is_past(self.resolution.at()) { "ended" } else { "until" };
+            text.push_str(&format!(", {word} {end}"));
+        }
+        for part in [&entry.ticket, &entry.reason].into_iter().flatten() {
+            text.push_str(", ");
+            text.push_str(part);
+        }
+        text
+    }
+}
+
+/// `corp/sre`.
+pub(super) fn group(policy: &Policy, id: GroupId) -> String {
+    let Some(group) = policy.groups.get(id.0 as usize) else { return "?".to_owned() };
+    let directory = policy.directories.get(usize::from(group.directory.0)).map_or("?", |d| d.name.as_ref());
+    format!("{directory}/{}", group.name)
+}
