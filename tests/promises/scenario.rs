@@ -17,8 +17,7 @@ use accord::resolve::{DesiredDirectory, Want};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const PEOPLE: [&str; 6] = ["ann", "bob", "cyd", "dan", "eve", "fay"];
-const GROUPS: [&str; 7] =
-    ["corp/g0", "corp/g1", "corp/g2", "corp/g3", "corp/add", "ext/h0", "ext/h1"];
+const GROUPS: [&str; 7] = ["corp/g0", "corp/g1", "corp/g2", "corp/g3", "corp/add", "ext/h0", "ext/h1"];
 
 /// Reads numbers until they end, then zeros.
 pub(super) struct Tape<'t> {

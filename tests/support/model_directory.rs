@@ -4,9 +4,7 @@
 //! from is there, as a real directory does. Names compare byte by byte in lower case.
 
 use accord::model::change::OtherMember;
-use accord::model::{
-    Action, Change, Enabled, Instant, Matching, Object, Side, State, StateBuilder,
-};
+use accord::model::{Action, Change, Enabled, Instant, Matching, Object, Side, State, StateBuilder};
 use accord::provider::{Capabilities, Gap, Kind, Observed, Scope, Unfit};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,6 +4,7 @@
 //!
 //! * Enabling an account, or letting its native end move out, needs every revoke
 //!   of that account: it must not wake up with what it is about to lose.
+//! * Granting to an account that is disabled meanwhile needs the disable.
 //! * Deleting an account needs its disable and its revokes.
 //! * Per person and `exclusive` constraint, what gives needs what takes.
 //! * Where a nesting is cut or a group is deleted, whoever is about to come in below
@@ -63,6 +64,17 @@ fn accounts(drafts: &[Draft]) -> Vec<(u32, u32)> {
         }
     }
     let mut edges = Vec::new();
+    // What is granted to somebody absent is not to be usable before the disable.
+    let disables: BTreeMap<(u16, u32), u32> = drafts
+        .iter()
+        .enumerate()
+        .filter(|(_, draft)| draft.action() == Action::DisableAccount)
+        .filter_map(|(n, draft)| Some(((draft.directory, draft.account?), number(n))))
+        .collect();
+    for (n, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.action() == Action::Grant) {
+        let disable = draft.account.and_then(|account| disables.get(&(draft.directory, account)));
+        edges.extend(disable.map(|disable| (*disable, number(n))));
+    }
     if late.is_empty() {
         return edges;
     }
