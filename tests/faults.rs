@@ -1,6 +1,8 @@
 //! Real slapd, broken on purpose: what is missing is never taken for empty, every
 //! message says what to do, nothing hangs.
 
+mod plans;
+
 use crate::support::certificates::Certificate;
 use crate::support::ldap::{block_on, change, connection, read, settings, write, write_with};
 use crate::support::proxy::{Fault, Proxy};

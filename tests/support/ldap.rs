@@ -2,11 +2,16 @@
 
 use super::slapd::{GROUPS, PEOPLE, READER, Slapd, WRITER};
 use accord::model::change::{Action, Change, Object, Side};
-use accord::model::{FileId, Place};
+use accord::model::{FileId, Instant, Place};
+use accord::plan::{DirectoryInput, Filter, Inputs, Memory, Plan, PolicyMark, derive::derive};
+use accord::policy::load::load;
 use accord::policy::settings::{Directory, DirectorySettings};
+use accord::policy::{DirectoryId, Policy};
+use accord::provider::observe::{Checks, Job, gather};
 use accord::provider::{
-    Answer, Credentials, Kind, ProviderError, Purpose, Reader, Reading, Step, Target, Writer, ldap,
+    Answer, Credentials, Kind, Observed, ProviderError, Purpose, Reader, Reading, Step, Target, Writer, connect, ldap,
 };
+use accord::source::InMemory;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -92,4 +97,65 @@ pub(crate) fn change(action: Action, object: Object, before: Option<Side>, after
 #[expect(clippy::unnecessary_wraps, reason = "a side is optional wherever it is put")]
 pub(crate) fn side(values: &[(&str, &str)]) -> Option<Side> {
     Some(values.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect())
+}
+
+/// The policy of `corp` with these settings and further files' text.
+pub(crate) fn policy(settings: &Value, access: &str) -> Policy {
+    let accord = format!("organization: example\ntimezone: UTC\ndirectories:\n  corp: {settings}\n");
+    let files = InMemory::new([("policies/accord.yaml", accord.as_str()), ("policies/access.yaml", access)]);
+    load(&files).unwrap_or_else(|errors| panic!("{errors:#?}\n{access}"))
+}
+
+/// Reads as the planner does, whatever comes of it, and plans at a fixed instant.
+pub(crate) fn plan(policy: &Policy) -> (Observed, Plan) {
+    let directory = &policy.directories[0];
+    let kind = connect::kind(directory).unwrap();
+    let credentials =
+        Credentials { password: Some(READER.1.to_owned().into()), initial_password: None, root: PathBuf::from("/") };
+    let target = Target { directory, credentials, purpose: Purpose::Plan };
+    let mut reader = connect::reader(&target).unwrap();
+    let checks = Checks::new(&directory.settings, None);
+    let observed = block_on(gather(vec![Job { reader: Ok(reader.as_mut()), scope: kind.scope(), checks }])).remove(0);
+    let plan = derive(&Inputs {
+        policy,
+        mark: &PolicyMark { digest: policy.digest.clone(), ..PolicyMark::default() },
+        directories: &[DirectoryInput { id: DirectoryId(0), kind: kind.as_ref(), observed: &observed }],
+        memory: &Memory::default(),
+        at: Instant::try_from("2026-03-02T09:00:00Z".to_owned()).unwrap(),
+        read_only: false,
+        filter: &Filter::default(),
+    });
+    (observed, plan)
+}
+
+/// `grant a p1`, sorted.
+pub(crate) fn words(plan: &Plan) -> Vec<String> {
+    let word = |change: &Change| {
+        let object = &change.object;
+        let other = object.member.as_ref().map(|member| format!("{member:?}"));
+        let parts = [Some(change.action.word().to_owned()), object.group.clone(), object.account.clone(), other];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    };
+    let mut words: Vec<String> = plan.changes.iter().map(word).collect();
+    words.sort();
+    words
+}
+
+/// Ten people `p0` … `p9` as [`super::slapd::people_ldif`] makes them, a leaver
+/// (`p6`), a joiner; `a` is for the first five and the joiner, `b` for `p7`.
+pub(crate) fn access() -> String {
+    let mut text = "people:\n".to_owned();
+    for n in 0..10 {
+        let left = if n == 6 { ", expires: 2026-01-31" } else { "" };
+        text.push_str(&format!(
+            "  p{n}: {{ id: \"{n}\", name: Person {n}, family_name: Person, email: p{n}@example.com, kind: employee, \
+             attributes: {{ department: d{n} }}{left} }}\n"
+        ));
+    }
+    text.push_str(
+        "  joiner: { id: \"77\", name: Joan Iner, family_name: Iner, email: joiner@example.com, kind: employee, \
+         attributes: { department: d1 } }\n\
+         groups:\n  corp/a: { members: [p0, p1, p2, p3, p4, joiner] }\n  corp/b: { members: [p7] }\n",
+    );
+    text
 }
