@@ -3,6 +3,9 @@
 //! One section for each place where they happened: files, then time, directories and
 //! plans. A test says in its first lines what happened elsewhere.
 
+/// What happened with live directories.
+mod directories;
+
 /// What is written wrongly and read as something else.
 mod files {
     use accord::diagnostic::Diagnostic;

@@ -50,7 +50,7 @@ fn a_base_written_in_another_case_is_the_same_base() {
     settings["groups"]["manage"] = json!("exclusive");
     let (observed, plan) = plan(&policy(&settings, &access()));
     assert_eq!(observed.gaps, []);
-    assert_eq!(words(&plan), ["create-account joiner", "disable-account p6", "grant a joiner"]);
+    assert_eq!(words(&plan), ["create-account joiner", "disable-account p6", "grant a joiner", "update-account p6"]);
 }
 
 /// An entry that is no group stopped everything, or was deleted as one.

@@ -6,8 +6,15 @@ use crate::support::slapd::{GROUPS, Options, PEOPLE, Slapd, WRITER, free_port, g
 use serde_json::{Value, json};
 
 /// What a complete read leads to.
-const TRUTH: [&str; 6] =
-    ["create-account joiner", "disable-account p6", "grant a joiner", "grant a p0", "revoke a p5", "revoke b p6"];
+const TRUTH: [&str; 7] = [
+    "create-account joiner",
+    "disable-account p6",
+    "grant a joiner",
+    "grant a p0",
+    "revoke a p5",
+    "revoke b p6",
+    "update-account p6",
+];
 
 fn start(options: Options) -> Slapd {
     let seed = people_ldif("p", 10) + &group_ldif("a", "p", 1..6) + &group_ldif("b", "p", 6..8);
