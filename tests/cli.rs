@@ -1,1 +1,8 @@
-//! (to be written)
+//! Every command's happy path and misuse, on a directory in one file: the built
+//! binary in a hermetic environment, its output as small snapshots.
+
+mod answers;
+mod apply;
+mod harness;
+mod misuse;
+mod plan;

@@ -27,7 +27,8 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &AuditArgs) -> Resu
 
 fn text(report: &Report) -> String {
     let mut out = String::new();
-    let verdict = if report.is_intact() { "the journal is as it was written" } else { "the journal is NOT as it was written" };
+    let verdict =
+        if report.is_intact() { "the journal is as it was written" } else { "the journal is NOT as it was written" };
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{verdict}: {} runs, {} records", report.runs, report.records);
     if let Some((run, hash)) = &report.tip {

@@ -4,8 +4,8 @@
 //! backtraces and secrets (messages are made of names of settings, never values).
 
 use super::terminal::{self, Terminal};
-use crate::diagnostic::Diagnostic;
 use crate::provider::ProviderError;
+use crate::record::JournalError;
 use crate::render::escape;
 use std::io;
 use std::path::Path;
@@ -38,8 +38,8 @@ impl From<Exit> for ExitCode {
 /// Why a command could not do what it was asked.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Mistakes in the files, all of them; and how many files there are.
-    Findings(Vec<Diagnostic>),
+    /// Mistakes in the files; they are printed already.
+    Findings,
     /// One sentence, and what to do next.
     Said(String, Vec<String>, Exit),
     /// Whoever read the output has closed it.
@@ -73,13 +73,13 @@ impl Failure {
     /// The exit code.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Findings(_) => Exit::Error,
+            Self::Findings => Exit::Error,
             Self::Said(_, _, exit) => *exit,
             Self::BrokenPipe => Exit::Done,
         }
     }
 
-    /// Prints the words on stderr. Findings were printed by whoever had the sources.
+    /// Prints the words on stderr.
     pub(super) fn report(&self, terminal: Terminal) {
         if let Self::Said(message, help, _) = self {
             terminal.say(&format!("{}: {}", terminal::error_word(), escape::terminal(message)));
@@ -104,5 +104,11 @@ impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
         let message = error.to_string();
         Self::Said(message, error.help, Exit::Error)
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        Self::new(error.to_string())
     }
 }

@@ -52,7 +52,7 @@ fn starter(now: Instant) -> Vec<(&'static str, String)> {
     };
     let mut files: Vec<_> = FILES.iter().map(|(path, text)| (*path, fill(text))).collect();
     files.push((".vscode/settings.json", SETTINGS.to_owned()));
-    files.push((".vscode/accord.schema.json", super::generate::schema()));
+    files.push((".vscode/accord.schema.json", super::generate::schema_of(None)));
     files.push((".gitignore", IGNORE.to_owned()));
     files
 }

@@ -6,14 +6,30 @@
 //! One file per command; [`session`] strings the pipeline together for all of them.
 
 pub mod args;
+
+mod apply;
+mod audit;
 mod clock;
+mod directories;
+mod drift;
+mod execution;
+mod expiring;
 mod failure;
 mod generate;
 mod init;
+mod plan;
+mod planning;
 mod progress;
+mod questions;
 mod repository;
 mod secrets;
+mod session;
+mod show;
 mod terminal;
+mod trust;
+mod validate;
+mod who;
+mod why;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -54,6 +70,14 @@ fn dispatch(terminal: Terminal, args: Args) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(terminal, &global, &args),
         Command::Generate(args) => generate::run(terminal, &global, &args),
-        _ => Err(Failure::new("not wired yet")),
+        Command::Validate(args) => validate::run(terminal, &global, &args),
+        Command::Plan(args) => plan::run(terminal, &global, args),
+        Command::Apply(args) => apply::run(terminal, &global, args),
+        Command::Drift(args) => drift::run(terminal, &global, &args),
+        Command::Show(args) => show::run(terminal, &global, &args),
+        Command::Why(args) => why::run(terminal, &global, &args),
+        Command::Who(args) => who::run(terminal, &global, &args),
+        Command::Expiring(args) => expiring::run(terminal, &global, &args),
+        Command::Audit(args) => audit::run(terminal, &global, &args),
     }
 }

@@ -74,7 +74,7 @@ impl Ways<'_> {
         Some((self.words(entry), entry.place))
     }
 
-    /// `person: maria.lopez, until 2027-01-01T00:00:00Z, ACC-1042`.
+    /// `person: maria.lopez, ended 2027-01-01 00:00, ACC-1042`.
     fn words(&self, entry: &Entry) -> String {
         let person = |id: &PersonId| self.policy.people.get(id.0 as usize).map_or("?", |person| person.key.as_ref());
         let role = |n: u32| self.policy.roles.get(n as usize).map_or("?", |role| role.key.as_ref());
@@ -95,9 +95,9 @@ impl Ways<'_> {
             Select::Any(_) => "any of several".to_owned(),
             Select::Not(_) => "not".to_owned(),
         };
-        if let Some(end) = entry.window.expires {
-            let word = if entry.window.is_past(self.resolution.at()) { "ended" } else { "until" };
-            text.push_str(&format!(", {word} {end}"));
+        // What has not ended yet says so by the end of the change.
+        if let Some(end) = entry.window.expires.filter(|end| *end <= self.resolution.at()) {
+            text.push_str(&format!(", ended {}", end.civil(&self.policy.timezone)));
         }
         for part in [&entry.ticket, &entry.reason].into_iter().flatten() {
             text.push_str(", ");

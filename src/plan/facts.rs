@@ -74,9 +74,9 @@ impl<'a> Facts<'a> {
                     chain.push((format!("nothing gives {here}/{name} to {} now", person.key), written.place));
                 }
             }
-            (Why::Left(end), Some((_, person)), _) => chain.push(left(person, end)),
-            (Why::OnLeave, Some((_, person)), _) => chain.push(absent(person, self.at)),
-            (Why::Declared, Some((_, person)), _) => chain.push((format!("person {}", person.key), person.place)),
+            (Why::Left(end), Some((_, person)), _) => chain.push(left(self.policy, person, end)),
+            (Why::OnLeave, Some((_, person)), _) => chain.push(absent(self.policy, person, self.at)),
+            (Why::Declared, Some((_, person)), _) => chain.push((declared(self.policy, person, self.at), person.place)),
             (Why::Undeclared, _, Some((_, group))) => {
                 let account = draft.change.object.account.as_deref().unwrap_or_default();
                 chain.push((
@@ -103,17 +103,36 @@ impl<'a> Facts<'a> {
     }
 }
 
-fn left(person: &Person, end: Instant) -> (String, Place) {
-    let period = person.periods.iter().find(|period| period.window.expires == Some(end));
-    (format!("{} left, ended {end}", person.key), period.map_or(person.place, |period| period.place))
+/// `contractor of Initech, sponsor wei.chen, until 2027-04-01 00:00`.
+fn declared(policy: &Policy, person: &Person, at: Instant) -> String {
+    let sponsor = person.sponsor.and_then(|id| policy.people.get(id.0 as usize));
+    let sponsor = sponsor.map(|sponsor| format!(", sponsor {}", sponsor.key)).unwrap_or_default();
+    let period = person.periods.iter().find(|period| period.window.contains(at));
+    let until = period.and_then(|period| period.window.expires);
+    let until = until.map(|end| format!(", until {}", end.civil(&policy.timezone))).unwrap_or_default();
+    format!("{}{sponsor}{until}", kind(policy, person))
 }
 
-fn absent(person: &Person, at: Instant) -> (String, Place) {
+/// `contractor of Initech`.
+fn kind(policy: &Policy, person: &Person) -> String {
+    let kind = policy.kinds.get(usize::from(person.kind.0)).map_or("person", |kind| kind.name.as_ref());
+    let company = person.company.as_ref().map(|company| format!(" of {company}")).unwrap_or_default();
+    format!("{kind}{company}")
+}
+
+fn left(policy: &Policy, person: &Person, end: Instant) -> (String, Place) {
+    let period = person.periods.iter().find(|period| period.window.expires == Some(end));
+    let text = format!("{}, ended {}", kind(policy, person), end.civil(&policy.timezone));
+    (text, period.map_or(person.place, |period| period.place))
+}
+
+fn absent(policy: &Policy, person: &Person, at: Instant) -> (String, Place) {
+    let kind = kind(policy, person);
     match person.leave.iter().find(|leave| leave.window.contains(at)) {
         Some(leave) => {
-            let back = leave.window.expires.map_or_else(String::new, |back| format!(", back {back}"));
-            (format!("{} is on leave{back}", person.key), leave.place)
+            let back = leave.window.expires.map(|back| format!(", back {}", back.civil(&policy.timezone)));
+            (format!("{kind}, on leave{}", back.unwrap_or_default()), leave.place)
         }
-        None => (format!("{} is on leave", person.key), person.place),
+        None => (format!("{kind}, on leave"), person.place),
     }
 }

@@ -12,7 +12,9 @@
 //! * [`memory`]: what earlier runs leave for the next plan.
 //! * `digest`: the same in one file, held by the chain.
 //! * [`lock`]: one apply at a time.
+//! * [`applied`]: the last apply that went through.
 
+pub mod applied;
 pub mod chain;
 mod digest;
 pub mod entry;
@@ -21,6 +23,7 @@ pub mod lock;
 pub mod memory;
 pub mod store;
 
+pub use applied::{Applied, last_applied};
 pub use chain::{Finding, Report, verify};
 pub use entry::{Record, Status};
 pub use journal::{Journal, JournalError, Start};

@@ -33,19 +33,26 @@ pub(super) fn words(plan: &Plan, change: &Change, view: &View) -> String {
         (true, Some(ends)) => format!("until {}", ends.civil(&view.zone)),
         _ => String::new(),
     };
-    let because = if tells_person(change.action) && !view.by_group { String::new() } else { because(plan, change) };
+    let because = if says_itself(change.action, view.by_group) { String::new() } else { because(plan, change) };
     [done, until, because].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// Creating, enabling, disabling and deleting an account is explained by who the
-/// person is, which the line above already says.
-pub(super) fn tells_person(action: Action) -> bool {
-    matches!(action, Action::CreateAccount | Action::EnableAccount | Action::DisableAccount | Action::DeleteAccount)
+/// person is, which the line above says; making a group by the group.
+fn says_itself(action: Action, by_group: bool) -> bool {
+    match action {
+        Action::CreateGroup => true,
+        Action::CreateAccount | Action::EnableAccount | Action::DisableAccount | Action::DeleteAccount => !by_group,
+        _ => false,
+    }
 }
 
-/// The chain from the person's entry to the entitlement; the person is the heading.
+/// The chain from the entitlement to the person's entry; the person is the heading.
 pub(super) fn because(plan: &Plan, change: &Change) -> String {
-    facts(plan, change).into_iter().map(|fact| fact.text.as_str()).collect::<Vec<_>>().join(", ")
+    let heading = change.person.as_ref().map(|person| format!("person: {person}")).unwrap_or_default();
+    let short = |text: &str| text.strip_prefix(&heading).unwrap_or(text).trim_start_matches([',', ' ']).to_owned();
+    let texts = facts(plan, change).into_iter().rev().map(|fact| short(&fact.text));
+    texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the change was written: the first fact of the chain that has a place.
@@ -72,8 +79,17 @@ fn renamed(change: &Change) -> String {
     format!("{} → {}", quoted(&name(&change.before)), quoted(&name(&change.after)))
 }
 
-/// One line for each attribute that differs: `title "Engineer" → "Lead engineer"`.
+/// One line for each attribute that differs, `title "Engineer" → "Lead engineer"`;
+/// one for all of a new object.
 pub(super) fn attributes(change: &Change, zone: &TimeZone) -> Vec<String> {
+    let lines = differences(change, zone);
+    match change.action {
+        Action::CreateAccount | Action::CreateGroup if !lines.is_empty() => vec![lines.join(", ")],
+        _ => lines,
+    }
+}
+
+fn differences(change: &Change, zone: &TimeZone) -> Vec<String> {
     if matches!(change.action, Action::RenameAccount | Action::RenameGroup | Action::Grant | Action::Revoke) {
         return Vec::new();
     }

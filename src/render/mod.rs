@@ -7,8 +7,11 @@ mod change;
 mod outline;
 mod page;
 
+pub mod answers;
 pub mod diagnostics;
+pub mod drift;
 pub mod escape;
+pub mod outcome;
 pub mod plan_markdown;
 pub mod plan_text;
 

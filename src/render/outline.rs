@@ -38,6 +38,8 @@ pub(super) struct Subject<'p> {
     pub name: String,
     /// Who it is, where a fact says so.
     pub about: Option<&'p Fact>,
+    /// Whether it is a group under its own name, which every change repeats.
+    pub is_target: bool,
     /// What changes, in the plan's order.
     pub changes: Vec<&'p Change>,
 }
@@ -85,7 +87,7 @@ pub(super) fn by_person(plan: &Plan) -> Outline<'_> {
     let mut sections: Vec<Section> = Vec::new();
     for ((order, name), changes) in subjects {
         let about = about(plan, order, &changes);
-        let subject = Subject { name, about, changes };
+        let subject = Subject { name, about, is_target: order == Order::Groups, changes };
         match sections.last_mut() {
             Some(section) if section.title == order.title() => section.subjects.push(subject),
             _ => sections.push(Section { title: order.title(), symbol: order.symbol(), subjects: vec![subject] }),
@@ -110,7 +112,8 @@ pub(super) fn by_group(plan: &Plan) -> Outline<'_> {
 }
 
 fn section<'p>(title: &'static str, found: BTreeMap<String, Vec<&'p Change>>) -> Section<'p> {
-    let subjects = found.into_iter().map(|(name, changes)| Subject { name, about: None, changes }).collect();
+    let subjects =
+        found.into_iter().map(|(name, changes)| Subject { name, about: None, is_target: false, changes }).collect();
     Section { title, symbol: '~', subjects }
 }
 

@@ -13,8 +13,8 @@ use jiff::tz::TimeZone;
 /// So many changes are shown unless everything is asked for.
 pub const SHOWN: usize = 200;
 
-/// Column of what is said about a target.
-const WORDS_COLUMN: usize = 28;
+/// Least and greatest column of what is said about a target.
+const WORDS_COLUMN: (usize, usize) = (22, 40);
 
 /// How a plan is shown.
 #[derive(Debug, Clone)]
@@ -42,7 +42,8 @@ impl View {
 /// The whole plan.
 pub fn plan(plan: &Plan, view: &View) -> String {
     let outline = view.outline(plan);
-    let mut writer = Writer { page: Page::default(), plan, view, left: view.limit(), hidden: 0 };
+    let column = words_column(plan, view.by_group);
+    let mut writer = Writer { page: Page::default(), plan, view, column, left: view.limit(), hidden: 0 };
     writer.header();
     for section in &outline.sections {
         writer.section(section);
@@ -171,6 +172,8 @@ struct Writer<'p> {
     page: Page,
     plan: &'p Plan,
     view: &'p View,
+    /// Column of what is said about a target.
+    column: usize,
     left: usize,
     hidden: usize,
 }
@@ -216,6 +219,10 @@ impl Writer<'_> {
         if shown == 0 {
             return;
         }
+        if subject.is_target {
+            subject.changes.iter().take(shown).for_each(|change| self.change(change, None, 2));
+            return;
+        }
         let symbol = section.symbol.to_string();
         let mut line =
             Line::indented(2).word(tone(section.symbol), &symbol).say(" ").word(Tone::Heading, &subject.name);
@@ -224,11 +231,11 @@ impl Writer<'_> {
         }
         self.page.line(line);
         for change in subject.changes.iter().take(shown) {
-            self.change(change, subject.about);
+            self.change(change, subject.about, 6);
         }
     }
 
-    fn change(&mut self, change: &Change, said: Option<&Fact>) {
+    fn change(&mut self, change: &Change, said: Option<&Fact>, indent: usize) {
         let symbol = change.action.symbol();
         let mut words = change::words(self.plan, change, self.view);
         let mut attributes = change::attributes(change, &self.view.zone);
@@ -238,14 +245,14 @@ impl Writer<'_> {
             words = if words.is_empty() { first } else { format!("{first}   {words}") };
         }
         let name = if self.view.by_group { subject_in_group(change) } else { outline::target(change) };
-        let line = Line::indented(6).word(tone(symbol), &symbol.to_string()).say(" ").say(&name);
-        let line = if words.is_empty() { line } else { line.column(WORDS_COLUMN).say(&words) };
+        let line = Line::indented(indent).word(tone(symbol), &symbol.to_string()).say(" ").say(&name);
+        let line = if words.is_empty() { line } else { line.column(self.column).say(&words) };
         let place = change::place(self.plan, change);
         // The heading has said it already.
         let place = if said.is_some() && place == said { None } else { place };
         self.page.line(placed(line, place));
         for attribute in attributes {
-            self.page.line(Line::default().column(WORDS_COLUMN).say(&attribute));
+            self.page.line(Line::default().column(self.column).say(&attribute));
         }
     }
 
@@ -291,9 +298,8 @@ impl Writer<'_> {
                 (Some(one), None) | (None, Some(one)) => one.clone(),
                 (None, None) => note.code.clone(),
             };
-            self.page.line(
-                Line::indented(2).word(Tone::Other, "?").say(" ").say(&name).column(WORDS_COLUMN).say(&note.text),
-            );
+            self.page
+                .line(Line::indented(2).word(Tone::Other, "?").say(" ").say(&name).column(self.column).say(&note.text));
         }
         if notes.len() > shown {
             let more = count((notes.len() - shown) as u64);
@@ -312,6 +318,13 @@ impl Writer<'_> {
             self.page.line(Line::default().say("Next: ").say(&next(coming, &self.view.zone)));
         }
     }
+}
+
+/// Where the words begin, so that the names of this plan have room.
+fn words_column(plan: &Plan, by_group: bool) -> usize {
+    let name = |change: &Change| if by_group { subject_in_group(change) } else { outline::target(change) };
+    let widest = plan.changes.iter().map(|change| name(change).chars().count() + 10).max().unwrap_or_default();
+    widest.clamp(WORDS_COLUMN.0, WORDS_COLUMN.1)
 }
 
 /// The line with `file:line` of a fact.

@@ -1,0 +1,81 @@
+//! `accord apply`: execute a saved plan, or plan, ask and execute.
+//!
+//! Comes in: a saved plan or nothing. Goes out: changed directories, a journal, a
+//! table. Refuses: to ask where nobody can answer, and to execute what is not
+//! derived again at this command's own clock.
+
+use super::args::{ApplyArgs, Format, Global};
+use super::directories::Live;
+use super::execution;
+use super::failure::{Exit, Failure};
+use super::plan as planned;
+use super::planning;
+use super::session::Session;
+use super::terminal::{self, Terminal};
+use crate::plan::Plan;
+use crate::record::{Holder, Lock};
+
+/// Applies.
+pub(super) fn run(terminal: Terminal, global: &Global, args: ApplyArgs) -> Result<Exit, Failure> {
+    if global.format == Format::Markdown {
+        return Err(terminal::no_format("apply", global.format));
+    }
+    if args.file.is_none() && !args.auto_approve && !Terminal::can_ask() {
+        return Err(Failure::new("nobody can be asked here: this is not a terminal")
+            .help("accord plan --out FILE, have it reviewed, then accord apply FILE")
+            .help("or accord apply --auto-approve"));
+    }
+    match &args.file {
+        Some(path) => reviewed(terminal, global, &planned::read(path)?),
+        None => asked(terminal, global, &args),
+    }
+}
+
+/// Executes a saved plan as far as it is derived identically now.
+fn reviewed(terminal: Terminal, global: &Global, plan: &Plan) -> Result<Exit, Failure> {
+    let (session, live) = Session::live(terminal, global, false)?;
+    let _lock = lock(&session)?;
+    let derived = planning::derive(&session, &live, session.now, false, &plan.filter)?;
+    planning::say_failures(&session, &live);
+    execution::execute(&session, &live, &derived, Some(plan))
+}
+
+/// Plans, shows, asks, executes. After the answer everything is read and derived
+/// again: minutes may have passed.
+fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
+    let (session, live) = Session::live(terminal, global, false)?;
+    let lock_held = lock(&session)?;
+    let filter = planned::filter(&session, &args.narrow)?;
+    let plan = planning::derive(&session, &live, session.now, false, &filter)?;
+    if global.format == Format::Text {
+        terminal.print(&planned::shown(&plan, Format::Text, &args.view, session.zone().clone()))?;
+    }
+    planning::say_failures(&session, &live);
+    if plan.changes.is_empty() {
+        return Ok(planning::exit(&plan, &live, false));
+    }
+    if args.auto_approve {
+        return execution::execute(&session, &live, &plan, None);
+    }
+    if !is_approved(terminal, &plan)? {
+        return Err(Failure::new("nothing was changed: the answer was not `yes`"));
+    }
+    let again: (Session<'_>, Live) = Session::live(terminal, global, false)?;
+    let (session, live) = again;
+    let derived = planning::derive(&session, &live, session.now, false, &filter)?;
+    let exit = execution::execute(&session, &live, &derived, Some(&plan));
+    drop(lock_held);
+    exit
+}
+
+fn is_approved(terminal: Terminal, plan: &Plan) -> Result<bool, Failure> {
+    let question = format!("Make these {} changes? Only `yes` is a yes:", plan.changes.len());
+    let answer = terminal.ask(&question).map_err(|error| Failure::new(format!("no answer could be read: {error}")))?;
+    Ok(answer == "yes")
+}
+
+/// One apply at a time for a repository.
+fn lock(session: &Session<'_>) -> Result<Lock, Failure> {
+    let holder = Holder { pid: std::process::id(), host: None, since: session.now };
+    Lock::take(&session.repository.root, &holder).map_err(|error| Failure::new(error.to_string()))
+}

@@ -1,0 +1,94 @@
+//! `accord drift`: what changed behind accord's back, and who did it.
+//!
+//! Comes in: directories, and what was applied last. Goes out: differences with their
+//! authors; exit code 2 where there are any. Refuses: to call a date or an edit of
+//! the policies drift; the comparison is with the last applied policies at that time.
+
+use super::args::{DriftArgs, Format, Global};
+use super::directories::Live;
+use super::failure::{Exit, Failure};
+use super::session::Session;
+use super::terminal::{self, Terminal};
+use super::{plan as planned, planning};
+use crate::model::{Change, Object};
+use crate::plan::{Filter, Plan};
+use crate::provider::Author;
+use crate::record::{self, Applied};
+use crate::render::drift::{self, Difference, Drift};
+
+/// Compares the directories with what was applied last.
+pub(super) fn run(terminal: Terminal, global: &Global, args: &DriftArgs) -> Result<Exit, Failure> {
+    if global.format == Format::Markdown {
+        return Err(terminal::no_format("drift", global.format));
+    }
+    let (session, live) = Session::live(terminal, global, true)?;
+    planned::ensure_declared(&session, &args.directory)?;
+    let folder = record::journal_folder(&session.repository.root);
+    let applied = record::last_applied(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
+    let session = at_last_apply(session, applied.as_ref())?;
+    let at = applied.as_ref().map_or(session.now, |applied| applied.at);
+    let filter = Filter { directories: args.directory.clone(), ..Filter::default() };
+    let plan = planning::derive(&session, &live, at, true, &filter)?;
+    let drift = Drift {
+        since: applied.map(|applied| applied.run),
+        at,
+        differences: differences(&plan, &session, &live),
+        incomplete: incomplete(&session, &live),
+    };
+    match global.format {
+        Format::Json => terminal.print(&terminal::json(&drift)?)?,
+        _ => terminal.print(&drift::text(&drift, &plan, session.zone()))?,
+    }
+    planning::say_failures(&session, &live);
+    Ok(match (drift.differences.is_empty(), drift.incomplete.is_empty()) {
+        (false, _) => Exit::Changes,
+        (true, false) => planning::exit(&plan, &live, false),
+        (true, true) => Exit::Done,
+    })
+}
+
+/// The policies that were applied last, where those in the work tree are others and
+/// git still has them; otherwise those of the work tree.
+fn at_last_apply<'g>(session: Session<'g>, applied: Option<&Applied>) -> Result<Session<'g>, Failure> {
+    let Some(applied) = applied.filter(|applied| applied.policy.digest != session.mark.digest) else {
+        return Ok(session);
+    };
+    let commit = applied.policy.commit.as_deref().filter(|_| !applied.policy.dirty);
+    if let Some(commit) = commit
+        && let Some(earlier) = session.at_commit(commit)?
+    {
+        return Ok(earlier);
+    }
+    session.terminal.say("the policies changed since the last apply and git does not have the earlier ones: compared with those of the work tree");
+    Ok(session)
+}
+
+fn differences(plan: &Plan, session: &Session<'_>, live: &Live) -> Vec<Difference> {
+    plan.changes
+        .iter()
+        .map(|undo| {
+            let author = author(undo, session, live);
+            Difference {
+                undo: undo.clone(),
+                by: author.and_then(|author| author.by.clone()),
+                at: author.and_then(|author| author.at),
+            }
+        })
+        .collect()
+}
+
+/// Who changed the group (of a membership) or the account last.
+fn author<'l>(change: &Change, session: &Session<'_>, live: &'l Live) -> Option<&'l Author> {
+    let directory = session.policy.directory_named(&change.directory)?;
+    let object = match (&change.object.group, &change.object.account) {
+        (Some(group), _) => Object::group(group.clone()),
+        (None, Some(account)) => Object::account(account.clone()),
+        (None, None) => return None,
+    };
+    live.observed.get(usize::from(directory.0))?.authors.iter().find(|author| author.object == object)
+}
+
+fn incomplete(session: &Session<'_>, live: &Live) -> Vec<String> {
+    let all = session.policy.directories.iter().zip(&live.observed);
+    all.filter(|(_, observed)| !observed.gaps.is_empty()).map(|(directory, _)| directory.name.to_string()).collect()
+}

@@ -1,0 +1,141 @@
+//! Carrying out a plan: connections that write, the journal, a bar, an end.
+//!
+//! Comes in: a derived plan, perhaps a reviewed one. Goes out: the table and an exit
+//! code. Refuses: to send anything before the journal is open, and to go on sending
+//! after Ctrl-C or SIGTERM.
+
+use super::args::Format;
+use super::directories::Live;
+use super::failure::{Exit, Failure};
+use super::progress::Bar;
+use super::secrets;
+use super::session::Session;
+use super::{clock, planning, terminal};
+use crate::apply::{self, Cancel, Clock, Outcome, Patience, Request, Target, Work};
+use crate::model::Instant;
+use crate::plan::Plan;
+use crate::provider::{self, Purpose, connect};
+use crate::record::{Journal, Start};
+use crate::render::outcome;
+use std::collections::BTreeSet;
+use std::time;
+
+/// Executes `derived`, or of `reviewed` what `derived` still says.
+///
+/// # Errors
+/// When the review is of something else, a secret is missing, the journal cannot be
+/// written, or the output cannot.
+pub(super) fn execute(
+    session: &Session<'_>,
+    live: &Live,
+    derived: &Plan,
+    reviewed: Option<&Plan>,
+) -> Result<Exit, Failure> {
+    let work = Work::new(derived, reviewed)
+        .map_err(|refused| Failure::new(refused.to_string()).help("accord plan --out FILE, and have that reviewed"))?;
+    let plan = work.plan();
+    let directories = targets(session, live, plan)?;
+    let mut journal = Journal::start(&session.repository.root, start(plan), session.now)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("no runtime could be started: {error}")))?;
+    let cancel = Cancel::new();
+    let bar = Bar::new();
+    let mut watched = bar.clone();
+    let request = Request {
+        work: &work,
+        directories,
+        journal: &mut journal,
+        clock: &Wall(time::Instant::now()),
+        cancel: &cancel,
+        progress: &mut watched,
+        patience: Patience::default(),
+    };
+    let done = runtime.block_on(async {
+        let run = apply::execute(request);
+        tokio::pin!(run);
+        tokio::select! {
+            biased;
+            outcome = &mut run => return outcome,
+            () = stop_signal() => {}
+        }
+        session.terminal.say("stopping: what is in flight is finished, the rest is recorded");
+        cancel.cancel();
+        run.await
+    });
+    bar.finish();
+    let outcome = done?;
+    report(session, live, plan, &outcome)
+}
+
+/// Connections that write, only for directories that the plan changes.
+fn targets<'a>(session: &'a Session<'_>, live: &'a Live, plan: &Plan) -> Result<Vec<Target<'a>>, Failure> {
+    let changed: BTreeSet<&str> = plan.changes.iter().map(|change| change.directory.as_str()).collect();
+    let all = session.policy.directories.iter().zip(live.kinds.iter().zip(&live.observed));
+    all.filter(|(directory, _)| changed.contains(directory.name.as_ref()))
+        .map(|(directory, (kind, observed))| {
+            let root = &session.repository.root;
+            let credentials = secrets::credentials(session.global, root, directory, Purpose::Apply)?;
+            let writer = connect::writer(&provider::Target { directory, credentials, purpose: Purpose::Apply })?;
+            let capabilities = kind.capabilities().clone();
+            Ok(Target { name: &directory.name, kind: kind.as_ref(), capabilities, observed, writer })
+        })
+        .collect()
+}
+
+fn start(plan: &Plan) -> Start {
+    Start {
+        plan: plan.digest.clone(),
+        policy: plan.policy.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        operator: operator(),
+        ticket: plan.filter.ticket.clone(),
+    }
+}
+
+/// Who runs this, as far as the environment says: a name in the journal, no proof.
+#[expect(clippy::disallowed_methods, reason = "the environment is read in `cli`, and this is it")]
+fn operator() -> Option<String> {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|name| !name.is_empty())
+}
+
+/// Resolves at the first Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without handlers the signals end the process as they always do.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn report(session: &Session<'_>, live: &Live, plan: &Plan, outcome: &Outcome<'_>) -> Result<Exit, Failure> {
+    let journal = outcome.journal.strip_prefix(&session.repository.root).unwrap_or(&outcome.journal);
+    let journal = journal.to_string_lossy();
+    let withheld = plan.withheld.len();
+    if session.global.format == Format::Json {
+        session.terminal.print(&terminal::json(&outcome::json(outcome, withheld, &journal))?)?;
+    } else {
+        session.terminal.print(&outcome::text(outcome, withheld, &journal))?;
+    }
+    if outcome.is_complete() { Ok(planning::exit(plan, live, false)) } else { Ok(Exit::Error) }
+}
+
+/// The wall clock for the journal, a steady one for how long it took.
+struct Wall(time::Instant);
+
+impl Clock for Wall {
+    fn now(&self) -> Instant {
+        clock::now()
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

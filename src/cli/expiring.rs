@@ -1,0 +1,113 @@
+//! `accord expiring`: what ends soon, per sponsor and owner.
+//!
+//! Comes in: policies. Goes out: endings under the person who should do something
+//! about them. Refuses: to list one ending under everybody.
+
+use super::args::{ExpiringArgs, Format, Global};
+use super::clock;
+use super::failure::{Exit, Failure};
+use super::questions::{Question, key};
+use super::session::Session;
+use super::terminal::{self, Terminal};
+use crate::model::Instant;
+use crate::policy::{Holding, Person, PersonId, Standing};
+use crate::render::answers::{self, Answerable, Ending, Expiring, Link};
+use crate::resolve::Via;
+use std::collections::BTreeMap;
+
+/// Answers.
+pub(super) fn run(terminal: Terminal, global: &Global, args: &ExpiringArgs) -> Result<Exit, Failure> {
+    let session = Session::offline(terminal, global)?;
+    let at = session.at(args.at.at.as_deref())?;
+    let until = at.plus(clock::term(&args.within)?.seconds());
+    let question = Question::new(&session, at);
+    let answer = Expiring { at, until, answerable: answerable(&question, at, until) };
+    match global.format {
+        Format::Json => terminal.print(&terminal::json(&answer)?)?,
+        Format::Text => terminal.print(&answers::expiring(&answer, session.zone()))?,
+        Format::Markdown => return Err(terminal::no_format("expiring", global.format)),
+    }
+    Ok(Exit::Done)
+}
+
+/// People who end, under their sponsor or manager; memberships that end before the
+/// person does, under the owner of the role or group.
+fn answerable(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<Answerable> {
+    let policy = question.policy();
+    let mut found: BTreeMap<String, Vec<Ending>> = BTreeMap::new();
+    let mut ends_at: BTreeMap<PersonId, Instant> = BTreeMap::new();
+    for (n, person) in (0u32..).zip(&policy.people) {
+        let Some(ends) = end(person, at).filter(|ends| *ends <= until) else { continue };
+        ends_at.insert(PersonId(n), ends);
+        let manager = || person.positions.iter().find(|one| one.window.contains(at)).and_then(|one| one.manager);
+        let who = key(policy, person.sponsor.or(person.owner).or_else(manager));
+        let because = question.link("last day of the person".to_owned(), place(person, ends));
+        let ending = Ending { ends, person: person.key.to_string(), what: "the person".to_owned(), because };
+        found.entry(who.unwrap_or_else(nobody)).or_default().push(ending);
+    }
+    for holding in question.holdings() {
+        for held in question.resolution.held_in(holding) {
+            let Some(ends) = held.ends.filter(|ends| *ends <= until) else { continue };
+            // What ends with its person is said above; what a role gives ends with the role.
+            if ends_at.get(&held.person).is_some_and(|end| *end <= ends) || is_given(holding, held.via) {
+                continue;
+            }
+            let person = key(policy, Some(held.person)).unwrap_or_default();
+            let ending = Ending { ends, person, what: question.name(holding), because: entry(question, held.via) };
+            found.entry(owner(question, holding).unwrap_or_else(nobody)).or_default().push(ending);
+        }
+    }
+    found
+        .into_iter()
+        .map(|(person, mut endings)| {
+            endings.sort();
+            Answerable { person, endings }
+        })
+        .collect()
+}
+
+fn nobody() -> String {
+    "nobody".to_owned()
+}
+
+fn is_given(holding: Holding, via: Via) -> bool {
+    matches!((holding, via), (_, Via::Role(_)))
+}
+
+/// The end of the period that the person is in.
+fn end(person: &Person, at: Instant) -> Option<Instant> {
+    match person.standing(at) {
+        Standing::Present(end) => end,
+        // On leave the period still ends.
+        Standing::OnLeave(_) => {
+            person.periods.iter().find(|period| period.window.contains(at)).and_then(|period| period.window.expires)
+        }
+        Standing::Future(_) | Standing::Left(_) => None,
+    }
+}
+
+fn place(person: &Person, ends: Instant) -> crate::model::Place {
+    let period = person.periods.iter().find(|period| period.window.expires == Some(ends));
+    period.map_or(person.place, |period| period.place)
+}
+
+fn owner(question: &Question<'_, '_>, holding: Holding) -> Option<String> {
+    let policy = question.policy();
+    let owner = match holding {
+        Holding::Role(id) => policy.roles.get(id.0 as usize)?.owner,
+        Holding::Group(id) => policy.groups.get(id.0 as usize)?.owner,
+    };
+    key(policy, owner)
+}
+
+/// The member entry through which it is held.
+fn entry(question: &Question<'_, '_>, via: Via) -> Link {
+    let nothing = Link { text: "managed elsewhere".to_owned(), note: None, file: None, line: None };
+    let Via::Entry(id) = via else { return nothing };
+    let Some(entry) = question.policy().entries.get(id.0 as usize) else { return nothing };
+    let mut link = question.link("member entry".to_owned(), entry.place);
+    let parts = [entry.ticket.as_deref(), entry.reason.as_deref()];
+    let note: Vec<_> = parts.into_iter().flatten().collect();
+    link.note = (!note.is_empty()).then(|| note.join(" · "));
+    link
+}

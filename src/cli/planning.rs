@@ -1,0 +1,74 @@
+//! From what is written and what was read to a plan.
+//!
+//! Comes in: a session, what the directories hold, an instant, a filter. Goes out: a
+//! sealed plan and the exit code it means. Refuses: to decide anything itself.
+
+use super::directories::Live;
+use super::failure::{Exit, Failure};
+use super::session::Session;
+use crate::model::Instant;
+use crate::plan::{self, DirectoryInput, Filter, Inputs, Plan};
+use crate::policy::DirectoryId;
+use crate::provider::GapScope;
+use crate::record;
+use crate::render::escape;
+
+/// The plan of everything that was read.
+pub(super) fn derive(
+    session: &Session<'_>,
+    live: &Live,
+    at: Instant,
+    read_only: bool,
+    filter: &Filter,
+) -> Result<Plan, Failure> {
+    let directories: Vec<_> = (0u16..)
+        .zip(live.kinds.iter().zip(&live.observed))
+        .map(|(n, (kind, observed))| DirectoryInput { id: DirectoryId(n), kind: kind.as_ref(), observed })
+        .collect();
+    let mut filter = filter.clone();
+    if filter.dated && filter.since.is_none() {
+        let folder = record::journal_folder(&session.repository.root);
+        let applied = record::last_applied(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
+        filter.since = applied.map(|applied| applied.at);
+    }
+    Ok(plan::derive(&Inputs {
+        policy: &session.policy,
+        mark: &session.mark,
+        directories: &directories,
+        memory: &live.memory,
+        at,
+        read_only,
+        filter: &filter,
+    }))
+}
+
+/// Whether a directory could not be read at all.
+fn has_failed(observed: &crate::provider::Observed) -> bool {
+    observed.gaps.iter().any(|gap| gap.scope == GapScope::Directory)
+}
+
+/// Says on stderr which directories were not read whole, and what that means.
+pub(super) fn say_failures(session: &Session<'_>, live: &Live) {
+    for (directory, observed) in session.policy.directories.iter().zip(&live.observed) {
+        for gap in &observed.gaps {
+            session.terminal.say(&format!("{}: {}", directory.name, escape::terminal(&gap.why)));
+        }
+        if !observed.gaps.is_empty() {
+            let what = format!("  Missing is not empty: nothing that depends on {} is planned.", directory.name);
+            session.terminal.say(&what);
+        }
+    }
+}
+
+/// 3 where something was withheld or not read, 1 where nothing was read and nothing
+/// is to do, 2 where changes are asked for by exit code.
+pub(super) fn exit(plan: &Plan, live: &Live, detailed: bool) -> Exit {
+    let incomplete = live.observed.iter().any(|observed| !observed.gaps.is_empty());
+    let failed = !live.observed.is_empty() && live.observed.iter().all(has_failed);
+    match () {
+        () if failed && plan.changes.is_empty() => Exit::Error,
+        () if incomplete || !plan.withheld.is_empty() => Exit::Withheld,
+        () if detailed && !plan.changes.is_empty() => Exit::Changes,
+        () => Exit::Done,
+    }
+}

@@ -1,0 +1,182 @@
+//! The one place that strings the pipeline together.
+//!
+//! Comes in: global options. Goes out: the checked policies ([`Session`]), and beside
+//! them what the directories hold ([`Live`]). Refuses: to contact a directory whose
+//! connection settings are not trusted, and to go on when a file is wrong.
+//!
+//! The order: find the policies → read `accord.yaml` → trust and secrets → start the
+//! reads on a thread of their own → read and check all files → an error abandons
+//! the reads → wait for them.
+
+use super::args::{Format, Global};
+use super::clock;
+use super::directories::{self, Live, Reads};
+use super::failure::Failure;
+use super::repository::Repository;
+use super::terminal::Terminal;
+use crate::diagnostic::Diagnostic;
+use crate::history::{self, HistoryError, Revision};
+use crate::model::Instant;
+use crate::plan::PolicyMark;
+use crate::policy::Policy;
+use crate::policy::load::{self, load};
+use crate::render::diagnostics;
+use crate::source::{ACCORD_YAML, InMemory, Source, SourceFile, WorkTree};
+use jiff::tz::TimeZone;
+
+/// Checked policies and what they were read from.
+#[derive(Debug)]
+pub(super) struct Session<'g> {
+    /// Where to speak.
+    pub(super) terminal: Terminal,
+    /// Global options.
+    pub(super) global: &'g Global,
+    /// Where the policies are.
+    pub(super) repository: Repository,
+    /// What is written.
+    pub(super) policy: Policy,
+    /// Which commit that is.
+    pub(super) mark: PolicyMark,
+    /// When the command started.
+    pub(super) now: Instant,
+}
+
+impl<'g> Session<'g> {
+    /// Policies only: for questions that need no directory.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files.
+    pub(super) fn offline(terminal: Terminal, global: &'g Global) -> Result<Self, Failure> {
+        let repository = Repository::find(global)?;
+        let files = read(terminal, global, &repository)?;
+        Self::load(terminal, global, repository, &files)
+    }
+
+    /// Policies, and what every directory holds; with `authors` also who changed what.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files; connection settings that are not
+    /// trusted; secrets that are not there.
+    pub(super) fn live(terminal: Terminal, global: &'g Global, authors: bool) -> Result<(Self, Live), Failure> {
+        let repository = Repository::find(global)?;
+        let files = read(terminal, global, &repository)?;
+        let reads = Self::start_early(global, &repository, &files, authors)?;
+        let session = Self::load(terminal, global, repository, &files)?;
+        let reads = match reads {
+            Some(reads) => reads,
+            None => directories::start(global, &session.repository, &session.policy.directories, authors)?,
+        };
+        let live = reads.finish(&session)?;
+        Ok((session, live))
+    }
+
+    /// Starts the reads from `accord.yaml` alone, where that file can be understood
+    /// without the others; otherwise they start when everything is checked.
+    fn start_early(
+        global: &Global,
+        repository: &Repository,
+        files: &[SourceFile],
+        authors: bool,
+    ) -> Result<Option<Reads>, Failure> {
+        match load(&alone(files)) {
+            Ok(policy) => directories::start(global, repository, &policy.directories, authors).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn load(
+        terminal: Terminal,
+        global: &'g Global,
+        repository: Repository,
+        files: &[SourceFile],
+    ) -> Result<Self, Failure> {
+        let source = whole(files);
+        let policy = load(&source).map_err(|findings| wrong(terminal, global, files, &findings))?;
+        let mark = history::mark(&repository.policies).map_err(Failure::from)?;
+        let mark = PolicyMark { digest: policy.digest.clone(), ..mark };
+        Ok(Self { terminal, global, repository, policy, mark, now: clock::now() })
+    }
+
+    /// The same session with the policies of a commit; `None` where git does not have
+    /// them, they have errors, or they name other directories than were read.
+    ///
+    /// # Errors
+    /// When git cannot read its repository.
+    pub(super) fn at_commit(&self, commit: &str) -> Result<Option<Self>, Failure> {
+        let Ok(revision) = Revision::open(&self.repository.policies, commit) else { return Ok(None) };
+        let Ok(policy) = load(&revision) else { return Ok(None) };
+        let names = |policy: &Policy| policy.directories.iter().map(|d| d.name.clone()).collect::<Vec<_>>();
+        if names(&policy) != names(&self.policy) {
+            return Ok(None);
+        }
+        let mark = PolicyMark { digest: policy.digest.clone(), ..revision.mark() };
+        let (terminal, global, now) = (self.terminal, self.global, self.now);
+        Ok(Some(Self { terminal, global, repository: self.repository.clone(), policy, mark, now }))
+    }
+
+    /// The organisation's zone.
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.policy.timezone
+    }
+
+    /// The instant that `--at` names, or now.
+    ///
+    /// # Errors
+    /// When it is no time.
+    pub(super) fn at(&self, at: Option<&str>) -> Result<Instant, Failure> {
+        at.map_or(Ok(self.now), |text| clock::instant(text, self.zone()))
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        let failure = Self::new(error.to_string());
+        match error.help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
+/// The policies around here, where there are any without errors.
+pub(super) fn known(global: &Global) -> Option<Policy> {
+    load(&WorkTree::open(&Repository::find(global).ok()?.policies).ok()?).ok()
+}
+
+/// The zone of the policies around here, for showing a saved plan; UTC without any.
+pub(super) fn zone(global: &Global) -> TimeZone {
+    let zone = || {
+        let files = WorkTree::open(&Repository::find(global).ok()?.policies).ok()?.files().ok()?;
+        Some(load(&alone(&files)).ok()?.timezone)
+    };
+    zone().unwrap_or(TimeZone::UTC)
+}
+
+/// `accord.yaml` without the other files.
+pub(super) fn alone(files: &[SourceFile]) -> InMemory {
+    let alone = files.iter().filter(|file| file.path.as_ref() == ACCORD_YAML);
+    InMemory::new(alone.map(|file| (file.path.as_ref(), file.bytes.clone())))
+}
+
+fn whole(files: &[SourceFile]) -> InMemory {
+    InMemory::new(files.iter().map(|file| (file.path.as_ref(), file.bytes.clone())))
+}
+
+fn read(terminal: Terminal, global: &Global, repository: &Repository) -> Result<Vec<SourceFile>, Failure> {
+    let files = WorkTree::open(&repository.policies).map_err(|finding| vec![*finding]).and_then(|tree| tree.files());
+    files.map_err(|findings| wrong(terminal, global, &[], &findings))
+}
+
+/// Prints every finding and ends the command.
+fn wrong(terminal: Terminal, global: &Global, files: &[SourceFile], findings: &[Diagnostic]) -> Failure {
+    let printed = if global.format == Format::Json {
+        diagnostics::json(findings)
+            .map_err(|error| Failure::new(error.to_string()))
+            .and_then(|json| terminal.print(&json))
+    } else {
+        let source = whole(files);
+        terminal.say(diagnostics::text(findings, &load::sources(&source, findings), files.len(), true).trim_end());
+        Ok(())
+    };
+    printed.err().unwrap_or(Failure::Findings)
+}

@@ -1,0 +1,36 @@
+//! `accord validate`: everything that can be known without a directory.
+//!
+//! Comes in: policies. Goes out: findings, or what was found in order. Refuses:
+//! nothing beyond what every command refuses.
+
+use super::args::{Format, Global, ValidateArgs};
+use super::failure::{Exit, Failure};
+use super::session::Session;
+use super::terminal::{self, Terminal};
+use serde_json::json;
+
+/// Checks the policies.
+pub(super) fn run(terminal: Terminal, global: &Global, _args: &ValidateArgs) -> Result<Exit, Failure> {
+    if global.format == Format::Markdown {
+        return Err(terminal::no_format("validate", global.format));
+    }
+    let policy = Session::offline(terminal, global)?.policy;
+    let counts = [
+        ("files", policy.files.len()),
+        ("people", policy.people.len()),
+        ("roles", policy.roles.len()),
+        ("groups", policy.groups.len()),
+        ("constraints", policy.constraints.len()),
+        ("warnings", policy.warnings.len()),
+    ];
+    if global.format == Format::Json {
+        let counts: serde_json::Map<_, _> =
+            counts.iter().map(|(name, number)| ((*name).to_owned(), json!(number))).collect();
+        let answer = json!({ "valid": true, "digest": policy.digest, "counts": counts, "findings": policy.warnings });
+        terminal.print(&terminal::json(&answer)?)?;
+    } else {
+        let words: Vec<_> = counts.iter().map(|(name, number)| format!("{number} {name}")).collect();
+        terminal.print(&format!("valid: {}\n", words.join(", ")))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,335 @@
+//! Answers to `why`, `who`, `show` and `expiring`: one fact a line, with its place
+//! and its end.
+//!
+//! Comes in: finished answers. Goes out: text; JSON is the answers themselves.
+//! Refuses: to find anything out.
+
+use super::page::{Line, Page, Tone, count, counted};
+use crate::model::Instant;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+/// Column of what is said about a name.
+const WORDS_COLUMN: usize = 30;
+
+/// One link of a because chain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Link {
+    /// `granted by role sre`, `person: maria.lopez`.
+    pub text: String,
+    /// What the entry says about itself: expiry, ticket, reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Policy file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// Yes, no, or nobody can know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Holds it.
+    Yes,
+    /// Does not.
+    No,
+    /// It hangs on something that was not read.
+    Unknown,
+}
+
+/// The answer to `accord why`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// The person's key.
+    pub person: String,
+    /// `corp/sre`, or a role.
+    pub entitlement: String,
+    /// The instant asked about.
+    pub at: Instant,
+    /// Whether the person holds it then.
+    pub verdict: Verdict,
+    /// When it ends.
+    pub ends: Option<Instant>,
+    /// From the entitlement to the person.
+    pub because: Vec<Link>,
+    /// What else there is to know, or why not.
+    pub notes: Vec<Link>,
+}
+
+/// A person or an entitlement, held until some end through some way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Holding {
+    /// The person or the entitlement.
+    pub name: String,
+    /// Whether it is certain.
+    pub verdict: Verdict,
+    /// When it ends.
+    pub ends: Option<Instant>,
+    /// From the entitlement to the person.
+    pub because: Vec<Link>,
+}
+
+/// The answer to `accord who`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Who {
+    /// `corp/sre`, or a role.
+    pub entitlement: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// The instant asked about.
+    pub at: Instant,
+    /// The people, by key.
+    pub people: Vec<Holding>,
+    /// What is not known: `members of corp/x (not read)`.
+    pub unknown: Vec<String>,
+}
+
+/// The answer to `accord show`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Show {
+    /// The person's key.
+    pub person: String,
+    /// The instant asked about.
+    pub at: Instant,
+    /// `contractor of Initech, until 2027-04-01 00:00`.
+    pub standing: Link,
+    /// Attributes, sponsor, manager, accounts: label and value.
+    pub about: Vec<(String, String)>,
+    /// Roles, by name.
+    pub roles: Vec<Holding>,
+    /// Groups, by directory and name.
+    pub groups: Vec<Holding>,
+    /// What is not known.
+    pub unknown: Vec<String>,
+}
+
+/// Something that ends soon.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Ending {
+    /// When.
+    pub ends: Instant,
+    /// Whose.
+    pub person: String,
+    /// What: `with the organisation`, a role, a group.
+    pub what: String,
+    /// Where it was written.
+    pub because: Link,
+}
+
+/// Who should do something about endings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answerable {
+    /// The person, or `nobody`.
+    pub person: String,
+    /// What ends, soonest first.
+    pub endings: Vec<Ending>,
+}
+
+/// The answer to `accord expiring`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Expiring {
+    /// From when.
+    pub at: Instant,
+    /// Until when.
+    pub until: Instant,
+    /// Per sponsor and owner, by key.
+    pub answerable: Vec<Answerable>,
+}
+
+/// `yes, until 2027-01-01 00:00 Europe/Berlin (in 39 days)` and the chain.
+pub fn why(answer: &Why, zone: &TimeZone) -> String {
+    let mut page = Page::default();
+    let (word, tone) = match answer.verdict {
+        Verdict::Yes => ("yes", Tone::More),
+        Verdict::No => ("no", Tone::Less),
+        Verdict::Unknown => ("not known", Tone::Other),
+    };
+    let until = match (answer.verdict, answer.ends) {
+        (Verdict::Yes, Some(ends)) => {
+            let name = zone.iana_name().unwrap_or("UTC");
+            format!(", until {} {name} ({})", ends.civil(zone), ahead(answer.at, ends))
+        }
+        (Verdict::Yes, None) => ", without an end".to_owned(),
+        _ => String::new(),
+    };
+    page.line(Line::default().word(tone, word).say(&until));
+    page.line(Line::indented(2).say(&answer.entitlement));
+    chain(&mut page, &answer.because, 2);
+    for note in &answer.notes {
+        page.line(noted(Line::default().say(&note.text), note));
+    }
+    page.finish()
+}
+
+/// The people, with until and because.
+pub fn who(answer: &Who, zone: &TimeZone) -> String {
+    let mut page = Page::default();
+    let mut line = Line::default().word(Tone::Heading, &answer.entitlement);
+    if let Some(description) = &answer.description {
+        line = line.say("  ").say(description);
+    }
+    if let Some(owner) = &answer.owner {
+        line = line.say(", owner ").say(owner);
+    }
+    page.line(line);
+    let name = zone.iana_name().unwrap_or("UTC");
+    let number = counted(answer.people.len() as u64, "person", "people");
+    page.line(Line::default().say(&format!("{number} at {} {name}", answer.at.civil(zone))));
+    holdings(&mut page, &answer.people, zone);
+    unknown(&mut page, &answer.unknown);
+    page.finish()
+}
+
+/// Who the person is and what the person holds.
+pub fn show(answer: &Show, zone: &TimeZone) -> String {
+    let mut page = Page::default();
+    let line = Line::default().word(Tone::Heading, &answer.person).say("  ").say(&answer.standing.text);
+    page.line(noted(line, &answer.standing));
+    for (label, value) in &answer.about {
+        page.line(Line::indented(2).word(Tone::Faint, label).column(WORDS_COLUMN).say(value));
+    }
+    for (title, list) in [("Roles", &answer.roles), ("Groups", &answer.groups)] {
+        if !list.is_empty() {
+            page.heading(title);
+            holdings(&mut page, list, zone);
+        }
+    }
+    if answer.roles.is_empty() && answer.groups.is_empty() {
+        page.line(Line::default().say(&format!("holds nothing at {}", answer.at.civil(zone))));
+    }
+    unknown(&mut page, &answer.unknown);
+    page.finish()
+}
+
+/// Per sponsor and owner what ends, soonest first.
+pub fn expiring(answer: &Expiring, zone: &TimeZone) -> String {
+    let mut page = Page::default();
+    let total: usize = answer.answerable.iter().map(|one| one.endings.len()).sum();
+    let span = format!("between {} and {}", answer.at.civil(zone), answer.until.civil(zone));
+    let name = zone.iana_name().unwrap_or("UTC");
+    if total == 0 {
+        page.line(Line::default().say(&format!("nothing ends {span} {name}")));
+        return page.finish();
+    }
+    for one in &answer.answerable {
+        page.heading(&one.person);
+        for ending in &one.endings {
+            let line = Line::indented(2)
+                .say(&ending.ends.civil(zone))
+                .say("  ")
+                .word(Tone::Heading, &ending.person)
+                .column(44)
+                .say(&ending.what);
+            page.line(noted(line, &ending.because));
+        }
+    }
+    page.gap();
+    let number = format!("{} {}", count(total as u64), if total == 1 { "thing ends" } else { "things end" });
+    page.line(Line::default().say(&format!("{number} {span} {name}")));
+    page.finish()
+}
+
+fn holdings(page: &mut Page, list: &[Holding], zone: &TimeZone) {
+    for holding in list {
+        let (symbol, tone) = match holding.verdict {
+            Verdict::Yes => ("+", Tone::More),
+            Verdict::No => ("-", Tone::Less),
+            Verdict::Unknown => ("?", Tone::Other),
+        };
+        let until = holding.ends.map(|ends| format!("until {}", ends.civil(zone)));
+        let chain =
+            holding.because.iter().flat_map(|link| Some(link.text.clone()).into_iter().chain(link.note.clone()));
+        let words: Vec<_> = until.into_iter().chain(chain).collect();
+        let line = Line::indented(2).word(tone, symbol).say(" ").word(Tone::Heading, &holding.name);
+        let line = line.column(WORDS_COLUMN).say(&words.join(", "));
+        // The last place is the entry, the first the grant: the entry is what people change.
+        let place = holding.because.iter().rev().find(|link| link.file.is_some());
+        page.line(line.place(place.and_then(|link| link.file.as_deref()), place.and_then(|link| link.line)));
+    }
+}
+
+fn unknown(page: &mut Page, list: &[String]) {
+    for one in list {
+        page.line(Line::default().word(Tone::Other, "?").say(" ").say(one));
+    }
+}
+
+fn chain(page: &mut Page, links: &[Link], indent: usize) {
+    for (depth, link) in links.iter().enumerate() {
+        let line = Line::indented(indent + 2 * depth).word(Tone::Faint, "└").say(" ").say(&link.text);
+        page.line(noted(line, link));
+    }
+}
+
+fn noted(line: Line, link: &Link) -> Line {
+    let line = line.place(link.file.as_deref(), link.line);
+    match &link.note {
+        Some(note) => line.say("   ").say(note),
+        None => line,
+    }
+}
+
+/// `in 39 days`, `in 5 hours`.
+fn ahead(from: Instant, to: Instant) -> String {
+    let seconds = to.as_seconds().saturating_sub(from.as_seconds());
+    let (number, unit) = if seconds >= 2 * 86_400 { (seconds / 86_400, "days") } else { (seconds / 3_600, "hours") };
+    format!("in {} {unit}", count(number.max(0).unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn berlin() -> TimeZone {
+        TimeZone::get("Europe/Berlin").unwrap()
+    }
+
+    fn at(text: &str) -> Instant {
+        text.to_owned().try_into().unwrap()
+    }
+
+    fn link(text: &str, note: Option<&str>, place: Option<(&str, u32)>) -> Link {
+        Link {
+            text: text.to_owned(),
+            note: note.map(str::to_owned),
+            file: place.map(|(file, _)| file.to_owned()),
+            line: place.map(|(_, line)| line),
+        }
+    }
+
+    #[test]
+    fn why_shows_the_chain_with_its_places() {
+        let answer = Why {
+            person: "maria.lopez".to_owned(),
+            entitlement: "corp/sre".to_owned(),
+            at: at("2026-11-22T09:31:00Z"),
+            verdict: Verdict::Yes,
+            ends: Some(at("2026-12-31T23:00:00Z")),
+            because: vec![
+                link("granted by role sre", None, Some(("roles/platform.yaml", 6))),
+                link("person: maria.lopez", Some("expires 2026-12-31 · ACC-1042"), Some(("roles/platform.yaml", 9))),
+            ],
+            notes: vec![link("the person ends 2027-04-01 00:00", None, None)],
+        };
+        let shown = anstream::adapter::strip_str(&why(&answer, &berlin())).to_string();
+        insta::assert_snapshot!(shown, @r"
+        yes, until 2027-01-01 00:00 Europe/Berlin (in 39 days)
+          corp/sre
+          └ granted by role sre                                                   roles/platform.yaml:6
+            └ person: maria.lopez                                                 roles/platform.yaml:9   expires 2026-12-31 · ACC-1042
+        the person ends 2027-04-01 00:00
+        ");
+    }
+
+    #[test]
+    fn nothing_that_ends_is_said_in_words() {
+        let (from, until) = (at("2026-11-22T09:31:00Z"), at("2026-12-22T09:31:00Z"));
+        let shown = expiring(&Expiring { at: from, until, answerable: Vec::new() }, &berlin());
+        assert_eq!(shown, "nothing ends between 2026-11-22 10:31 and 2026-12-22 10:31 Europe/Berlin\n");
+    }
+}
