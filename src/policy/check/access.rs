@@ -8,7 +8,7 @@ use super::entries::{self, Holder, Section};
 use super::index::Named;
 use super::loops::{How, Node};
 use super::people::human;
-use super::person::directory_of;
+use super::person::{CREDENTIAL, directory_of};
 use super::{Checker, spans, words};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Instant, Matching, Place};
@@ -192,7 +192,7 @@ fn attributes(checker: &mut Checker<'_>, named: Named<'_, written::Group>) -> Ve
         let problem = if words::bad_attribute(name.as_str()) {
             Some(("bad-attribute", format!("`{}` cannot be the name of an attribute", name.value.escape_debug())))
         } else if words::is_credential(name.as_str()) {
-            Some(("credential-attribute", format!("`{}` holds a credential; accord never writes one", name.value)))
+            Some((CREDENTIAL, format!("`{}` holds a credential; accord never writes one", name.value)))
         } else if OWN_ATTRIBUTES.contains(&lower.as_str()) {
             Some(("bad-attribute", format!("`{}` is written by accord itself", name.value)))
         } else if values.value.0.is_empty() || values.value.0.iter().any(|value| value.trim().is_empty()) {
@@ -201,7 +201,9 @@ fn attributes(checker: &mut Checker<'_>, named: Named<'_, written::Group>) -> Ve
             None
         };
         if let Some((code, message)) = problem {
-            checker.report(named.file, name.mark, Diagnostic::error(code, message));
+            // A line that may hold a credential is named and not shown.
+            let mark = if code == CREDENTIAL { Mark { column: 0, length: 0, ..name.mark } } else { name.mark };
+            checker.report(named.file, mark, Diagnostic::error(code, message));
         }
         attributes.push((name.value.clone(), values.value.0.clone()));
     }

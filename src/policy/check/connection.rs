@@ -47,9 +47,9 @@ fn urls(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings,
         if let Err((code, message, help)) = one_url(url, settings.tls) {
             let found = Diagnostic::error(code, message).help(help);
             if code == "secret-in-url" {
-                spot.report_line(checker, &["url"], found)
+                spot.report_line(checker, &["url"], found);
             } else {
-                spot.report(checker, &["url"], found)
+                spot.report(checker, &["url"], found);
             }
         }
     }

@@ -36,7 +36,6 @@ pub(super) enum Section {
 #[derive(Debug, Clone, Copy)]
 struct Spot {
     holder: Holder,
-    section: Section,
     /// Whether the position takes away: inside `except` or `not`, turned by each further one.
     negated: bool,
     /// Whether a `not` lies between the list and here.
@@ -51,7 +50,7 @@ pub(super) fn list(
     written: &[written::Entry],
     section: Section,
 ) -> Vec<EntryId> {
-    let spot = Spot { holder, section, negated: section == Section::Except, below_not: false, depth: 0 };
+    let spot = Spot { holder, negated: section == Section::Except, below_not: false, depth: 0 };
     if section == Section::Members {
         for entry in written {
             positive(checker, holder.file, entry);

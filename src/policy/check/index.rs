@@ -195,6 +195,9 @@ fn same_but_for_case<'a, T>(index: &Index<'a, T>, what: &str, found: &mut Vec<Fo
             }
             hashbrown::hash_table::Entry::Occupied(first) => {
                 let Some(first) = index.get(*first.get()) else { continue };
+                // Capitals sort first; told is the one that is written later.
+                let written = |named: &Named<'a, T>| (named.file, named.key.mark);
+                let (first, named) = if written(&first) < written(named) { (first, *named) } else { (*named, first) };
                 let message = format!(
                     "the {what} keys `{}` and `{}` are the same to a directory: case and spacing do not count there",
                     first.key.value, named.key.value

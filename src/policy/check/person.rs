@@ -11,6 +11,9 @@ use crate::diagnostic::Diagnostic;
 use crate::policy::written::{self, At, Given, Mark, Table};
 use crate::policy::{AccountName, DirectoryId, KindId, Person, Value, rule};
 
+/// Code of an attribute that would be a credential.
+pub(super) const CREDENTIAL: &str = "credential-attribute";
+
 /// Sorted attributes.
 pub(super) type Attributes = Vec<(Box<str>, Value)>;
 
@@ -34,7 +37,10 @@ pub(super) fn collect(
     }
     for (name, given) in table {
         if let Some(diagnostic) = bad_attribute(name.as_str(), &attributes) {
-            checker.report(file, name.mark, diagnostic);
+            // A line that may hold a credential is named and not shown.
+            let secret = diagnostic.code == CREDENTIAL;
+            let mark = if secret { Mark { column: 0, length: 0, ..name.mark } } else { name.mark };
+            checker.report(file, mark, diagnostic);
             continue;
         }
         attributes.push((name.value.clone(), value_of(&given.value)));
@@ -60,7 +66,10 @@ fn bad_attribute(name: &str, own: &Attributes) -> Option<Diagnostic> {
     }
     if words::is_credential(name) {
         let message = format!("`{name}` would be a credential; accord never holds one");
-        return Some(Diagnostic::error("credential-attribute", message));
+        return Some(
+            Diagnostic::error(CREDENTIAL, message)
+                .help("remove it here and change it there: whoever reads the policy knows it now"),
+        );
     }
     own.iter().any(|(other, _)| other.as_ref() == name).then(|| {
         Diagnostic::error("duplicate-key", format!("`{name}` is written here and beside `attributes:`"))

@@ -242,7 +242,7 @@ fn outside(
     if periods.iter().any(|period| overlap(period.window, window)) {
         return;
     }
-    let message = format!("`{}` is not with the organisation in this {what}, so it never counts", named.key.value);
+    let message = format!("`{}` is not with the organisation then, so this {what} never counts", named.key.value);
     let mut diagnostic =
         Diagnostic::warning("outside-every-period", message).help("check the years, or move the period's end");
     if let Some(period) = periods.first() {
