@@ -66,7 +66,12 @@ const SETTINGS: &str = r#"{"kind":"ldif","file":"d.ldif",
 fn settings(json: &str) -> settings::Directory {
     let settings: DirectorySettings = serde_json::from_str(json).unwrap();
     let place = crate::model::Place { file: crate::model::FileId(0), line: 1, column: 1 };
-    settings::Directory { name: "trial".into(), settings, accounts_for: crate::policy::AccountsFor::Entitled, place }
+    settings::Directory {
+        name: "trial".into(),
+        settings,
+        accounts_for: crate::policy::settings::AccountsFor::Entitled,
+        place,
+    }
 }
 
 fn open(root: &Path, json: &str) -> Directory {
