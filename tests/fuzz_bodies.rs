@@ -4,6 +4,7 @@
 
 mod dn;
 mod ldif;
+mod yaml;
 
 /// Tokens that parsers care about, put in anywhere.
 const TOKENS: &[&[u8]] = &[
@@ -89,11 +90,16 @@ fn mutate(corpus: &[&[u8]], dice: &mut Dice) -> Vec<u8> {
 
 /// Runs a body over a corpus and its mutations; `PROPTEST_CASES` says how many.
 fn run(corpus: &[&[u8]], body: fn(&[u8])) {
+    run_times(corpus, 80, body);
+}
+
+/// The same with another number of mutations for each case.
+fn run_times(corpus: &[&[u8]], times: u64, body: fn(&[u8])) {
     for bytes in corpus {
         body(bytes);
     }
     let mut dice = Dice(0x1d87_2b41_6e03_55f7);
-    for _ in 0..u64::from(proptest::test_runner::Config::default().cases) * 80 {
+    for _ in 0..u64::from(proptest::test_runner::Config::default().cases) * times {
         let bytes = mutate(corpus, &mut dice);
         let shown = String::from_utf8_lossy(&bytes).into_owned();
         if std::panic::catch_unwind(|| body(&bytes)).is_err() {

@@ -60,6 +60,46 @@ fn every_policy_file_of_this_repository_is_valid() {
 }
 
 #[test]
+fn every_set_of_policies_of_this_repository_loads() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("policies")];
+    let examples = std::fs::read_dir(root.join("examples")).unwrap();
+    folders.extend(examples.map(|entry| entry.unwrap().path().join("policies")).filter(|path| path.is_dir()));
+    for folder in folders {
+        let source = accord::source::WorkTree::open(&folder).unwrap();
+        if let Err(findings) = accord::policy::load(&source) {
+            let sources = accord::policy::load::sources(&source, &findings);
+            panic!("{}\n{}", folder.display(), accord::render::diagnostics::text(&findings, &sources, 0, false));
+        }
+    }
+}
+
+#[test]
+fn known_names_are_completions_and_reject_no_other() {
+    let source = InMemory::new([
+        (
+            "policies/accord.yaml",
+            "organization: x\ntimezone: UTC\ndirectories: { corp: { kind: ldif, file: x.ldif, accounts: { base: 'ou=p,dc=x' }, groups: { base: 'ou=g,dc=x' } } }\n",
+        ),
+        (
+            "policies/x.yaml",
+            "people: { wei.chen: { name: Wei } }\nroles: { sre: { grants: [corp/sre] } }\ngroups: { corp/sre: { members: [wei.chen] } }\n",
+        ),
+    ]);
+    let policy = accord::policy::load(&source).unwrap();
+    let schema = schema(Some(&policy));
+    let names = |pointer: &str| schema.pointer(pointer).cloned().unwrap_or_default();
+    assert_eq!(names("/definitions/Person/properties/sponsor/anyOf/0/enum"), serde_json::json!(["wei.chen"]));
+    assert_eq!(names("/definitions/Role/properties/grants/items/anyOf/0/enum"), serde_json::json!(["corp/sre"]));
+    assert_eq!(names("/definitions/MemberEntry/anyOf/1/properties/role/anyOf/0/enum"), serde_json::json!(["sre"]));
+    assert_eq!(names("/definitions/Holding/oneOf/0/properties/role/anyOf/0/enum"), serde_json::json!(["sre"]));
+    let validator = jsonschema::draft7::new(&schema).unwrap();
+    for file in GOOD {
+        assert!(validator.is_valid(&value(file)), "{file}");
+    }
+}
+
+#[test]
 fn schema_and_loader_accept_the_same_good_files() {
     let validator = validator();
     for good in GOOD {

@@ -287,6 +287,20 @@ mod tests {
     }
 
     #[test]
+    fn mistakes_of_meaning_and_of_spelling_are_said_together() {
+        let source = InMemory::new([
+            ("policies/accord.yaml", "organization: x\ntimezone: UTC\nkinds: { contractor: { require: [expires] } }\n"),
+            ("policies/people.yaml", "people:\n  maria.lopez:\n    kind: contractor\n    expires:\n"),
+            ("policies/roles.yaml", "roles:\n  sre:\n    members:\n      - person: maria.lopes\n"),
+        ]);
+        let findings = load(&source).unwrap_err();
+        let places: Vec<_> = findings.iter().map(|f| (f.code, f.span.as_ref().unwrap().line)).collect();
+        assert_eq!(places, [("empty-date", 4), ("unknown-person", 4)]);
+        let text = crate::policy::load::sources(&source, &findings);
+        assert_eq!(text.keys().map(AsRef::as_ref).collect::<Vec<_>>(), ["policies/people.yaml", "policies/roles.yaml"]);
+    }
+
+    #[test]
     fn the_digest_knows_paths_and_bytes_and_not_their_order() {
         let digest = |files: &[(&str, &str)]| read_all(files).digest;
         let a = digest(&[("policies/accord.yaml", ""), ("policies/x.yaml", "# y")]);

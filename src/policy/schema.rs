@@ -23,17 +23,19 @@ pub fn schema(known: Option<&Policy>) -> Value {
     schema
 }
 
-/// Settings are plain data without marks of their own: which of their texts name
-/// something is said here.
+/// Some texts cannot carry a mark where they are declared (keys, items, the values of
+/// variants); which of those name something is said here.
 fn mark_settings(schema: &mut Value) {
-    for (pointer, names) in [("/definitions/Guardrails/properties/minimum_members", "groups")] {
+    let mut insert = |pointer: &str, key: &str, value: Value| {
         if let Some(Value::Object(object)) = schema.pointer_mut(pointer) {
-            object.insert("propertyNames".to_owned(), json!({ "type": "string", NAMES: names }));
+            object.insert(key.to_owned(), value);
         }
-    }
-    if let Some(Value::Object(after)) = schema.pointer_mut("/definitions/DirectorySettings/properties/after") {
-        after.insert(ITEMS.to_owned(), json!("directories"));
-    }
+    };
+    let names = json!({ "type": "string", NAMES: "groups" });
+    insert("/definitions/Guardrails/properties/minimum_members", "propertyNames", names);
+    insert("/definitions/DirectorySettings/properties/after", ITEMS, json!("directories"));
+    insert("/definitions/Holding/oneOf/0/properties/role", NAMES, json!("roles"));
+    insert("/definitions/Holding/oneOf/1/properties/group", NAMES, json!("groups"));
 }
 
 /// Names by what they name.

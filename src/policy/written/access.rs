@@ -112,10 +112,10 @@ pub enum Others {
 #[serde(rename_all = "lowercase")]
 pub enum Holding {
     /// Being in a role.
-    #[schemars(with = "String", extend("x-accord-names" = "roles"))]
+    #[schemars(with = "String")]
     Role(Text),
     /// Being in a group, `directory/name`.
-    #[schemars(with = "String", extend("x-accord-names" = "groups"))]
+    #[schemars(with = "String")]
     Group(Text),
 }
 

@@ -12,14 +12,16 @@
 //! flattened types; here one tree serves the typed reading, the search for every
 //! further error, and later questions for a place. The tests compare the two.
 
+mod error;
 mod problem;
 mod read;
 mod syntax;
 mod tree;
 
+pub use error::Error;
 pub use problem::Problem;
+pub use read::read;
 pub(in crate::policy) use read::read_focused;
-pub use read::{Error, read};
 pub use tree::{MAX_BYTES, Tree};
 
 use super::written::Mark;

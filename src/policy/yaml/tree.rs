@@ -366,12 +366,11 @@ impl<'t> Builder<'t> {
             }
         }
         keys.sort_unstable();
-        for pair in keys.windows(2) {
-            let [(text, first, _), (again, second, value)] = pair else { continue };
-            if text == again {
-                let first = keys.iter().find(|(t, ..)| t == text).map_or(*first, |(_, key, _)| *key);
+        for same in keys.chunk_by(|(a, ..), (b, ..)| a == b) {
+            let [(text, first, _), again @ ..] = same else { continue };
+            for (_, second, value) in again {
                 let problem = Problem::new("duplicate-key", format!("`{text}` is written twice"), tree.mark(*second))
-                    .related(tree.mark(first), "first written here")
+                    .related(tree.mark(*first), "first written here")
                     .help("merge the two, or rename one");
                 wrong.push((*value, problem));
                 doubles.push(*value);
