@@ -22,9 +22,11 @@ const WIDTH: usize = 140;
 /// files were read.
 pub fn text(findings: &[Diagnostic], sources: &Sources, files: usize, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
+    // Split once: a file may have as many findings as lines.
+    let lines = sources.iter().map(|(path, text)| (path, split(text))).collect();
     let mut out = String::new();
     for finding in findings {
-        out.push_str(&one(finding, sources, &renderer));
+        out.push_str(&one(finding, &lines, &renderer));
         out.push_str("\n\n");
     }
     if !findings.is_empty() {
@@ -76,7 +78,14 @@ fn plural(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
-fn one(finding: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
+/// Lines of each file.
+type Lines<'a> = BTreeMap<&'a Arc<str>, Vec<&'a str>>;
+
+fn split(text: &str) -> Vec<&str> {
+    text.strip_prefix('\u{feff}').unwrap_or(text).lines().collect()
+}
+
+fn one(finding: &Diagnostic, sources: &Lines<'_>, renderer: &Renderer) -> String {
     let Diagnostic { span, severity, code, message, related, help } = finding;
     let level = if *severity == Severity::Error { Level::ERROR } else { Level::WARNING };
     let mut group = Group::with_title(level.primary_title(terminal(message)).id(*code));
@@ -107,7 +116,7 @@ fn shown(span: &Span) -> String {
 }
 
 /// Adds a place: with its line where the text is known.
-fn place<'a>(group: Group<'a>, span: &'a Span, label: Option<&'a str>, sources: &Sources) -> Group<'a> {
+fn place<'a>(group: Group<'a>, span: &'a Span, label: Option<&'a str>, sources: &Lines<'_>) -> Group<'a> {
     let Some((line, marked)) = excerpt(span, sources) else {
         let origin = Origin::path(terminal(&span.file));
         let origin = if span.line > 0 { origin.line(span.line as usize) } else { origin };
@@ -122,10 +131,10 @@ fn place<'a>(group: Group<'a>, span: &'a Span, label: Option<&'a str>, sources: 
 
 /// The line of a span and the bytes of it that are meant. Characters that are not
 /// safe to show become `\u{fffd}` one by one, so that columns stay what they are.
-fn excerpt(span: &Span, sources: &Sources) -> Option<(String, Range<usize>)> {
+fn excerpt(span: &Span, sources: &Lines<'_>) -> Option<(String, Range<usize>)> {
     // A finding without a column names its line and does not show it: it may hold a secret.
-    let source = sources.get(&span.file).filter(|_| span.column > 0)?;
-    let line = source.strip_prefix('\u{feff}').unwrap_or(source).lines().nth((span.line as usize).checked_sub(1)?)?;
+    let lines = sources.get(&span.file).filter(|_| span.column > 0)?;
+    let line = lines.get((span.line as usize).checked_sub(1)?)?;
     let safe: String = line.chars().map(|c| if is_unsafe(c) && c != '\t' { '\u{fffd}' } else { c }).collect();
     let first = (span.column as usize).saturating_sub(1);
     let last = first + (span.length as usize).max(1);

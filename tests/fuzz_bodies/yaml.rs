@@ -45,3 +45,4 @@ fn what_is_huge_or_deep_ends_soon() {
     body(format!("roles: {{ a: {{ members: [{}] }} }}", "{not: ".repeat(40) + &"}".repeat(40)).as_bytes());
     body(format!("roles: {{ a: {{ members: [{}] }} }}", "{ persn: x }, ".repeat(2_000)).as_bytes());
     body(format!("x: {}", "\"\\u0000".repeat(10_000)).as_bytes());
+}
