@@ -31,9 +31,10 @@ pub(super) struct Lane<'r> {
     capabilities: Capabilities,
     /// Away while a read has it.
     pub(super) writer: Option<Rc<dyn Writer + 'r>>,
-    /// Ready changes without a journaled intent.
+    /// Ready changes without a journaled intent, but for the memberships that share
+    /// batches.
     ready: BTreeSet<usize>,
-    /// Of these the memberships, by group.
+    /// Those, by group.
     by_group: BTreeMap<String, BTreeSet<usize>>,
     /// Memberships that are not in a batch and have no result, and how many of each group.
     loose: BTreeSet<usize>,
@@ -117,10 +118,10 @@ impl<'r> Lane<'r> {
 
     /// A change can be sent.
     pub(super) fn offer(&mut self, node: usize, change: &Change) {
-        self.ready.insert(node);
-        if let Some(group) = self.shared(change) {
-            self.by_group.entry(group).or_default().insert(node);
-        }
+        match self.shared(change) {
+            Some(group) => self.by_group.entry(group).or_default().insert(node),
+            None => self.ready.insert(node),
+        };
     }
 
     /// A change that is to be sent again is expected again.
@@ -179,39 +180,27 @@ impl<'r> Lane<'r> {
         if !self.is_open() || self.armed.len() * 2 >= self.window.max(2) || (whole && self.in_flight >= self.window) {
             return nodes;
         }
-        let mut waiting: BTreeSet<String> = BTreeSet::new();
-        let mut from = 0;
+        // Memberships of one group become ready one by one; a batch waits until it is
+        // full, nothing more will come, or there is nothing else to do meanwhile.
+        let idle = self.in_flight == 0 && self.armed.is_empty() && self.ready.is_empty();
+        let gathered = self.by_group.iter().filter(|(group, ready)| idle || self.is_gathered(group, ready));
+        let mut groups: BTreeSet<(usize, String)> =
+            gathered.filter_map(|(group, ready)| Some((*ready.first()?, group.clone()))).collect();
         while self.armed.len() < enough {
-            let Some(first) = self.ready.range(from..).next().copied() else { break };
-            from = first + 1;
-            let Some(change) = change_of(first) else { continue };
-            let batch = match (self.capabilities.batch, self.shared(change)) {
-                (_, Some(group)) if waiting.contains(&group) => continue,
-                (Form::PerGroup(most), Some(group)) => {
-                    if !self.is_gathered(&group, most) {
-                        waiting.insert(group);
-                        continue;
-                    }
-                    let ready = self.by_group.get(&group).into_iter().flatten().copied();
-                    Batch {
-                        nodes: ready.take(most.max(1)).collect(),
-                        subject: Some((Sort::Group, group)),
-                        generation: 0,
-                    }
-                }
-                (Form::Any(most), _) => {
-                    let ready = self.ready.iter().copied();
-                    Batch { nodes: ready.take(most.max(1)).collect(), subject: None, generation: 0 }
-                }
-                _ => {
-                    let subject = subject(&change.object).map(|(sort, name)| (sort, self.names.key(name)));
-                    Batch { nodes: vec![first], subject, generation: 0 }
-                }
+            let batch = match (self.ready.first().copied(), groups.first().map(|(first, _)| *first)) {
+                (Some(alone), group) if group.is_none_or(|first| alone < first) => self.alone(alone, &change_of),
+                (_, None) => break,
+                _ => self.together(&mut groups),
             };
             for node in &batch.nodes {
                 if let Some(change) = change_of(*node) {
                     self.withdraw(*node, change);
                 }
+            }
+            if let Some((Sort::Group, group)) = &batch.subject
+                && let Some(ready) = self.by_group.get(group).filter(|ready| self.is_gathered(group, ready))
+            {
+                groups.extend(ready.first().map(|first| (*first, group.clone())));
             }
             nodes.extend_from_slice(&batch.nodes);
             self.armed.push_back(batch);
@@ -219,12 +208,28 @@ impl<'r> Lane<'r> {
         nodes
     }
 
-    /// Memberships of one group become ready one by one; a batch waits until it is
-    /// full, nothing more will come, or there is nothing else to do meanwhile.
-    fn is_gathered(&self, group: &str, most: usize) -> bool {
-        let ready = self.by_group.get(group).map_or(0, BTreeSet::len);
-        let expected = self.expected.get(group).copied().unwrap_or(0);
-        ready >= most || ready >= expected || (self.in_flight == 0 && self.armed.is_empty())
+    fn is_gathered(&self, group: &str, ready: &BTreeSet<usize>) -> bool {
+        let most = if let Form::PerGroup(most) = self.capabilities.batch { most } else { 1 };
+        ready.len() >= most || ready.len() >= self.expected.get(group).copied().unwrap_or(0)
+    }
+
+    /// A batch of one change, or of whatever is ready where a batch may be anything.
+    fn alone(&self, node: usize, change_of: &impl Fn(usize) -> Option<&'r Change>) -> Batch {
+        if let Form::Any(most) = self.capabilities.batch {
+            let nodes = self.ready.iter().copied().take(most.max(1)).collect();
+            return Batch { nodes, subject: None, generation: 0 };
+        }
+        let subject = change_of(node).and_then(|change| subject(&change.object));
+        let subject = subject.map(|(sort, name)| (sort, self.names.key(name)));
+        Batch { nodes: vec![node], subject, generation: 0 }
+    }
+
+    /// A batch of memberships of the first of `groups`.
+    fn together(&self, groups: &mut BTreeSet<(usize, String)>) -> Batch {
+        let most = if let Form::PerGroup(most) = self.capabilities.batch { most.max(1) } else { 1 };
+        let group = groups.pop_first().map(|(_, group)| group).unwrap_or_default();
+        let nodes = self.by_group.get(&group).into_iter().flatten().copied().take(most).collect();
+        Batch { nodes, subject: Some((Sort::Group, group)), generation: 0 }
     }
 
     /// The next batch to send, if the window and its object are free.
@@ -281,7 +286,7 @@ impl<'r> Lane<'r> {
 
     /// Everything that waits here and was not sent.
     pub(super) fn unsent(&mut self) -> Vec<usize> {
-        let mut nodes: Vec<usize> = self.ready.iter().copied().collect();
+        let mut nodes: Vec<usize> = self.ready.iter().chain(self.by_group.values().flatten()).copied().collect();
         nodes.extend(std::mem::take(&mut self.armed).into_iter().flat_map(|batch| batch.nodes));
         nodes
     }

@@ -278,6 +278,28 @@ fn renames_and_later_changes_go_by_the_handle_of_the_moment() {
     assert!(!remembered.contains_key(&("corp".to_owned(), "li.na".to_owned())));
 }
 
+/// Counts batches by their size.
+struct Counting(Model, Rc<RefCell<BTreeMap<u32, u32>>>);
+impl accord::provider::Reader for Counting {
+    fn read<'a>(
+        &'a mut self,
+        scope: &'a accord::provider::Scope,
+        since: Option<&'a accord::provider::Cookie>,
+    ) -> futures_util::future::LocalBoxFuture<'a, Result<accord::provider::Reading, accord::provider::ProviderError>>
+    {
+        self.0.read(scope, since)
+    }
+}
+impl accord::provider::Writer for Counting {
+    fn write<'a>(
+        &'a self,
+        steps: &'a [accord::provider::Step<'a>],
+    ) -> futures_util::future::LocalBoxFuture<'a, Vec<accord::provider::Answer>> {
+        *self.1.borrow_mut().entry(u32::try_from(steps.len()).unwrap()).or_default() += 1;
+        self.0.write(steps)
+    }
+}
+
 #[test]
 fn memberships_of_one_group_travel_together() {
     let root = tempfile::tempdir().unwrap();
@@ -291,26 +313,6 @@ fn memberships_of_one_group_travel_together() {
     for id in 34..=65 {
         let name = format!("p{}", id - 32);
         changes.push(change(id, Action::Grant, Object::membership("g", name), vec![1, id - 32]));
-    }
-    struct Counting(Model, Rc<RefCell<BTreeMap<u32, u32>>>);
-    impl accord::provider::Reader for Counting {
-        fn read<'a>(
-            &'a mut self,
-            scope: &'a accord::provider::Scope,
-            since: Option<&'a accord::provider::Cookie>,
-        ) -> futures_util::future::LocalBoxFuture<'a, Result<accord::provider::Reading, accord::provider::ProviderError>>
-        {
-            self.0.read(scope, since)
-        }
-    }
-    impl accord::provider::Writer for Counting {
-        fn write<'a>(
-            &'a self,
-            steps: &'a [accord::provider::Step<'a>],
-        ) -> futures_util::future::LocalBoxFuture<'a, Vec<accord::provider::Answer>> {
-            *self.1.borrow_mut().entry(u32::try_from(steps.len()).unwrap()).or_default() += 1;
-            self.0.write(steps)
-        }
     }
     let plan = no_plan(changes);
     let work = Work::new(&plan, None).unwrap();

@@ -143,6 +143,40 @@ fn is_in_effect(content: &Content, change: &Change) -> bool {
     }
 }
 
+/// What a change needs, barriers replaced by what they wait for.
+fn through_barriers(plan: &Plan, ids: &[u32]) -> BTreeSet<u32> {
+    let through = |id: &u32| match plan.barriers.iter().find(|barrier| barrier.id == *id) {
+        Some(barrier) => barrier.needs.clone(),
+        None => vec![*id],
+    };
+    ids.iter().flat_map(through).collect()
+}
+
+/// Nothing is sent before its time; the last result of each change.
+fn in_order(plan: &Plan, events: &[Event]) -> BTreeMap<u32, Status> {
+    let (mut safe, mut done, mut settled) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+    for event in events {
+        match event {
+            Event::Committed(ids) => safe.extend(ids.iter().copied()),
+            Event::Sent(id) => {
+                assert!(safe.contains(id), "#{id} was sent before its intent was safe");
+                let needs = through_barriers(plan, &plan.changes[*id as usize - 1].needs);
+                assert!(needs.is_subset(&done), "#{id} was sent before {needs:?}; done: {done:?}");
+            }
+            Event::Settled(id, Status::NotInEffect) => {
+                assert_eq!(settled.insert(*id, Status::NotInEffect), Some(Status::Done));
+            }
+            Event::Settled(id, status) => {
+                assert_eq!(settled.insert(*id, *status), None, "#{id} has two results");
+                if status.is_done() {
+                    done.insert(*id);
+                }
+            }
+        }
+    }
+    settled
+}
+
 fn check(case: &Case) {
     let root = tempfile::tempdir().unwrap();
     let events: Events = Rc::default();
@@ -165,33 +199,8 @@ fn check(case: &Case) {
     assert!(verify(&journal_folder(root.path())).unwrap().is_intact());
 
     let changes = &case.plan.changes;
-    let needs = |ids: &[u32]| -> BTreeSet<u32> {
-        let through = |id: &u32| match case.plan.barriers.iter().find(|barrier| barrier.id == *id) {
-            Some(barrier) => barrier.needs.clone(),
-            None => vec![*id],
-        };
-        ids.iter().flat_map(through).collect()
-    };
-    let (mut safe, mut done, mut settled) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-    for event in events.borrow().iter() {
-        match event {
-            Event::Committed(ids) => safe.extend(ids.iter().copied()),
-            Event::Sent(id) => {
-                assert!(safe.contains(id), "#{id} was sent before its intent was safe");
-                let needs = needs(&changes[*id as usize - 1].needs);
-                assert!(needs.is_subset(&done), "#{id} was sent before {needs:?}; done: {done:?}");
-            }
-            Event::Settled(id, Status::NotInEffect) => {
-                assert_eq!(settled.insert(*id, Status::NotInEffect), Some(Status::Done));
-            }
-            Event::Settled(id, status) => {
-                assert_eq!(settled.insert(*id, *status), None, "#{id} has two results");
-                if status.is_done() {
-                    done.insert(*id);
-                }
-            }
-        }
-    }
+    let settled = in_order(&case.plan, &events.borrow());
+    let needs = |ids: &[u32]| through_barriers(&case.plan, ids);
     assert_eq!(outcome.results.len(), changes.len());
     let content = model.content();
     for result in &outcome.results {

@@ -68,7 +68,7 @@ fn lines(path: &Path) -> Vec<String> {
 }
 
 fn put(path: &Path, lines: &[String]) {
-    fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    fs::write(path, lines.join("\n") + "\n").unwrap();
 }
 
 #[test]
