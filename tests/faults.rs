@@ -321,6 +321,44 @@ fn a_silent_server_runs_into_the_timeout_of_the_stage() {
     assert_eq!(scopes(&reading), [GapScope::Accounts, GapScope::Groups]);
 }
 
+/// Answers everything with the same bytes.
+fn babbler(bytes: &'static [u8]) -> String {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        // Two connections: one to read, one to write.
+        for client in listener.incoming().take(2) {
+            let mut client = client.unwrap();
+            let mut request = [0; 1024];
+            while client.read(&mut request).is_ok_and(|n| n > 0) && client.write_all(bytes).is_ok() {}
+        }
+    });
+    format!("ldap://{address}")
+}
+
+#[test]
+fn a_server_that_speaks_something_else_is_an_error_and_no_panic() {
+    let server = start(Options::bare());
+    for bytes in [
+        // A bind response without a result, one that is no response, and no LDAP at all.
+        &b"\x30\x05\x02\x01\x01\x61\x00"[..],
+        b"\x30\x05\x02\x01\x01\x04\x00",
+        b"\x30\x00",
+        b"\x02\x01\x01",
+        b"220 smtp.example.com ESMTP\r\n",
+    ] {
+        let mut settings = settings(&server, &babbler(bytes));
+        settings["tls"] = json!("none");
+        settings["timeout"] = json!(1);
+        within(Duration::from_secs(8), || {
+            block_on(read(&settings)).unwrap_err();
+            let answers = block_on(write(&settings, &[grant("a", 1)]));
+            assert!(matches!(&answers[..], [Answer::Broken { .. }]), "{answers:?}");
+        });
+    }
+}
+
 #[test]
 fn a_slow_server_is_waited_for() {
     let server = start(Options::default());

@@ -24,8 +24,9 @@ use self::probe::Server;
 use super::entries::{EntryKind, Schema};
 use super::{Answer, Capabilities, Cookie, Kind, ProviderError, Reader, Reading, Scope, Step, Target, Writer};
 use crate::policy::settings;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use secrecy::SecretString;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -36,6 +37,9 @@ const PAGE_SIZE: u32 = 1000;
 
 /// How long after a failed connection writes do not try another.
 const QUIET: Duration = Duration::from_millis(100);
+
+/// What is said of an answer that the LDAP library cannot take.
+const NOT_LDAP: &str = "the server sent something that is not LDAP";
 
 /// The pure part: what the settings promise.
 ///
@@ -147,6 +151,29 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// Runs `work`; the LDAP library panics on some malformed answers, and a hostile
+    /// server must not be able to end the run. The connection is not used again.
+    async fn contained<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let outcome = AssertUnwindSafe(work).catch_unwind().await.ok();
+        if outcome.is_none() {
+            self.link.lock().await.open = None;
+        }
+        outcome
+    }
+
+    async fn read_scope(&self, scope: &Scope) -> Result<Reading, ProviderError> {
+        let open = self.open().await?;
+        let Open { session, server, schema, capabilities } = &*open;
+        let mut reading = match &scope.only {
+            None => self.read_all(session, server, schema, scope).await?,
+            Some(only) => self.read_some(session, server, schema, scope, only).await?,
+        };
+        reading.capabilities = Some(capabilities.clone());
+        Ok(reading)
+    }
+}
+
 impl Reader for Directory {
     /// A cookie is not used yet: every read is whole.
     fn read<'a>(
@@ -155,14 +182,10 @@ impl Reader for Directory {
         _since: Option<&'a Cookie>,
     ) -> LocalBoxFuture<'a, Result<Reading, ProviderError>> {
         Box::pin(async move {
-            let open = self.open().await?;
-            let Open { session, server, schema, capabilities } = &*open;
-            let mut reading = match &scope.only {
-                None => self.read_all(session, server, schema, scope).await?,
-                Some(only) => self.read_some(session, server, schema, scope, only).await?,
-            };
-            reading.capabilities = Some(capabilities.clone());
-            Ok(reading)
+            self.contained(self.read_scope(scope)).await.unwrap_or_else(|| {
+                let help = vec!["check that `url` names an LDAP server".to_owned()];
+                Err(self.site().error("read", NOT_LDAP, help))
+            })
         })
     }
 }
@@ -170,10 +193,13 @@ impl Reader for Directory {
 impl Writer for Directory {
     fn write<'a>(&'a self, steps: &'a [Step<'a>]) -> LocalBoxFuture<'a, Vec<Answer>> {
         Box::pin(async move {
-            match self.open_for_write().await {
-                Ok(open) => self.write_all(&open, steps).await,
-                Err(why) => steps.iter().map(|_| Answer::Broken { why: why.clone() }).collect(),
-            }
+            let open = match self.contained(self.open_for_write()).await {
+                Some(Ok(open)) => open,
+                Some(Err(why)) => return steps.iter().map(|_| Answer::Broken { why: why.clone() }).collect(),
+                None => return steps.iter().map(|_| Answer::Broken { why: NOT_LDAP.to_owned() }).collect(),
+            };
+            let unknown = || steps.iter().map(|_| Answer::Unknown { why: NOT_LDAP.to_owned() }).collect();
+            self.contained(self.write_all(&open, steps)).await.unwrap_or_else(unknown)
         })
     }
 }

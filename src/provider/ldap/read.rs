@@ -355,11 +355,13 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, hasher: &foldhash::quality::RandomState, entry: Entry<'_>) {
+        let dn = hasher.hash_one(entry.dn);
+        self.sum = self.sum.wrapping_add(dn);
         for (name, values) in entry.attributes() {
+            let attribute = hasher.hash_one((dn, name));
             for value in values {
-                self.sum = self.sum.wrapping_add(hasher.hash_one((entry.dn, name, value)));
+                self.sum = self.sum.wrapping_add(hasher.hash_one((attribute, value)));
             }
         }
-        self.sum = self.sum.wrapping_add(hasher.hash_one(entry.dn));
     }
 }
