@@ -1,0 +1,238 @@
+//! What the resolver answers: because, why not, desired directories, constraints.
+
+use crate::support::policies::{Draft, constraint, day, place, position, window};
+use accord::model::{Matching, Term};
+use accord::policy::{
+    AccountsFor, DirectoryId, Exception, Holding, KindId, Leave, Manage, Period, Policy, Select, SponsorGone, Value,
+};
+use accord::resolve::{
+    BreachKind, References, Resolution, Want, because, constraints, desired, resolve, static_breaches, why_not,
+};
+
+/// Wei leads platform; Li and Maria (a contractor) report to Wei.
+fn organisation() -> Draft {
+    let mut draft = Draft::new(&["wei", "li", "maria"], &["engineer", "sre"], &["corp/sre", "corp/vpn", "ext/chat"]);
+    draft.include("sre", "engineer");
+    draft.grant("sre", "corp/sre");
+    draft.grant("engineer", "corp/vpn");
+    let wei = draft.person("wei");
+    for key in ["li", "maria"] {
+        draft.person_mut(key).positions[0].manager = Some(wei);
+    }
+    draft.person_mut("maria").kind = KindId(1);
+    draft.person_mut("maria").positions[0].kind = KindId(1);
+    for key in ["wei", "li", "maria"] {
+        draft.attribute(key, "department", Value::Text("platform".into()));
+    }
+    draft
+}
+
+fn now(policy: &Policy) -> Resolution {
+    resolve(policy, &References::default(), day(10))
+}
+
+fn told(draft: &Draft, person: &str, entitlement: &str) -> Vec<String> {
+    let resolution = now(&draft.policy);
+    let holding = Holding::Group(draft.group(entitlement));
+    let chains = because(&draft.policy, &resolution, draft.person(person), holding);
+    chains.iter().map(|c| c.steps.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(" → ")).collect()
+}
+
+fn told_not(draft: &Draft, person: &str, entitlement: &str) -> String {
+    let holding = Holding::Group(draft.group(entitlement));
+    let steps = why_not(&draft.policy, &now(&draft.policy), draft.person(person), holding);
+    steps.iter().map(|step| step.text.as_str()).collect::<Vec<_>>().join(" → ")
+}
+
+#[test]
+fn every_way_is_told_the_winning_one_first() {
+    let mut draft = organisation();
+    let (maria, wei) = (draft.person("maria"), draft.person("wei"));
+    let entry = draft.dated(Select::People(vec![maria]), window(None, Some(31)));
+    draft.policy.entries[entry.0 as usize].ticket = Some("ACC-1042".into());
+    draft.add_to_role("sre", entry);
+    let rule = draft.rule("person.department == \"platform\" && person.kind == \"employee\"");
+    let entry = draft.entry(Select::Where(rule));
+    draft.add_to_role("engineer", entry);
+    let entry = draft.entry(Select::ReportsTo { manager: wei, direct: false, including: false });
+    draft.policy.entries[entry.0 as usize].kinds = vec![KindId(1)];
+    draft.add_to_group("corp/vpn", entry);
+    assert_eq!(told(&draft, "maria", "corp/sre"), ["person: maria  expires 1970-01-31 · ACC-1042 → granted by role sre"]);
+    assert_eq!(
+        told(&draft, "maria", "corp/vpn"),
+        [
+            "reports to wei",
+            "person: maria  expires 1970-01-31 · ACC-1042 → included by role sre → granted by role engineer",
+        ]
+    );
+    assert_eq!(
+        told(&draft, "wei", "corp/vpn"),
+        ["because department is platform, kind is employee → granted by role engineer"]
+    );
+}
+
+#[test]
+fn why_not_names_the_nearest_reason() {
+    let mut draft = organisation();
+    let maria = draft.person("maria");
+    let entry = draft.dated(Select::People(vec![maria]), window(None, Some(5)));
+    draft.add_to_role("sre", entry);
+    assert_eq!(told_not(&draft, "maria", "corp/sre"), "person: maria  expired 1970-01-05 → granted by role sre");
+    let everybody = draft.people(&["li", "wei"]);
+    draft.add_to_group("corp/vpn", everybody);
+    let away = draft.people(&["li"]);
+    draft.group_mut("corp/vpn").except.push(away);
+    assert_eq!(told_not(&draft, "li", "corp/vpn"), "corp/vpn excepts person li");
+    let rule = draft.rule("person.department == \"platform\"");
+    let gated = draft.entry(Select::Where(rule));
+    draft.add_to_group("ext/chat", gated);
+    assert_eq!(
+        told_not(&draft, "maria", "ext/chat"),
+        "where person.department == \"platform\": kind contractor is let in only with `kinds: [contractor]`"
+    );
+    let kept = draft.people(&["wei"]);
+    draft.group_mut("ext/chat").only.push(kept);
+    assert_eq!(told_not(&draft, "li", "ext/chat"), "ext/chat keeps only people wei");
+    draft.person_mut("li").periods[0].window = window(None, Some(3));
+    assert_eq!(told_not(&draft, "li", "ext/chat"), "li left, ended 1970-01-04 00:00");
+    assert_eq!(told_not(&draft, "wei", "corp/sre"), "nothing gives corp/sre to wei");
+}
+
+#[test]
+fn a_directory_gets_names_values_and_what_is_wanted() {
+    let mut draft = organisation();
+    let all = draft.people(&["li", "maria", "wei"]);
+    draft.add_to_group("corp/sre", all);
+    draft.person_mut("li").leave.push(Leave { window: window(Some(9), None), place: place(3) });
+    draft.person_mut("maria").periods[0].window = window(Some(1), Some(40));
+    draft.group_mut("corp/sre").directory_name = "SRE".into();
+    let settings = &mut draft.policy.directories[0].settings.accounts;
+    settings.attributes = serde_json::from_value(serde_json::json!({
+        "cn": "name", "departmentNumber": "department", "homeDirectory": {"template": "/home/{account}"},
+        "employeeType": {"template": "{company} {kind}"}
+    }))
+    .unwrap();
+    let columns = ["cn".into(), "DepartmentNumber".into(), "homeDirectory".into(), "employeeType".into()];
+    let resolution = now(&draft.policy);
+    let made = desired(&draft.policy, &resolution, DirectoryId(0), Matching::CaseIgnore, &columns).unwrap();
+    let rows: Vec<_> = made
+        .state
+        .accounts()
+        .zip(&made.wants)
+        .map(|(account, want)| {
+            let values: Vec<_> = (0..columns.len()).map(|n| account.values(n).collect::<Vec<_>>().join("|")).collect();
+            format!("{} {want:?} {}", account.name(), values.join(" ; "))
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            "li OnLeave Name li ; platform ; /home/li ; ",
+            "maria Enabled Name maria ; platform ; /home/maria ; ",
+            "wei Enabled Name wei ; platform ; /home/wei ; ",
+        ]
+    );
+    let sre = made.state.group_named("sre").unwrap();
+    assert_eq!((sre.name(), sre.members().len(), sre.ends(1)), ("SRE", 3, Some(day(40))));
+    let ext = desired(&draft.policy, &resolution, DirectoryId(1), Matching::CaseIgnore, &columns).unwrap();
+    assert_eq!(ext.wants, [Want::OnLeave, Want::NotNeeded, Want::NotNeeded]);
+    draft.policy.directories[1].accounts_for = AccountsFor::Everyone;
+    let ext = desired(&draft.policy, &resolution, DirectoryId(1), Matching::CaseIgnore, &columns).unwrap();
+    assert_eq!(ext.wants, [Want::OnLeave, Want::Enabled, Want::Enabled]);
+}
+
+#[test]
+fn an_exception_lets_through_until_it_ends() {
+    let mut draft = organisation();
+    let entry = draft.people(&["li"]);
+    draft.add_to_role("sre", entry);
+    let chat = draft.people(&["li"]);
+    draft.add_to_group("ext/chat", chat);
+    let mut separation = constraint("separation");
+    separation.exclusive = vec![Holding::Role(draft.role("sre")), Holding::Group(draft.group("ext/chat"))];
+    separation.exceptions.push(Exception {
+        person: draft.person("li"),
+        window: window(None, Some(12)),
+        ticket: None,
+        reason: None,
+        approved_by: None,
+        place: place(8),
+    });
+    draft.policy.constraints.push(separation);
+    assert_eq!(constraints(&draft.policy, &now(&draft.policy)), []);
+    assert_eq!(static_breaches(&draft.policy), []);
+    let late = resolve(&draft.policy, &References::default(), day(12));
+    let breaches = constraints(&draft.policy, &late);
+    assert_eq!(
+        breaches[0].message,
+        "breaks separation: li holds role sre by its own members (policies/test.yaml:100), \
+         and ext/chat by its own members (policies/test.yaml:101)"
+    );
+    assert!(breaches[0].help.starts_with("the exception expired 1970-01-12"), "{}", breaches[0].help);
+    draft.policy.constraints[0].exceptions.clear();
+    let told = static_breaches(&draft.policy);
+    assert_eq!(told.iter().map(|d| d.code).collect::<Vec<_>>(), ["constraint-broken"]);
+    // A date on one side makes it a matter of time, not of the files.
+    draft.policy.entries[1].window = window(None, Some(20));
+    assert_eq!(static_breaches(&draft.policy), []);
+}
+
+#[test]
+fn a_sponsor_who_left_is_told_and_after_the_grace_the_account_cannot_be_used() {
+    let mut draft = organisation();
+    let wei = draft.person("wei");
+    draft.person_mut("maria").sponsor = Some(wei);
+    draft.person_mut("wei").periods[0].window = window(None, Some(8));
+    let mut gone = constraint("sponsors");
+    gone.sponsor_gone = Some(SponsorGone { grace: Term(86_400 * 4), disable: true });
+    draft.policy.constraints.push(gone);
+    let breaches = constraints(&draft.policy, &now(&draft.policy));
+    assert_eq!(breaches.iter().map(|b| b.kind).collect::<Vec<_>>(), [BreachKind::SponsorGone(day(8))]);
+    assert!(breaches[0].message.ends_with("the accounts are disabled 1970-01-13 00:00"), "{}", breaches[0].message);
+    let want = |today: i64| {
+        let resolution = resolve(&draft.policy, &References::default(), day(today));
+        desired(&draft.policy, &resolution, DirectoryId(0), Matching::CaseIgnore, &[]).unwrap().wants[1]
+    };
+    assert_eq!((want(11), want(12)), (Want::NotNeeded, Want::OnLeave));
+}
+
+#[test]
+fn a_rehire_brings_nothing_back_and_keep_prolongs_what_rules_gave() {
+    let mut draft = organisation();
+    let li = draft.person("li");
+    let entry = draft.people(&["li"]);
+    draft.add_to_group("ext/chat", entry);
+    let later = draft.dated(Select::People(vec![li]), window(Some(9), None));
+    draft.add_to_group("corp/vpn", later);
+    draft.person_mut("li").periods = [window(None, Some(3)), window(Some(9), None)]
+        .map(|window| Period { window, place: place(2) })
+        .into();
+    assert!(told(&draft, "li", "ext/chat").is_empty());
+    assert_eq!(told(&draft, "li", "corp/vpn").len(), 1);
+    let rule = draft.rule("person.department == \"platform\"");
+    let entry = draft.entry(Select::Where(rule));
+    draft.add_to_group("corp/sre", entry);
+    let mut old = position(window(None, Some(8)));
+    old.keep = Some(Term(86_400 * 4));
+    old.attributes = draft.policy.people[li.0 as usize].positions[0].attributes.clone();
+    draft.person_mut("li").positions = vec![old, position(window(Some(8), None))];
+    assert_eq!(told(&draft, "li", "corp/sre"), ["because department is platform"]);
+    let late = resolve(&draft.policy, &References::default(), day(12));
+    assert!(late.held(li, Holding::Group(draft.group("corp/sre"))).is_none());
+}
+
+#[test]
+fn a_maximum_term_ends_a_grant_that_says_more() {
+    let mut draft = organisation();
+    let (li, reference) = (draft.person("li"), draft.group("ext/chat"));
+    let entry = draft.dated(Select::People(vec![li]), window(Some(4), Some(90)));
+    draft.add_to_group("corp/vpn", entry);
+    draft.policy.groups[reference.0 as usize].manage = Manage::Reference;
+    let mut terms = constraint("terms");
+    terms.maximum_term = Some(Term(86_400 * 10));
+    draft.policy.constraints.push(terms);
+    let vpn = Holding::Group(draft.group("corp/vpn"));
+    assert_eq!(now(&draft.policy).held(li, vpn).unwrap().ends, Some(day(14)));
+    let chat = draft.group("ext/chat");
+    assert_eq!(now(&draft.policy).unsettled(chat).len(), 3, "an unread reference settles nobody");
+}
