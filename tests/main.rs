@@ -15,4 +15,5 @@ mod ldap_writes;
 mod memberships;
 mod promises;
 mod real_data;
+mod resolve;
 mod schema;

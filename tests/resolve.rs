@@ -57,7 +57,10 @@ fn every_way_is_told_the_winning_one_first() {
     let entry = draft.entry(Select::ReportsTo { manager: wei, direct: false, including: false });
     draft.policy.entries[entry.0 as usize].kinds = vec![KindId(1)];
     draft.add_to_group("corp/vpn", entry);
-    assert_eq!(told(&draft, "maria", "corp/sre"), ["person: maria  expires 1970-01-31 · ACC-1042 → granted by role sre"]);
+    assert_eq!(
+        told(&draft, "maria", "corp/sre"),
+        ["person: maria  expires 1970-01-31 · ACC-1042 → granted by role sre"]
+    );
     assert_eq!(
         told(&draft, "maria", "corp/vpn"),
         [
@@ -204,9 +207,8 @@ fn a_rehire_brings_nothing_back_and_keep_prolongs_what_rules_gave() {
     draft.add_to_group("ext/chat", entry);
     let later = draft.dated(Select::People(vec![li]), window(Some(9), None));
     draft.add_to_group("corp/vpn", later);
-    draft.person_mut("li").periods = [window(None, Some(3)), window(Some(9), None)]
-        .map(|window| Period { window, place: place(2) })
-        .into();
+    draft.person_mut("li").periods =
+        [window(None, Some(3)), window(Some(9), None)].map(|window| Period { window, place: place(2) }).into();
     assert!(told(&draft, "li", "ext/chat").is_empty());
     assert_eq!(told(&draft, "li", "corp/vpn").len(), 1);
     let rule = draft.rule("person.department == \"platform\"");
