@@ -40,33 +40,36 @@ pub struct Ava {
 /// One relative distinguished name: usually one type and value.
 pub type Rdn = Vec<Ava>;
 
-/// Names and OIDs under which a type may be written → the name used here. RFC 4519
-/// and RFC 4514 §3; lower case.
-const TYPES: &[(&str, &[&str])] = &[
-    ("cn", &["commonname", "2.5.4.3"]),
-    ("sn", &["surname", "2.5.4.4"]),
-    ("serialnumber", &["2.5.4.5"]),
-    ("c", &["countryname", "2.5.4.6"]),
-    ("l", &["localityname", "2.5.4.7"]),
-    ("st", &["stateorprovincename", "2.5.4.8"]),
-    ("street", &["streetaddress", "2.5.4.9"]),
-    ("o", &["organizationname", "2.5.4.10"]),
-    ("ou", &["organizationalunitname", "2.5.4.11"]),
-    ("title", &["2.5.4.12"]),
-    ("description", &["2.5.4.13"]),
-    ("telephonenumber", &["2.5.4.20"]),
-    ("member", &["2.5.4.31"]),
-    ("userpassword", &["2.5.4.35"]),
-    ("name", &["2.5.4.41"]),
-    ("givenname", &["gn", "2.5.4.42"]),
-    ("dnqualifier", &["2.5.4.46"]),
-    ("uniquemember", &["2.5.4.50"]),
-    ("uid", &["userid", "0.9.2342.19200300.100.1.1"]),
-    ("mail", &["rfc822mailbox", "0.9.2342.19200300.100.1.3"]),
-    ("dc", &["domaincomponent", "0.9.2342.19200300.100.1.25"]),
-    ("email", &["emailaddress", "pkcs9email", "1.2.840.113549.1.9.1"]),
-    ("employeenumber", &["2.16.840.1.113730.3.1.3"]),
-];
+/// The name used here for a type that may also be written by a longer name or its
+/// OID (RFC 4519, RFC 4514 §3); `lower` is lower case.
+fn short_name(lower: &str) -> Option<&'static str> {
+    Some(match lower {
+        "commonname" | "2.5.4.3" => "cn",
+        "surname" | "2.5.4.4" => "sn",
+        "2.5.4.5" => "serialnumber",
+        "countryname" | "2.5.4.6" => "c",
+        "localityname" | "2.5.4.7" => "l",
+        "stateorprovincename" | "2.5.4.8" => "st",
+        "streetaddress" | "2.5.4.9" => "street",
+        "organizationname" | "2.5.4.10" => "o",
+        "organizationalunitname" | "2.5.4.11" => "ou",
+        "2.5.4.12" => "title",
+        "2.5.4.13" => "description",
+        "2.5.4.20" => "telephonenumber",
+        "2.5.4.31" => "member",
+        "2.5.4.35" => "userpassword",
+        "2.5.4.41" => "name",
+        "gn" | "2.5.4.42" => "givenname",
+        "2.5.4.46" => "dnqualifier",
+        "2.5.4.50" => "uniquemember",
+        "userid" | "0.9.2342.19200300.100.1.1" => "uid",
+        "rfc822mailbox" | "0.9.2342.19200300.100.1.3" => "mail",
+        "domaincomponent" | "0.9.2342.19200300.100.1.25" => "dc",
+        "emailaddress" | "pkcs9email" | "1.2.840.113549.1.9.1" => "email",
+        "2.16.840.1.113730.3.1.3" => "employeenumber",
+        _ => return None,
+    })
+}
 
 /// Types whose values differ by case (caseExact matching rules), lower case.
 const EXACT: &[&str] = &["homedirectory", "loginshell", "memberuid", "krbprincipalname", "labeleduri"];
@@ -83,8 +86,8 @@ pub fn type_key(attribute: &str) -> Cow<'_, str> {
         Cow::Borrowed(attribute)
     };
     let bare = lower.strip_prefix("oid.").unwrap_or(&lower);
-    match TYPES.iter().find(|(_, aliases)| aliases.contains(&bare)) {
-        Some((name, _)) => Cow::Borrowed(name),
+    match short_name(bare) {
+        Some(name) => Cow::Borrowed(name),
         None if bare.len() == lower.len() => lower,
         None => Cow::Owned(bare.to_owned()),
     }
@@ -146,7 +149,7 @@ fn shape(dn: &str) -> Shape {
 
 /// Whether a type is written by its own name and compares without case.
 fn is_plain_type(attribute: &str) -> bool {
-    matches!(attribute, "cn" | "uid" | "ou" | "dc" | "o")
+    ["uid", "ou", "dc", "cn", "o"].iter().any(|name| name.eq_ignore_ascii_case(attribute))
         || (is_type(attribute)
             && !attribute.starts_with(|c: char| c.is_ascii_digit())
             && type_key(attribute).eq_ignore_ascii_case(attribute)

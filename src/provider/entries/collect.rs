@@ -53,6 +53,8 @@ pub struct Collected {
 pub struct Collector<'s> {
     schema: &'s Schema,
     roles: Vec<(Box<str>, Role)>,
+    /// Attribute names as they came → their roles: a directory writes each in one way.
+    spellings: Vec<(Box<str>, Vec<Role>)>,
     group_attributes: Vec<Box<str>>,
     builder: StateBuilder,
     table: Table,
@@ -118,6 +120,7 @@ impl<'s> Collector<'s> {
         Self {
             schema,
             roles,
+            spellings: Vec::new(),
             group_attributes,
             builder: StateBuilder::new(Matching::CaseIgnore, compared),
             table: Table::default(),
@@ -176,13 +179,17 @@ impl<'s> Collector<'s> {
         }
     }
 
-    fn draft<'e>(&self, entry: &'e dyn Entry) -> Draft<'e> {
+    fn draft<'e>(&mut self, entry: &'e dyn Entry) -> Draft<'e> {
         let mut draft = Draft::default();
+        let (roles, spellings) = (&self.roles, &mut self.spellings);
         entry.visit(&mut |attribute, value| {
-            for (name, role) in &self.roles {
-                if !same_type(name, attribute) {
-                    continue;
-                }
+            let known = spellings.iter().position(|(spelling, _)| spelling.as_ref() == attribute);
+            let known = known.unwrap_or_else(|| {
+                let of = roles.iter().filter(|(name, _)| same_type(name, attribute)).map(|(_, role)| *role);
+                spellings.push((attribute.into(), of.collect()));
+                spellings.len() - 1
+            });
+            for role in spellings.get(known).map_or(&[][..], |(_, roles)| roles) {
                 let Ok(text) = std::str::from_utf8(value) else {
                     draft.binary = Some(attribute);
                     return;

@@ -48,7 +48,8 @@ const CREDENTIALS: &[&str] = &[
 /// Whether an attribute holds a credential.
 pub fn is_credential(attribute: &str) -> bool {
     let bare = attribute.split(';').next().unwrap_or(attribute);
-    CREDENTIALS.contains(&dn::type_key(bare).as_ref())
+    CREDENTIALS.iter().any(|name| name.eq_ignore_ascii_case(bare))
+        || (bare.contains('.') && CREDENTIALS.contains(&dn::type_key(bare).as_ref()))
 }
 
 /// How an account is made unusable.

@@ -28,6 +28,8 @@ pub struct Document {
     values: BTreeMap<(usize, String), BTreeMap<String, usize>>,
     /// Parent key → number of entries directly below it; made when first needed.
     children: Option<BTreeMap<String, usize>>,
+    /// Attribute → value key → records that had the value at some time since.
+    holders: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
 }
 
 /// One entry of a document.
@@ -117,6 +119,8 @@ impl Document {
         if let (Some(children), Some(parent)) = (&mut self.children, dn::parent(&key)) {
             *children.entry(parent.to_owned()).or_default() += 1;
         }
+        // A new entry may hold anything: whoever asks for holders looks again.
+        self.holders.clear();
         let lines = attributes
             .iter()
             .flat_map(|(name, values)| values.iter().map(move |value| new_line(name, value)))
@@ -210,7 +214,11 @@ impl Document {
             let Some(row) = self.parsed.records.get_mut(record) else { return };
             let n = row.lines.len();
             row.lines.push(new_line(attribute, value));
-            let key = value_key(&dn::type_key(attribute), value.as_bytes());
+            let name = dn::type_key(attribute);
+            let key = value_key(&name, value.as_bytes());
+            if let Some(holders) = self.holders.get_mut(name.as_ref()) {
+                holders.entry(key.clone()).or_default().push(record);
+            }
             self.values(record, attribute).insert(key, n);
         }
     }
@@ -304,29 +312,36 @@ impl Document {
     /// Replaces one value by another in `attribute` of every entry below `base`.
     pub(super) fn replace_everywhere(&mut self, base: &str, attribute: &str, old: &str, new: &str) {
         let name = dn::type_key(attribute).into_owned();
-        let old_key = value_key(&name, old.as_bytes());
-        let holders: Vec<usize> = self
-            .parsed
-            .index
-            .iter()
-            .filter(|(key, n)| dn::is_below(key, base) && self.holds(**n, &name, &old_key))
-            .map(|(_, n)| *n)
-            .collect();
-        for record in holders {
+        let (old_key, new_key) = (value_key(&name, old.as_bytes()), value_key(&name, new.as_bytes()));
+        if !self.holders.contains_key(&name) {
+            let holders = self.find_holders(&name);
+            self.holders.insert(name.clone(), holders);
+        }
+        let candidates = self.holders.get(&name).and_then(|holders| holders.get(&old_key)).cloned().unwrap_or_default();
+        for record in candidates {
+            let below = self.parsed.records.get(record).is_some_and(|row| !row.gone && dn::is_below(&row.key, base));
+            if !below || !self.values(record, attribute).contains_key(&old_key) {
+                continue;
+            }
             self.remove(record, attribute, old);
-            let key = value_key(&name, new.as_bytes());
-            if !self.values(record, attribute).contains_key(&key) {
+            if !self.values(record, attribute).contains_key(&new_key) {
                 self.put(record, attribute, &[new.to_owned()]);
             }
         }
     }
 
-    fn holds(&self, record: usize, attribute: &str, key: &str) -> bool {
-        let lines = self.parsed.records.get(record).map_or(&[][..], |record| &record.lines);
-        lines.iter().filter(|line| !line.gone).any(|line| {
-            let name = std::str::from_utf8(line.name.bytes(&self.bytes)).unwrap_or_default();
-            dn::type_key(name) == attribute && value_key(attribute, line.value.bytes(&self.bytes)) == key
-        })
+    /// Value key → records that have it in `attribute`.
+    fn find_holders(&self, attribute: &str) -> BTreeMap<String, Vec<usize>> {
+        let mut out: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (n, record) in self.parsed.records.iter().enumerate() {
+            for line in record.lines.iter().filter(|line| !line.gone) {
+                let name = std::str::from_utf8(line.name.bytes(&self.bytes)).unwrap_or_default();
+                if dn::type_key(name) == attribute {
+                    out.entry(value_key(attribute, line.value.bytes(&self.bytes))).or_default().push(n);
+                }
+            }
+        }
+        out
     }
 }
 
