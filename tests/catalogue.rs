@@ -271,7 +271,7 @@ fn a_large_organisation_is_checked_in_time() {
     assert!(found.is_empty(), "{:?}", found.first());
     assert_eq!(policy.unwrap().people.len(), 100_000);
     // A bound for a busy machine and an unoptimised build; it is there to catch what grows with the square.
-    assert!(checked.as_secs() < 20, "{checked:?}");
+    assert!(checked.as_secs() < 60, "{checked:?}");
 }
 
 #[test]
@@ -286,4 +286,26 @@ fn the_policies_of_this_repository_are_right() {
         let findings = load(&WorkTree::open(&folder).unwrap());
         assert!(findings.is_empty(), "{}: {findings:#?}", folder.display());
     }
+}
+
+#[test]
+fn a_hundred_thousand_mistakes_take_no_minutes() {
+    let mut text = String::from("groups:\n");
+    for n in 0..10_000 {
+        write!(text, "  corp/wrong{n:05}: {{ members: [").unwrap();
+        for m in 0..10 {
+            write!(text, "x{:06}, ", n * 10 + m).unwrap();
+        }
+        text.push_str("] }\n");
+    }
+    let mut files = many();
+    files.push(SourceFile { path: "policies/wrong.yaml".into(), bytes: text.into_bytes() });
+    let files: Vec<_> = files.into_iter().map(|file| (file.path, file.bytes)).collect();
+    let read = accord::policy::load::documents(&InMemory::new(files));
+    let (policy, found) = accord::policy::check::check(&read.documents, read.digest.clone(), &|_, _| None);
+    assert!(policy.is_none());
+    assert_eq!(found.len(), 100_000);
+    // Each suggestion looks at everybody: a hundred thousand of them would take hours.
+    let suggested = found.iter().filter(|one| one.help.iter().any(|help| help.starts_with("did you mean"))).count();
+    assert!(suggested <= 20, "{suggested}");
 }

@@ -311,6 +311,9 @@ pub(super) fn group_of(checker: &mut Checker<'_>, file: u32, text: &Text, what: 
 /// similar name (a shared `corp/` alone makes no likeness), or the same name elsewhere.
 pub(super) fn closest_group<'a>(checker: &Checker<'a>, key: &str) -> Option<Named<'a, written::Group>> {
     let groups = &checker.names.groups;
+    if !checker.suggest.affords(groups.list().len()) {
+        return None;
+    }
     let (directory, name) = key.split_once('/').unwrap_or(("", key));
     let split =
         |named: &Named<'a, written::Group>| named.key.as_str().split_once('/').unwrap_or(("", named.key.as_str()));

@@ -91,6 +91,9 @@ impl<'a, T> Index<'a, T> {
 
     /// The declared thing whose key `word` most likely means.
     pub(super) fn closest(&self, word: &str, suggest: &Suggest) -> Option<Named<'a, T>> {
+        if !suggest.affords(self.list.len()) {
+            return None;
+        }
         let keys: Vec<&str> = self.list.iter().map(|named| named.key.as_str()).collect();
         let key = suggest.closest(word, &keys)?;
         self.find(key).and_then(|n| self.get(n))

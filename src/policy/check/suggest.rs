@@ -9,7 +9,7 @@ use std::cell::Cell;
 const CUTOFF: f32 = 0.6;
 /// Candidates are compared in full only while so many comparisons are left for the
 /// whole run: a hundred thousand unknown names must not take minutes.
-const BUDGET: usize = 20_000_000;
+const BUDGET: usize = 2_000_000;
 
 /// Finds suggestions until its budget is used up.
 #[derive(Debug)]
@@ -24,6 +24,11 @@ impl Default for Suggest {
 }
 
 impl Suggest {
+    /// Whether so many candidates can still be compared; asked before they are collected.
+    pub(super) fn affords(&self, candidates: usize) -> bool {
+        self.left.get() >= candidates
+    }
+
     /// The candidate that `word` most likely means. `candidates` should be sorted,
     /// so that of two equally close ones the same is always named.
     pub(super) fn closest<'a>(&self, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
