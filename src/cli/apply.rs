@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::record::{Holder, Lock};
 
 /// Applies.
-pub(super) fn run(terminal: Terminal, global: &Global, args: ApplyArgs) -> Result<Exit, Failure> {
+pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
     if global.format == Format::Markdown {
         return Err(terminal::no_format("apply", global.format));
     }
@@ -27,7 +27,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: ApplyArgs) -> Resul
     }
     match &args.file {
         Some(path) => reviewed(terminal, global, &planned::read(path)?),
-        None => asked(terminal, global, &args),
+        None => asked(terminal, global, args),
     }
 }
 
@@ -49,8 +49,9 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
     let plan = planning::derive(&session, &live, session.now, false, &filter)?;
     if global.format == Format::Text {
         terminal.print(&planned::shown(&plan, Format::Text, &args.view, session.zone().clone()))?;
+    } else {
+        planning::say_failures(&session, &live);
     }
-    planning::say_failures(&session, &live);
     if plan.changes.is_empty() {
         return Ok(planning::exit(&plan, &live, false));
     }

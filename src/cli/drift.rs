@@ -25,7 +25,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &DriftArgs) -> Resu
     planned::ensure_declared(&session, &args.directory)?;
     let folder = record::journal_folder(&session.repository.root);
     let applied = record::last_applied(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
-    let session = at_last_apply(session, applied.as_ref())?;
+    let session = at_last_apply(session, applied.as_ref());
     let at = applied.as_ref().map_or(session.now, |applied| applied.at);
     let filter = Filter { directories: args.directory.clone(), ..Filter::default() };
     let plan = planning::derive(&session, &live, at, true, &filter)?;
@@ -49,18 +49,18 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &DriftArgs) -> Resu
 
 /// The policies that were applied last, where those in the work tree are others and
 /// git still has them; otherwise those of the work tree.
-fn at_last_apply<'g>(session: Session<'g>, applied: Option<&Applied>) -> Result<Session<'g>, Failure> {
+fn at_last_apply<'g>(session: Session<'g>, applied: Option<&Applied>) -> Session<'g> {
     let Some(applied) = applied.filter(|applied| applied.policy.digest != session.mark.digest) else {
-        return Ok(session);
+        return session;
     };
     let commit = applied.policy.commit.as_deref().filter(|_| !applied.policy.dirty);
     if let Some(commit) = commit
-        && let Some(earlier) = session.at_commit(commit)?
+        && let Some(earlier) = session.at_commit(commit)
     {
-        return Ok(earlier);
+        return earlier;
     }
     session.terminal.say("the policies changed since the last apply and git does not have the earlier ones: compared with those of the work tree");
-    Ok(session)
+    session
 }
 
 fn differences(plan: &Plan, session: &Session<'_>, live: &Live) -> Vec<Difference> {

@@ -19,9 +19,9 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Plans, or works on a saved plan.
-pub(super) fn run(terminal: Terminal, global: &Global, args: PlanArgs) -> Result<Exit, Failure> {
+pub(super) fn run(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
     match &args.saved {
-        None => fresh(terminal, global, &args),
+        None => fresh(terminal, global, args),
         Some(SavedPlan::Show { file, view }) => {
             let plan = read(file)?;
             terminal.print(&shown(&plan, global.format, view, session::zone(global)))?;
@@ -45,7 +45,9 @@ fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, F
         let next = if plan.read_only { "for reading only".to_owned() } else { format!("Next: accord apply {path}") };
         terminal.say(&format!("saved {path}; {next}"));
     }
-    planning::say_failures(&session, &live);
+    if global.format == Format::Json {
+        planning::say_failures(&session, &live);
+    }
     Ok(planning::exit(&plan, &live, args.detailed_exitcode))
 }
 

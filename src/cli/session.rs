@@ -92,6 +92,7 @@ impl<'g> Session<'g> {
     ) -> Result<Self, Failure> {
         let source = whole(files);
         let policy = load(&source).map_err(|findings| wrong(terminal, global, files, &findings))?;
+        warn(terminal, global, &source, &policy.warnings, files.len());
         let mark = history::mark(&repository.policies).map_err(Failure::from)?;
         let mark = PolicyMark { digest: policy.digest.clone(), ..mark };
         Ok(Self { terminal, global, repository, policy, mark, now: clock::now() })
@@ -99,19 +100,16 @@ impl<'g> Session<'g> {
 
     /// The same session with the policies of a commit; `None` where git does not have
     /// them, they have errors, or they name other directories than were read.
-    ///
-    /// # Errors
-    /// When git cannot read its repository.
-    pub(super) fn at_commit(&self, commit: &str) -> Result<Option<Self>, Failure> {
-        let Ok(revision) = Revision::open(&self.repository.policies, commit) else { return Ok(None) };
-        let Ok(policy) = load(&revision) else { return Ok(None) };
+    pub(super) fn at_commit(&self, commit: &str) -> Option<Self> {
+        let revision = Revision::open(&self.repository.policies, commit).ok()?;
+        let policy = load(&revision).ok()?;
         let names = |policy: &Policy| policy.directories.iter().map(|d| d.name.clone()).collect::<Vec<_>>();
         if names(&policy) != names(&self.policy) {
-            return Ok(None);
+            return None;
         }
         let mark = PolicyMark { digest: policy.digest.clone(), ..revision.mark() };
         let (terminal, global, now) = (self.terminal, self.global, self.now);
-        Ok(Some(Self { terminal, global, repository: self.repository.clone(), policy, mark, now }))
+        Some(Self { terminal, global, repository: self.repository.clone(), policy, mark, now })
     }
 
     /// The organisation's zone.
@@ -156,6 +154,13 @@ pub(super) fn zone(global: &Global) -> TimeZone {
 pub(super) fn alone(files: &[SourceFile]) -> InMemory {
     let alone = files.iter().filter(|file| file.path.as_ref() == ACCORD_YAML);
     InMemory::new(alone.map(|file| (file.path.as_ref(), file.bytes.clone())))
+}
+
+/// Says on stderr what is suspicious but not wrong; JSON carries it instead.
+fn warn(terminal: Terminal, global: &Global, source: &InMemory, warnings: &[Diagnostic], files: usize) {
+    if !warnings.is_empty() && global.format != Format::Json {
+        terminal.say(diagnostics::text(warnings, &load::sources(source, warnings), files, true).trim_end());
+    }
 }
 
 fn whole(files: &[SourceFile]) -> InMemory {

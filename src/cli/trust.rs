@@ -27,18 +27,18 @@ pub(super) fn ensure(global: &Global, repository: &Repository, directories: &[Di
     for directory in directories {
         let name = &directory.name;
         let Some(base) = trusted.iter().find(|base| base.name == *name) else {
-            return Err(refusal(format!("directory `{name}` is not in the trusted revision `{revision}`")));
+            return Err(refusal(&format!("directory `{name}` is not in the trusted revision `{revision}`")));
         };
         let (ours, theirs) = (connection(directory), connection(base));
         if let Some((setting, _)) = ours.iter().zip(&theirs).find(|(a, b)| a != b).map(|(a, _)| a) {
             let what = format!("`{setting}` of directory `{name}` differs from the trusted revision `{revision}`");
-            return Err(refusal(what));
+            return Err(refusal(&what));
         }
     }
     Ok(())
 }
 
-fn refusal(what: String) -> Failure {
+fn refusal(what: &str) -> Failure {
     Failure::withheld(format!("{what}; no secret was read and no directory contacted"))
         .help("merge the change of settings first, by its own review, then plan again")
 }

@@ -44,9 +44,10 @@ fn answer(question: &Question<'_, '_>, id: PersonId, holding: Holding, at: Insta
         notes.extend(refusals(question, id, holding));
     }
     if verdict == Verdict::Unknown {
-        let text = match question.is_unread(holding) {
-            true => format!("members of {name} (not read)"),
-            false => "it hangs on a group that is managed elsewhere (not read)".to_owned(),
+        let text = if question.is_unread(holding) {
+            format!("members of {name} (not read)")
+        } else {
+            "it hangs on a group that is managed elsewhere (not read)".to_owned()
         };
         notes.push(Link { text, note: None, file: None, line: None });
     }

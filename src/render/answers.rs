@@ -267,10 +267,10 @@ fn chain(page: &mut Page, links: &[Link], indent: usize) {
 }
 
 fn noted(line: Line, link: &Link) -> Line {
-    let line = line.place(link.file.as_deref(), link.line);
+    let placed = line.place(link.file.as_deref(), link.line);
     match &link.note {
-        Some(note) => line.say("   ").say(note),
-        None => line,
+        Some(text) => placed.say("   ").say(text),
+        None => placed,
     }
 }
 

@@ -182,6 +182,7 @@ impl Writer<'_> {
     fn header(&mut self) {
         self.page.line(Line::default().say(&title(self.plan, &self.view.zone)));
         let width = self.plan.directories.iter().map(|mark| mark.name.chars().count()).max().unwrap_or_default();
+        let noted: Vec<&str> = notes(self.plan).0.iter().filter_map(|note| note.directory.as_deref()).collect();
         for mark in &self.plan.directories {
             let seen = format!(
                 "{}, {}",
@@ -190,7 +191,12 @@ impl Writer<'_> {
             );
             let tone = if mark.complete { Tone::Plain } else { Tone::Less };
             let line = Line::default().say(&mark.name).column(width + 2).say(&seen).say("   ");
-            self.page.line(line.word(tone, &evidence(mark)));
+            let complete = if mark.complete { evidence(mark) } else { "INCOMPLETE".to_owned() };
+            self.page.line(line.word(tone, &complete));
+            // A note about the directory tells the same reasons with what follows from them.
+            if !mark.complete && !noted.contains(&mark.name.as_str()) {
+                mark.evidence.iter().for_each(|gap| self.page.line(Line::indented(2).word(Tone::Less, gap)));
+            }
         }
         for note in notes(self.plan).0 {
             let name = note.directory.as_deref().unwrap_or("?");

@@ -9,8 +9,8 @@ fn at(text: &str) -> Instant {
     text.to_owned().try_into().unwrap()
 }
 
-fn side(pairs: &[(&str, &str)]) -> Option<Side> {
-    Some(pairs.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).collect())
+fn side(pairs: &[(&str, &str)]) -> Side {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).collect()
 }
 
 fn change(action: Action, object: Object, person: Option<&str>, because: &[u32]) -> Change {
@@ -40,19 +40,19 @@ fn changes() -> Vec<Change> {
         change(Action::Revoke, Object::membership("sre", "li.na"), li, &[1]),
         change(Action::Revoke, Object::membership("vpn", "tmp.admin"), None, &[2]),
         Change {
-            after: side(&[("cn", "Maria Lopez"), ("mail", "maria@example.com")]),
+            after: Some(side(&[("cn", "Maria Lopez"), ("mail", "maria@example.com")])),
             ..change(Action::CreateAccount, Object::account("maria.lopez"), maria, &[3])
         },
         Change {
-            before: side(&[("title", "Engineer")]),
-            after: side(&[("title", "Lead \u{1b}[31mengineer")]),
+            before: Some(side(&[("title", "Engineer")])),
+            after: Some(side(&[("title", "Lead \u{1b}[31mengineer")])),
             ..change(Action::UpdateAccount, Object::account("wei.chen"), wei, &[4])
         },
         Change { ends: year, ..change(Action::Grant, Object::membership("sre", "maria.lopez"), maria, &[5]) },
         Change { ends: year, ..change(Action::Grant, Object::membership("vpn", "adm-mlopez"), maria, &[5]) },
         change(Action::Grant, Object::other("all", OtherMember::Group("sre".to_owned())), None, &[]),
         Change {
-            after: side(&[("description", "Network access")]),
+            after: Some(side(&[("description", "Network access")])),
             ..change(Action::CreateGroup, Object::group("vpn"), None, &[])
         },
     ];

@@ -123,6 +123,6 @@ fn a_directory_that_cannot_be_read_is_not_empty() {
     let repo = Repo::applied();
     repo.write("directory.ldif", "this is no LDIF\n");
     let ran = repo.accord(&["plan"]).exits(1);
-    assert!(ran.stderr.contains("Missing is not empty: nothing that depends on corp is planned."), "{}", ran.stderr);
+    assert!(ran.stdout.contains("missing is not empty: nothing in `corp` is planned"), "{}", ran.stdout);
     assert!(ran.stdout.contains("INCOMPLETE"), "{}", ran.stdout);
 }

@@ -218,3 +218,29 @@ fn init_overwrites_nothing() {
     assert!(!repo.file("policies").exists());
     assert_eq!(repo.read(".gitignore"), "mine\n");
 }
+
+fn git(repo: &Repo, words: &[&str]) {
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"];
+    let mut command = std::process::Command::new("git");
+    let output = command.args(identity).args(words).current_dir(repo.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn whoever_proposes_a_policy_does_not_choose_where_a_password_goes() {
+    let repo = Repo::company();
+    for words in [["init", "-q", "."].as_slice(), &["add", "."], &["commit", "-q", "-m", "trusted"]] {
+        git(&repo, words);
+    }
+    let _ = repo.accord(&["plan", "--trusted", "main"]).exits(0);
+    repo.edit("policies/accord.yaml", "    file: directory.ldif\n", "    file: elsewhere.ldif\n");
+    insta::assert_snapshot!(repo.accord(&["plan", "--trusted", "main"]).all(), @r"
+    exit 3
+    --- stdout
+    --- stderr
+    error: `file` of directory `corp` differs from the trusted revision `main`; no secret was read and no directory contacted
+      to go on: merge the change of settings first, by its own review, then plan again
+    ");
+    // Without `--trusted` a person runs it on purpose.
+    let _ = repo.accord(&["plan"]).exits(0);
+}
