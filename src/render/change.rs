@@ -16,7 +16,7 @@ const LONG_VALUE: usize = 60;
 
 /// What is done to the object, without its name: `disable the account`,
 /// `until 2027-01-01 00:00, role sre, ACC-1042`.
-pub(super) fn words(plan: &Plan, change: &Change, view: &View) -> String {
+pub(super) fn words(plan: &Plan, change: &Change, view: &View, said: Option<&Fact>) -> String {
     let done = match change.action {
         Action::CreateAccount => format!("create the account {}", account(change)),
         Action::RenameAccount => format!("rename the account {}", renamed(change)),
@@ -33,25 +33,26 @@ pub(super) fn words(plan: &Plan, change: &Change, view: &View) -> String {
         (true, Some(ends)) => format!("until {}", ends.civil(&view.zone)),
         _ => String::new(),
     };
-    let because = if says_itself(change.action, view.by_group) { String::new() } else { because(plan, change) };
+    let because = if says_itself(change.action, view.by_group) { String::new() } else { because(plan, change, said) };
     [done, until, because].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// Creating, enabling, disabling and deleting an account is explained by who the
-/// person is, which the line above says; making a group by the group.
+/// person is, which the line above says; what else is written by where it is.
 fn says_itself(action: Action, by_group: bool) -> bool {
     match action {
-        Action::CreateGroup => true,
+        Action::CreateGroup | Action::UpdateAccount | Action::UpdateGroup => true,
         Action::CreateAccount | Action::EnableAccount | Action::DisableAccount | Action::DeleteAccount => !by_group,
         _ => false,
     }
 }
 
-/// The chain from the entitlement to the person's entry; the person is the heading.
-pub(super) fn because(plan: &Plan, change: &Change) -> String {
+/// The chain from the entitlement to the person's entry, without what the heading
+/// has said.
+fn because(plan: &Plan, change: &Change, said: Option<&Fact>) -> String {
     let heading = change.person.as_ref().map(|person| format!("person: {person}")).unwrap_or_default();
     let short = |text: &str| text.strip_prefix(&heading).unwrap_or(text).trim_start_matches([',', ' ']).to_owned();
-    let texts = facts(plan, change).into_iter().rev().map(|fact| short(&fact.text));
+    let texts = facts(plan, change).into_iter().rev().filter(|fact| Some(*fact) != said).map(|fact| short(&fact.text));
     texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
 }
 

@@ -70,7 +70,7 @@ fn withheld(out: &mut String, plan: &Plan, view: &View, outline: &outline::Outli
 /// `+ dana.wolf corp/payment-approvers`.
 fn object(plan: &Plan, change: &Change, view: &View) -> String {
     let who = change.person.as_deref().or(change.object.account.as_deref()).unwrap_or_default();
-    let what = if change.object.group.is_some() { String::new() } else { change::words(plan, change, view) };
+    let what = if change.object.group.is_some() { String::new() } else { change::words(plan, change, view, None) };
     let words = [change.action.word(), who, &outline::target(change), &what];
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -89,7 +89,7 @@ fn section(out: &mut String, plan: &Plan, view: &View, section: &Section<'_>, le
         for (n, change) in subject.changes.iter().take(*left).enumerate() {
             let words: Vec<_> = change::attributes(change, &view.zone)
                 .into_iter()
-                .chain(Some(change::words(plan, change, view)).filter(|words| !words.is_empty()))
+                .chain(Some(change::words(plan, change, view, subject.about)).filter(|words| !words.is_empty()))
                 .collect();
             let written = change::place(plan, change)
                 .map(|fact| format!("{}:{}", fact.file.as_deref().unwrap_or_default(), fact.line.unwrap_or_default()));
@@ -155,7 +155,7 @@ mod tests {
 
         | who | what | where | until, because | written |
         |---|---|---|---|---|
-        | maria.lopez (contractor of Initech, sponsor wei.chen) | create account | corp | cn "Maria Lopez"; mail "maria&#64;example.com"; create the account maria.lopez | policies/people/contractors.yaml:3 |
+        | maria.lopez (contractor of Initech, sponsor wei.chen) | create account | corp | cn "Maria Lopez", mail "maria&#64;example.com"; create the account maria.lopez | policies/people/contractors.yaml:3 |
         |  | grant | corp/sre | until 2027-01-01 00:00, role sre, ACC-1042 | policies/roles/platform.yaml:9 |
         |  | grant | corp/vpn | as adm-mlopez, until 2027-01-01 00:00, role sre, ACC-1042 | policies/roles/platform.yaml:9 |
 
@@ -165,7 +165,7 @@ mod tests {
 
         | who | what | where | until, because | written |
         |---|---|---|---|---|
-        | wei.chen | update account | corp | title "Engineer" → "Lead \\u{1b}\[31mengineer"; title | policies/people/staff.yaml:118 |
+        | wei.chen | update account | corp | title "Engineer" → "Lead \\u{1b}\[31mengineer" | policies/people/staff.yaml:118 |
 
         </details>
 

@@ -243,7 +243,7 @@ impl Writer<'_> {
 
     fn change(&mut self, change: &Change, said: Option<&Fact>, indent: usize) {
         let symbol = change.action.symbol();
-        let mut words = change::words(self.plan, change, self.view);
+        let mut words = change::words(self.plan, change, self.view, said);
         let mut attributes = change::attributes(change, &self.view.zone);
         // What an update is about is its first attribute, not an empty line above it.
         if symbol == '~' && !attributes.is_empty() {
@@ -272,7 +272,7 @@ impl Writer<'_> {
             let line = if who.is_empty() { line } else { line.word(Tone::Heading, who).say("  ") };
             let what = match change.action {
                 Action::Grant | Action::Revoke | Action::UpdateMembership => String::new(),
-                _ => format!("  {}", change::words(self.plan, change, self.view)),
+                _ => format!("  {}", change::words(self.plan, change, self.view, None)),
             };
             let place = change::place(self.plan, change);
             let line = line.say(&outline::target(change)).say(&what);
@@ -319,7 +319,13 @@ impl Writer<'_> {
             self.page.line(Line::indented(2).say(&format!("… and {more} more changes (--all shows them)")));
         }
         self.page.gap();
-        self.page.line(Line::default().say(&totals(sums)));
+        let whole = self.plan.directories.iter().all(|mark| mark.complete);
+        let end = if whole || sums.actions.len() + self.plan.withheld.len() > 0 {
+            totals(sums)
+        } else {
+            "nothing is planned: not everything was read".to_owned()
+        };
+        self.page.line(Line::default().say(&end));
         if let Some(coming) = coming {
             self.page.line(Line::default().say("Next: ").say(&next(coming, &self.view.zone)));
         }
@@ -365,34 +371,31 @@ mod tests {
 
         Leaving
           ✗ li.na  contractor, ended 2026-11-22 00:00                             policies/people/contractors.yaml:41
-              ! corp                disable the account
-              - corp/sre            was by role sre                               policies/roles/platform.yaml:12
+              ! corp          disable the account
+              - corp/sre      was by role sre                                     policies/roles/platform.yaml:12
         Joining
           + maria.lopez  contractor of Initech, sponsor wei.chen                  policies/people/contractors.yaml:3
-              + corp                create the account maria.lopez
-                                    cn "Maria Lopez"
-                                    mail "maria@example.com"
-              + corp/sre            until 2027-01-01 00:00, role sre, ACC-1042    policies/roles/platform.yaml:9
-              + corp/vpn            as adm-mlopez, until 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9
+              + corp          create the account maria.lopez
+                              cn "Maria Lopez", mail "maria@example.com"
+              + corp/sre      until 2027-01-01 00:00, role sre, ACC-1042          policies/roles/platform.yaml:9
+              + corp/vpn      as adm-mlopez, until 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9
         Changing
           ~ wei.chen
-              ~ corp                title "Engineer" → "Lead \u{1b}[31mengineer"   title  policies/people/staff.yaml:118
+              ~ corp          title "Engineer" → "Lead \u{1b}[31mengineer"        policies/people/staff.yaml:118
         Nobody declared
           ? tmp.admin
-              - corp/vpn            added 2026-11-20 03:12 by cn=helpdesk; declare it or it goes
+              - corp/vpn      added 2026-11-20 03:12 by cn=helpdesk; declare it or it goes
         Groups
-          ~ corp/all
-              + corp/all            group sre
-          ~ corp/vpn
-              + corp/vpn            create the group
-                                    description "Network access"
+          + corp/all          group sre
+          + corp/vpn          create the group
+                              description "Network access"
         Withheld
           + dana.wolf  corp/payment-approvers                                     policies/roles/finance.yaml:31
           + omar.haddad  corp/payment-approvers                                   policies/roles/finance.yaml:31
               breaks payments-separation: also holds corp/payment-clerks
               to go on: take the other away, or an exception with an expiry
         Noted
-          ? corp old.admin          nobody declared this account; it is kept
+          ? corp old.admin    nobody declared this account; it is kept
 
         2 people gain, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
         Next: 2027-01-01 00:00 maria.lopez loses corp/sre, corp/vpn
@@ -407,29 +410,28 @@ mod tests {
 
         Accounts
           ~ corp
-              ! li.na               disable the account, contractor, ended 2026-11-22 00:00  policies/people/contractors.yaml:41
-              + maria.lopez         create the account maria.lopez, contractor of Initech, sponsor wei.chen  policies/people/contractors.yaml:3
-                                    cn "Maria Lopez"
-                                    mail "maria@example.com"
-              ~ wei.chen            title "Engineer" → "Lead \u{1b}[31mengineer"   title  policies/people/staff.yaml:118
+              ! li.na         disable the account, contractor, ended 2026-11-22 00:00  policies/people/contractors.yaml:41
+              + maria.lopez   create the account maria.lopez, contractor of Initech, sponsor wei.chen  policies/people/contractors.yaml:3
+                              cn "Maria Lopez", mail "maria@example.com"
+              ~ wei.chen      title "Engineer" → "Lead \u{1b}[31mengineer"        policies/people/staff.yaml:118
         Groups
           ~ corp/all
               + group sre
           ~ corp/sre
-              - li.na               was by role sre                               policies/roles/platform.yaml:12
-              + maria.lopez         until 2027-01-01 00:00, role sre, ACC-1042    policies/roles/platform.yaml:9
+              - li.na         was by role sre                                     policies/roles/platform.yaml:12
+              + maria.lopez   until 2027-01-01 00:00, role sre, ACC-1042          policies/roles/platform.yaml:9
           ~ corp/vpn
-              - tmp.admin           added 2026-11-20 03:12 by cn=helpdesk; declare it or it goes
-              + adm-mlopez          of maria.lopez, until 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9
-              + group               create the group
-                                    description "Network access"
+              - tmp.admin     added 2026-11-20 03:12 by cn=helpdesk; declare it or it goes
+              + adm-mlopez    of maria.lopez, until 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9
+              + group         create the group
+                              description "Network access"
         Withheld
           + dana.wolf  corp/payment-approvers                                     policies/roles/finance.yaml:31
           + omar.haddad  corp/payment-approvers                                   policies/roles/finance.yaml:31
               breaks payments-separation: also holds corp/payment-clerks
               to go on: take the other away, or an exception with an expiry
         Noted
-          ? corp old.admin          nobody declared this account; it is kept
+          ? corp old.admin    nobody declared this account; it is kept
 
         2 people gain, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
         Next: 2027-01-01 00:00 maria.lopez loses corp/sre, corp/vpn
