@@ -316,3 +316,25 @@ fn the_digest_of_the_memory_is_believed_only_where_the_chain_names_it() {
     assert_eq!(later.accounts[&("corp".to_owned(), "maria".to_owned())].disabled, Some(at(9001)));
     assert_eq!(later.accounts.len(), whole.accounts.len());
 }
+
+#[test]
+fn a_head_that_a_kill_left_behind_is_no_tampering_and_an_old_one_is() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = journal_folder(root.path());
+    let head = folder.join("head.json");
+    run(root.path(), 0);
+    let first = fs::read(&head).unwrap();
+    // Killed after its first record was safe and before the head said so.
+    drop(Journal::start(root.path(), start(), at(60)).unwrap());
+    fs::write(&head, &first).unwrap();
+    let report = verify(&folder).unwrap();
+    assert!(report.is_intact() && report.notes.len() == 1, "{report:#?}");
+    run(root.path(), 120);
+    assert!(verify(&folder).unwrap().is_intact());
+    // Two runs behind is more than one kill can be.
+    fs::write(&head, &first).unwrap();
+    assert_eq!(
+        findings(&folder),
+        ["head.json:0: it names record 6 of run 20261122-1031, which is not the last run here"]
+    );
+}
