@@ -6,6 +6,8 @@
 mod load;
 #[path = "core/resolve.rs"]
 mod resolve;
+#[path = "core/plan.rs"]
+mod plan;
 
 fn main() {
     if std::env::args().skip(1).any(|filter| filter == "million") {

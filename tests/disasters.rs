@@ -5,6 +5,8 @@
 
 /// What happened with live directories.
 mod directories;
+/// What other planners did with a directory.
+mod plans;
 
 /// What is written wrongly and read as something else.
 mod files {

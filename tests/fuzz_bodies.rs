@@ -4,6 +4,7 @@
 
 mod dn;
 mod ldif;
+mod plan_file;
 mod yaml;
 
 /// Tokens that parsers care about, put in anywhere.

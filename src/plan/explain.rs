@@ -7,6 +7,7 @@ use super::facts::Explain;
 use crate::model::Place;
 use crate::policy::{Entry, EntryId, GroupId, Holding, PersonId, Policy, Select};
 use crate::resolve::{Resolution, Via};
+use std::fmt::Write as _;
 
 /// Most steps of one chain; a chain is as long as roles are nested.
 const LONGEST: usize = 64;
@@ -77,13 +78,13 @@ impl Ways<'_> {
     /// `person: maria.lopez, ended 2027-01-01 00:00, ACC-1042`.
     fn words(&self, entry: &Entry) -> String {
         let person = |id: &PersonId| self.policy.people.get(id.0 as usize).map_or("?", |person| person.key.as_ref());
-        let role = |n: u32| self.policy.roles.get(n as usize).map_or("?", |role| role.key.as_ref());
+        let named = |n: u32| self.policy.roles.get(n as usize).map_or("?", |role| role.key.as_ref());
         let mut text = match &entry.select {
             Select::People(people) => match people.as_slice() {
                 [one] => format!("person: {}", person(one)),
                 several => format!("people: {} of them", several.len()),
             },
-            Select::Role(id) => format!("role: {}", role(id.0)),
+            Select::Role(id) => format!("role: {}", named(id.0)),
             Select::Group(id) => format!("group: {}", group(self.policy, *id)),
             Select::Groups(_, pattern) => format!("groups: {pattern}"),
             Select::Where(rule) => {
@@ -97,7 +98,7 @@ impl Ways<'_> {
         };
         // What has not ended yet says so by the end of the change.
         if let Some(end) = entry.window.expires.filter(|end| *end <= self.resolution.at()) {
-            text.push_str(&format!(", ended {}", end.civil(&self.policy.timezone)));
+            let _ = write!(text, ", ended {}", end.civil(&self.policy.timezone));
         }
         for part in [&entry.ticket, &entry.reason].into_iter().flatten() {
             text.push_str(", ");

@@ -159,11 +159,11 @@ impl Diff<'_> {
         found: &mut Found,
     ) {
         let seen: Vec<AccountRef<'_>> = partners.iter().filter_map(|id| self.observed.account(*id)).collect();
-        let unread = || self.known.accounts().or_else(|| seen.iter().find_map(|o| self.known.account(o.name())));
+        // Another account, unseen, may be there by that name or carry that id too.
+        let unread = self.known.some_account().is_some();
         let link = match seen.as_slice() {
-            [one] if unread().is_none() => return self.rename(desired, *one, taken, links, found),
-            // The account of that name may be there, unseen.
-            _ if unread().is_some() => {
+            [one] if !unread => return self.rename(desired, *one, taken, links, found),
+            _ if unread => {
                 found.unknown += 1;
                 Link::Unread
             }
@@ -284,7 +284,11 @@ impl Diff<'_> {
                 found.push(draft);
             }
             Want::OnLeave => self.disable(desired, observed, Why::OnLeave, found),
-            Want::Left(end) => self.leaver(desired, observed, end, found),
+            Want::Left(end) => {
+                let update = first..found.drafts.len();
+                self.leaver(desired, observed, end, found);
+                Self::end_after_disable(update, found);
+            }
             _ => {}
         }
         if found.drafts.len() > first && self.account_is_protected(observed.name()) {
@@ -292,6 +296,19 @@ impl Diff<'_> {
             let text = format!("protected: it is left as it is ({} would be next)", words.join(", "));
             found.drafts.truncate(first);
             found.note("protected", self.name(), observed.name(), text);
+        }
+    }
+
+    /// An end that has passed stops an account too: it comes after the disable, and is
+    /// withheld with it.
+    fn end_after_disable(update: std::ops::Range<usize>, found: &mut Found) {
+        let disable = found.drafts.get(update.end).filter(|draft| draft.action() == Action::DisableAccount);
+        if disable.is_some()
+            && let Ok(disable) = u32::try_from(update.end)
+        {
+            for draft in found.drafts.get_mut(update).unwrap_or_default() {
+                draft.needs.push(disable);
+            }
         }
     }
 
@@ -366,9 +383,9 @@ impl Diff<'_> {
             links.set(id, if self.known.accounts().is_some() { Link::Unread } else { Link::Elsewhere });
             return;
         }
-        // Also an unread group may list the name, which the new account would then be in.
-        let gap = self.known.accounts().or_else(|| self.known.account(desired.name()));
-        if gap.or_else(|| self.known.some_group()).is_some() {
+        // Also an unread group may list the name, which the new account would then be in,
+        // and an account of which the id is not known may be the person's.
+        if self.known.some_account().or_else(|| self.known.some_group()).is_some() {
             found.unknown += 1;
             links.set(id, Link::Unread);
             return;

@@ -70,6 +70,11 @@ impl<'g> Known<'g> {
         self.directory.or_else(|| self.group.get(self.names.key(name).as_ref()).copied())
     }
 
+    /// Why some account, or what it carries, is not known.
+    pub fn some_account(&self) -> Option<&'g str> {
+        self.accounts().or_else(|| self.account.values().next().copied())
+    }
+
     /// Why some group's members are not all known.
     pub fn some_group(&self) -> Option<&'g str> {
         self.groups().or_else(|| self.group.values().next().copied())

@@ -174,16 +174,7 @@ impl Members {
             }
             let mut draft = diff.grant(desired, account, position);
             draft.needs = needs;
-            // As the directory writes the names, unless they are to change first.
-            if let (Some(observed), None) = (observed, after) {
-                draft.change.object.group = Some(observed.name().to_owned());
-            }
-            if let Link::Is(id) = links.link(account.id())
-                && !links.renames.contains_key(&account.id())
-                && let Some(held) = diff.observed.account(id)
-            {
-                draft.change.object.account = Some(held.name().to_owned());
-            }
+            diff.as_written(links, account, observed.filter(|_| after.is_none()), &mut draft);
             if diff.account_is_protected(account.name()) {
                 found.note(
                     "protected",
@@ -236,6 +227,19 @@ impl Diff<'_> {
             draft.change.person = Some(person.key.to_string());
         }
         draft
+    }
+
+    /// Names as the directory writes them, unless they are to change first.
+    fn as_written(&self, links: &Links, account: AccountRef<'_>, observed: Option<GroupRef<'_>>, draft: &mut Draft) {
+        if let Some(observed) = observed {
+            draft.change.object.group = Some(observed.name().to_owned());
+        }
+        if let Link::Is(id) = links.link(account.id())
+            && !links.renames.contains_key(&account.id())
+            && let Some(held) = self.observed.account(id)
+        {
+            draft.change.object.account = Some(held.name().to_owned());
+        }
     }
 
     /// An observed member that is not desired.
