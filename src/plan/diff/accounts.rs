@@ -221,9 +221,7 @@ impl Diff<'_> {
                 n <= first || draft.action().takes()
             });
             found.unknown += (count - found.drafts.len()) as u64;
-            if let Some(cell) = links.of_desired.get_mut(desired.id().0 as usize) {
-                *cell = Link::Unread;
-            }
+            links.set(desired.id(), Link::Seen(observed.id()));
         }
         Self::behind_rename(desired, links, first, found);
     }

@@ -84,7 +84,7 @@ impl Members {
         };
         let mark = desired.id().0.saturating_add(1).saturating_mul(2);
         for account in desired.members() {
-            if let Link::Is(id) = links.link(*account)
+            if let Link::Is(id) | Link::Seen(id) = links.link(*account)
                 && diff.is_wanted(*account)
                 && let Some(cell) = self.marks.get_mut(id.0 as usize)
             {
@@ -154,11 +154,15 @@ impl Members {
             let mut needs: Vec<u32> = after.into_iter().collect();
             let mut elsewhere = false;
             match links.link(*account) {
-                Link::Is(id) if self.marks.get(id.0 as usize).is_some_and(|cell| *cell == mark + 1) => continue,
+                Link::Is(id) | Link::Seen(id)
+                    if self.marks.get(id.0 as usize).is_some_and(|cell| *cell == mark + 1) =>
+                {
+                    continue;
+                }
                 Link::Is(_) => needs.extend(links.renames.get(account)),
                 Link::Needs(draft) => needs.push(draft),
                 Link::Elsewhere => elsewhere = true,
-                Link::Unread => {
+                Link::Unread | Link::Seen(_) => {
                     found.unknown += 1;
                     continue;
                 }

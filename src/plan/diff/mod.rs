@@ -54,6 +54,8 @@ enum Link {
     Absent,
     /// There, and proven to be the person's.
     Is(AccountId),
+    /// There and the person's, but what it will be called is not known.
+    Seen(AccountId),
     /// There once that draft is done, or withheld with it.
     Needs(u32),
     /// Whether it is there is not known.
