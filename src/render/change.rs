@@ -52,8 +52,10 @@ fn says_itself(action: Action, by_group: bool) -> bool {
 fn because(plan: &Plan, change: &Change, said: Option<&Fact>) -> String {
     let heading = change.person.as_ref().map(|person| format!("person: {person}")).unwrap_or_default();
     let short = |text: &str| text.strip_prefix(&heading).unwrap_or(text).trim_start_matches([',', ' ']).to_owned();
-    let texts = facts(plan, change).into_iter().rev().filter(|fact| Some(*fact) != said).map(|fact| short(&fact.text));
-    texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
+    let told: Vec<&Fact> = facts(plan, change).into_iter().rev().filter(|fact| Some(*fact) != said).collect();
+    let texts: Vec<_> = told.iter().map(|fact| short(&fact.text)).filter(|text| !text.is_empty()).collect();
+    // An entry that names the person and says nothing else.
+    if texts.is_empty() && !told.is_empty() { "by name".to_owned() } else { texts.join(", ") }
 }
 
 /// Where the change was written: the first fact of the chain that has a place.

@@ -48,6 +48,7 @@ pub fn plan(plan: &Plan, view: &View) -> String {
     for section in &outline.sections {
         writer.section(section);
     }
+    writer.hidden();
     if !outline.withheld.is_empty() {
         writer.page.heading("Withheld");
         for held in &outline.withheld {
@@ -207,6 +208,13 @@ impl Writer<'_> {
         }
     }
 
+    fn hidden(&mut self) {
+        if self.hidden > 0 {
+            let more = count(self.hidden as u64);
+            self.page.line(Line::indented(2).say(&format!("… and {more} more changes (--all shows them)")));
+        }
+    }
+
     fn section(&mut self, section: &Section<'_>) {
         if self.left == 0 {
             self.hidden += section.subjects.iter().map(|subject| subject.changes.len()).sum::<usize>();
@@ -314,10 +322,6 @@ impl Writer<'_> {
     }
 
     fn footer(&mut self, sums: &Totals, coming: Option<&Next>) {
-        if self.hidden > 0 {
-            let more = count(self.hidden as u64);
-            self.page.line(Line::indented(2).say(&format!("… and {more} more changes (--all shows them)")));
-        }
         self.page.gap();
         let whole = self.plan.directories.iter().all(|mark| mark.complete);
         let end = if whole || sums.actions.len() + self.plan.withheld.len() > 0 {
