@@ -74,22 +74,22 @@ fn story(name: &str, apply: &[&str], changes: usize, withheld_before: usize, wit
 
 #[test]
 fn startup() {
-    story("startup", &[], 0, 0, 0);
+    story("startup", &[], 22, 0, 0);
 }
 
 #[test]
 fn hospital() {
-    story("hospital", &[], 0, 0, 0);
+    story("hospital", &[], 11, 0, 0);
 }
 
 #[test]
 fn separation_of_duties() {
-    story("separation-of-duties", &[], 0, 1, 1);
+    story("separation-of-duties", &[], 3, 1, 1);
 }
 
 #[test]
 fn university() {
-    story("university", &["--allow", "grants=5000", "--ticket", "ENROL-1"], 0, 0, 0);
+    story("university", &["--allow", "grants=17000", "--ticket", "ENROL-1"], 5004, 17000, 0);
 }
 
 #[test]
