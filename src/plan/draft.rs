@@ -179,6 +179,14 @@ impl Found {
         position
     }
 
+    /// Takes back every draft from a position on, and what waits for them.
+    pub fn drop_from(&mut self, first: usize) {
+        self.drafts.truncate(first);
+        for draft in &mut self.drafts {
+            draft.needs.retain(|need| (*need as usize) < first);
+        }
+    }
+
     /// Adds a note.
     pub fn note(&mut self, code: &str, directory: &str, object: impl Into<String>, text: impl Into<String>) {
         self.notes.push(Note {

@@ -292,7 +292,7 @@ impl Diff<'_> {
         if found.drafts.len() > first && self.account_is_protected(observed.name()) {
             let words: Vec<&str> = found.drafts.iter().skip(first).map(|draft| draft.action().word()).collect();
             let text = format!("protected: it is left as it is ({} would be next)", words.join(", "));
-            found.drafts.truncate(first);
+            found.drop_from(first);
             found.note("protected", self.name(), observed.name(), text);
         }
     }

@@ -100,7 +100,7 @@ impl Diff<'_> {
     fn spare_protected(&self, observed: GroupRef<'_>, first: usize, found: &mut Found) {
         let spared = found.drafts.len() - first;
         if spared > 0 && self.group_is_protected(observed.name()) {
-            found.drafts.truncate(first);
+            found.drop_from(first);
             let text = format!("protected: it is left as it is ({spared} changes would be next)");
             found.note("protected", self.name(), observed.name(), text);
         }
