@@ -266,10 +266,10 @@ fn chain(page: &mut Page, links: &[Link], indent: usize) {
     }
 }
 
-fn noted(line: Line, link: &Link) -> Line {
-    let placed = line.place(link.file.as_deref(), link.line);
+fn noted(start: Line, link: &Link) -> Line {
+    let placed = start.place(link.file.as_deref(), link.line);
     match &link.note {
-        Some(text) => placed.say("   ").say(text),
+        Some(words) => placed.say("   ").say(words),
         None => placed,
     }
 }
