@@ -281,7 +281,8 @@ def run_size(name, accord, runs, keep):
             searched.append(search_everything(server))
             planned.append(measure(plan, work, accept=(0,)))
         show("plan, nothing to do", median(planned), median(searched), "ldapsearch")
-        for title, moves in (("1 % changed", data.change(0.01)), ("10,000 grants", data.grow(10_000))):
+        for title, edit in (("1 % changed", lambda: data.change(0.01)), ("10,000 grants", lambda: data.grow(10_000))):
+            moves = edit()
             data.write_policies(work, server.url)
             count = sum(len(a) + len(b) for a, b in moves.values())
             show(f"plan, {title}", median([measure(plan, work, accept=(2,)) for _ in range(runs)]))
