@@ -1,9 +1,13 @@
 //! The plan file: what is accepted is written back byte for byte.
 
-use super::{Dice, mutate};
 use accord::model::Instant;
 use accord::plan::{FORMAT, Fact, Filter, Plan, PolicyMark, file};
 use std::collections::BTreeMap;
+
+/// What is accepted is what would be written.
+pub(crate) fn body(bytes: &[u8]) {
+    plan_file(bytes);
+}
 
 /// Accepts bytes that it would write itself, or says why not; never panics.
 fn plan_file(bytes: &[u8]) -> bool {
@@ -48,11 +52,12 @@ fn plan_files_are_read_whole_or_refused() {
     assert_eq!(file::read(&whole).unwrap(), small());
     let deep = format!("{{\"format\":\"{FORMAT}\",\"x\":{}", "[".repeat(100_000));
     let corpus: [&[u8]; 5] = [&whole, deep.as_bytes(), b"{}", b"null", b"{\"format\":\"accord-plan/2\"}"];
-    let mut dice = Dice(7);
+    let mut dice = super::Dice(7);
     for _ in 0..20_000 {
-        let bytes = mutate(&corpus[..1], &mut dice);
+        let bytes = super::mutate(&corpus[..1], &mut dice);
         assert!(bytes == whole || !plan_file(&bytes), "a damaged plan was accepted");
     }
+    body(&whole);
     for bytes in &corpus[1..] {
         assert!(!plan_file(bytes));
     }
