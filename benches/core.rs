@@ -4,10 +4,10 @@
 
 #[path = "core/load.rs"]
 mod load;
-#[path = "core/resolve.rs"]
-mod resolve;
 #[path = "core/plan.rs"]
 mod plan;
+#[path = "core/resolve.rs"]
+mod resolve;
 
 fn main() {
     if std::env::args().skip(1).any(|filter| filter == "million") {

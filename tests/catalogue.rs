@@ -75,7 +75,7 @@ pub(crate) fn found(files: Vec<SourceFile>) -> (Vec<Diagnostic>, String) {
 }
 
 fn load(source: &dyn Source) -> Vec<Diagnostic> {
-    match accord::policy::load::load(source) {
+    match accord::policy::load::load(source).and_then(accord::resolve::checked) {
         Ok(policy) => policy.warnings,
         Err(found) => found,
     }

@@ -67,7 +67,7 @@ fn every_set_of_policies_of_this_repository_loads() {
     folders.extend(examples.map(|entry| entry.unwrap().path().join("policies")).filter(|path| path.is_dir()));
     for folder in folders {
         let source = accord::source::WorkTree::open(&folder).unwrap();
-        if let Err(findings) = accord::policy::load(&source) {
+        if let Err(findings) = accord::policy::load(&source).and_then(accord::resolve::checked) {
             let sources = accord::policy::load::sources(&source, &findings);
             panic!("{}\n{}", folder.display(), accord::render::diagnostics::text(&findings, &sources, 0, false));
         }

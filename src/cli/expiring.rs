@@ -12,7 +12,7 @@ use super::terminal::{self, Terminal};
 use crate::model::Instant;
 use crate::policy::{Holding, Person, PersonId, Standing};
 use crate::render::answers::{self, Answerable, Ending, Expiring, Link};
-use crate::resolve::Via;
+use crate::resolve::{Via, answering};
 use std::collections::BTreeMap;
 
 /// Answers.
@@ -40,7 +40,8 @@ fn answerable(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<A
         let Some(ends) = end(person, at).filter(|ends| *ends <= until) else { continue };
         ends_at.insert(PersonId(n), ends);
         let manager = || person.positions.iter().find(|one| one.window.contains(at)).and_then(|one| one.manager);
-        let who = key(policy, person.sponsor.or(person.owner).or_else(manager));
+        let who = person.sponsor.or(person.owner).or_else(manager).and_then(|who| answering(policy, who, at));
+        let who = key(policy, who);
         let because = question.link("last day of the person".to_owned(), place(person, ends));
         let ending = Ending { ends, person: person.key.to_string(), what: "the person".to_owned(), because };
         found.entry(who.unwrap_or_else(nobody)).or_default().push(ending);
@@ -97,7 +98,7 @@ fn owner(question: &Question<'_, '_>, holding: Holding) -> Option<String> {
         Holding::Role(id) => policy.roles.get(id.0 as usize)?.owner,
         Holding::Group(id) => policy.groups.get(id.0 as usize)?.owner,
     };
-    key(policy, owner)
+    key(policy, owner.and_then(|owner| answering(policy, owner, question.resolution.at())))
 }
 
 /// The member entry through which it is held.

@@ -21,6 +21,7 @@ use crate::plan::PolicyMark;
 use crate::policy::Policy;
 use crate::policy::load::{self, load};
 use crate::render::diagnostics;
+use crate::resolve;
 use crate::source::{ACCORD_YAML, InMemory, Source, SourceFile, WorkTree};
 use jiff::tz::TimeZone;
 
@@ -91,7 +92,7 @@ impl<'g> Session<'g> {
         files: &[SourceFile],
     ) -> Result<Self, Failure> {
         let source = whole(files);
-        let policy = load(&source).map_err(|findings| wrong(terminal, global, files, &findings))?;
+        let policy = understand(&source).map_err(|findings| wrong(terminal, global, files, &findings))?;
         warn(terminal, global, &source, &policy.warnings, files.len());
         let mark = history::mark(&repository.policies).map_err(Failure::from)?;
         let mark = PolicyMark { digest: policy.digest.clone(), ..mark };
@@ -102,7 +103,7 @@ impl<'g> Session<'g> {
     /// them, they have errors, or they name other directories than were read.
     pub(super) fn at_commit(&self, commit: &str) -> Option<Self> {
         let revision = Revision::open(&self.repository.policies, commit).ok()?;
-        let policy = load(&revision).ok()?;
+        let policy = understand(&revision).ok()?;
         let names = |policy: &Policy| policy.directories.iter().map(|d| d.name.clone()).collect::<Vec<_>>();
         if names(&policy) != names(&self.policy) {
             return None;
@@ -134,6 +135,12 @@ impl From<HistoryError> for Failure {
             None => failure,
         }
     }
+}
+
+/// Loads, and refuses what breaks a constraint whatever the date: the one way from
+/// files to policies that anything is planned or answered from.
+fn understand(source: &dyn Source) -> Result<Policy, Vec<Diagnostic>> {
+    load(source).and_then(resolve::checked)
 }
 
 /// The policies around here, where there are any without errors.

@@ -10,7 +10,7 @@
 use super::draft::{Draft, Fate, Found};
 use super::explain::Ways;
 use super::facts::{Explain, Facts};
-use super::guard::conflicts::{self, Conflict};
+use super::guard::conflicts;
 use super::order::{self, Ground, Order, Wait};
 use super::{
     Barrier, DirectoryInput, DirectoryMark, FORMAT, Inputs, Note, Plan, Withheld, diff, file, guard, references,
@@ -18,7 +18,7 @@ use super::{
 
 use crate::model::{Action, Instant, Object, Side, State};
 use crate::provider::{Gap, GapScope, Observed};
-use crate::resolve::{self, DesiredDirectory, Resolution};
+use crate::resolve::{self, Breach, DesiredDirectory, Resolution};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What `resolve` made of the policy at one instant.
@@ -28,7 +28,7 @@ pub struct Resolved<'a> {
     /// Digests of the reference groups.
     pub references: BTreeMap<String, String>,
     /// Breaches of constraints.
-    pub conflicts: Vec<Conflict>,
+    pub conflicts: Vec<Breach>,
     /// Who can say why somebody holds something.
     pub explain: &'a dyn Explain,
     /// What should be at [`super::Filter::since`], for a dated plan.
@@ -56,7 +56,7 @@ pub fn derive(inputs: &Inputs<'_>) -> Plan {
     let resolved = Resolved {
         desired: &desired,
         references: references::digests(inputs.policy, &references),
-        conflicts: conflicts::conflicts(inputs.policy, &resolution),
+        conflicts: resolve::constraints(inputs.policy, &resolution),
         explain: &Ways { policy: inputs.policy, resolution: &resolution },
         before: before.as_deref(),
     };

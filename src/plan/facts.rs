@@ -7,6 +7,7 @@ use super::Fact;
 use super::draft::{Draft, Why};
 use crate::model::{Instant, Place};
 use crate::policy::{GroupId, Person, PersonId, Policy};
+use crate::resolve;
 use std::collections::BTreeMap;
 
 /// Who can say why somebody holds something, or no longer does.
@@ -75,7 +76,7 @@ impl<'a> Facts<'a> {
                 }
             }
             (Why::Left(end), Some((_, person)), _) => chain.push(left(self.policy, person, end)),
-            (Why::OnLeave, Some((_, person)), _) => chain.push(absent(self.policy, person, self.at)),
+            (Why::OnLeave, Some((id, person)), _) => chain.push(absent(self.policy, id, person, self.at)),
             (Why::Declared, Some((_, person)), _) => chain.push((declared(self.policy, person, self.at), person.place)),
             (Why::Undeclared, _, Some((_, group))) => {
                 let account = draft.change.object.account.as_deref().unwrap_or_default();
@@ -126,13 +127,16 @@ fn left(policy: &Policy, person: &Person, end: Instant) -> (String, Place) {
     (text, period.map_or(person.place, |period| period.place))
 }
 
-fn absent(policy: &Policy, person: &Person, at: Instant) -> (String, Place) {
+/// `contractor, on leave, back 2027-02-01 00:00`, or `contractor, sponsor wei.chen left
+/// 2026-12-01 00:00, grace of 14d ended 2026-12-15 00:00`.
+fn absent(policy: &Policy, id: PersonId, person: &Person, at: Instant) -> (String, Place) {
     let kind = kind(policy, person);
-    match person.leave.iter().find(|leave| leave.window.contains(at)) {
-        Some(leave) => {
-            let back = leave.window.expires.map(|back| format!(", back {}", back.civil(&policy.timezone)));
-            (format!("{kind}, on leave{}", back.unwrap_or_default()), leave.place)
-        }
-        None => (format!("{kind}, on leave"), person.place),
+    if let Some(leave) = person.leave.iter().find(|leave| leave.window.contains(at)) {
+        let back = leave.window.expires.map(|back| format!(", back {}", back.civil(&policy.timezone)));
+        return (format!("{kind}, on leave{}", back.unwrap_or_default()), leave.place);
     }
+    let Some(gone) = resolve::unsponsored(policy, id, at) else { return (format!("{kind}, on leave"), person.place) };
+    let sponsor = policy.people.get(gone.sponsor.0 as usize).map_or("?", |sponsor| sponsor.key.as_ref());
+    let (since, until) = (gone.since.civil(&policy.timezone), gone.until.civil(&policy.timezone));
+    (format!("{kind}, sponsor {sponsor} left {since}, grace of {} ended {until}", gone.grace), gone.place)
 }

@@ -1,17 +1,15 @@
 //! Constraints against who holds what.
 //!
-//! Comes in: a resolution. Goes out: breaches, each with both ways and what to do;
-//! and, for `validate`, those that no date brings or ends. Refuses: to take anything
-//! away (new grants of the people concerned are withheld by `plan`).
+//! Comes in: a resolution. Goes out: breaches, each with both ways and what to do.
+//! Refuses: to take anything away (new grants of the people concerned are withheld by
+//! `plan`), and what no date brings or ends (`fixed` refuses the files then).
 
 use super::because::{last_day, name};
+use super::sponsor::{Gone, answering, sponsor_gone};
 use super::term::is_concerned;
-use super::{Held, References, Resolution, Via, because, instants, resolve};
-use crate::diagnostic::Diagnostic;
-use crate::model::{Instant, Place, Window};
-use crate::policy::{
-    Constraint, EntryId, Exception, GroupId, Holding, Period, Person, PersonId, Policy, RoleId, Select, Standing,
-};
+use super::{Held, Resolution, Via, because};
+use crate::model::{Instant, Place};
+use crate::policy::{Constraint, Exception, GroupId, Holding, Person, PersonId, Policy, RoleId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong.
@@ -23,6 +21,22 @@ pub enum BreachKind {
     Forbidden,
     /// The person's sponsor left then.
     SponsorGone(Instant),
+    /// The person holds one thing, and whether they hold one that it excludes hangs on
+    /// something that was not read.
+    Unsettled,
+}
+
+/// One of the things that conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    /// What.
+    pub holding: Holding,
+    /// The winning way; `None` where it is not known whether the person holds it.
+    pub held: Option<Held>,
+    /// Groups that carry it.
+    pub groups: BTreeSet<GroupId>,
+    /// `corp/payment-clerks by role payment-clerk (policies/roles/finance.yaml:20)`.
+    pub text: String,
 }
 
 /// One person who breaks one constraint at the instant of the resolution.
@@ -34,8 +48,8 @@ pub struct Breach {
     pub person: PersonId,
     /// What is wrong.
     pub kind: BreachKind,
-    /// What conflicts, each with its winning way.
-    pub holdings: Vec<(Holding, Held)>,
+    /// What conflicts.
+    pub sides: Vec<Side>,
     /// Groups that carry what conflicts: new grants of them are withheld.
     pub groups: BTreeSet<GroupId>,
     /// An exception that ended, or has not begun.
@@ -71,41 +85,64 @@ struct Checked<'a> {
 impl Checked<'_> {
     /// People who hold at least `least` of the holdings.
     fn held_together(&self, holdings: &[Holding], least: usize, kind: BreachKind, out: &mut Vec<Breach>) {
-        let mut held: BTreeMap<PersonId, Vec<(Holding, Held)>> = BTreeMap::new();
+        let mut held: BTreeMap<PersonId, Vec<(Holding, Option<Held>)>> = BTreeMap::new();
         for holding in holdings {
             for one in self.resolution.held_in(*holding) {
-                held.entry(one.person).or_default().push((*holding, one));
+                held.entry(one.person).or_default().push((*holding, Some(one)));
             }
         }
+        // What is unsettled matters only to those who hold another of the holdings.
+        for holding in holdings {
+            for person in self.resolution.unsettled_in(*holding) {
+                if let Some(holdings) = held.get_mut(&person) {
+                    holdings.push((*holding, None));
+                }
+            }
+        }
+        let at = self.resolution.at();
         for (id, holdings) in held.into_iter().filter(|(_, holdings)| holdings.len() >= least) {
             let Some(person) = self.policy.people.get(id.0 as usize) else { continue };
-            let at = self.resolution.at();
             let mine = || self.constraint.exceptions.iter().filter(|exception| exception.person == id);
             if mine().any(|exception| exception.window.contains(at))
                 || !is_concerned(self.policy, self.constraint, person, at)
             {
                 continue;
             }
+            let sure = holdings.iter().filter(|(_, held)| held.is_some()).count();
+            let kind = if sure >= least { kind } else { BreachKind::Unsettled };
+            let holdings = holdings.into_iter().filter(|(_, held)| held.is_some() || kind == BreachKind::Unsettled);
+            let sides: Vec<Side> = holdings.map(|(holding, held)| self.side(holding, held)).collect();
             let exception = mine().max_by_key(|exception| exception.window.expires);
-            let groups = holdings.iter().flat_map(|(holding, _)| carried(self.policy, *holding)).collect();
-            let message = self.message(person, kind, &holdings);
-            out.push(self.breach(id, kind, holdings, groups, exception, message));
+            let message = self.message(person, kind, &sides);
+            out.push(self.breach(id, kind, sides, exception, message));
         }
+    }
+
+    fn side(&self, holding: Holding, held: Option<Held>) -> Side {
+        let name = name(self.policy, holding);
+        let text = match held {
+            None => format!("{name}, which was not read"),
+            Some(held) => {
+                let (file, line) = self.policy.locate(self.place_of(holding, &held));
+                format!("{name} {} ({file}:{line})", self.by(held))
+            }
+        };
+        Side { holding, held, groups: carried(self.policy, holding), text }
     }
 
     fn breach(
         &self,
         person: PersonId,
         kind: BreachKind,
-        holdings: Vec<(Holding, Held)>,
-        groups: BTreeSet<GroupId>,
+        sides: Vec<Side>,
         exception: Option<&Exception>,
         message: String,
     ) -> Breach {
         let at = self.resolution.at();
         let ended = exception.and_then(|exception| exception.window.expires).filter(|end| *end <= at);
         let help = match (kind, ended) {
-            (BreachKind::SponsorGone(_), _) => "name another sponsor, or let the person end".to_owned(),
+            (BreachKind::SponsorGone(_), _) => self.new_sponsor(person),
+            (BreachKind::Unsettled, _) => "read it whole, or write an exception with an expiry".to_owned(),
             (_, Some(end)) => format!(
                 "the exception expired {}: take one away, or write a new exception with an expiry",
                 last_day(self.policy, end)
@@ -113,11 +150,15 @@ impl Checked<'_> {
             (BreachKind::Exclusive, None) => "take the other away, or write an exception with an expiry".to_owned(),
             (BreachKind::Forbidden, None) => "take it away, or write an exception with an expiry".to_owned(),
         };
+        let groups = match kind {
+            BreachKind::SponsorGone(_) => (0u32..).take(self.policy.groups.len()).map(GroupId).collect(),
+            _ => sides.iter().flat_map(|side| side.groups.iter().copied()).collect(),
+        };
         Breach {
             constraint: self.number,
             person,
             kind,
-            holdings,
+            sides,
             groups,
             exception: exception.map(|exception| exception.place),
             message,
@@ -126,16 +167,16 @@ impl Checked<'_> {
         }
     }
 
-    fn message(&self, person: &Person, kind: BreachKind, holdings: &[(Holding, Held)]) -> String {
-        let all: Vec<String> = holdings
-            .iter()
-            .map(|(holding, held)| {
-                let (file, line) = self.policy.locate(self.place_of(*holding, held));
-                format!("{} {} ({file}:{line})", name(self.policy, *holding), self.by(*held))
-            })
-            .collect();
-        let verb = if kind == BreachKind::Forbidden { "may not hold" } else { "holds" };
-        format!("breaks {}: {} {verb} {}", self.constraint.key, person.key, all.join(", and "))
+    fn message(&self, person: &Person, kind: BreachKind, sides: &[Side]) -> String {
+        let all: Vec<&str> = sides.iter().map(|side| side.text.as_str()).collect();
+        let (key, all) = (&self.constraint.key, all.join(", and "));
+        match kind {
+            BreachKind::Unsettled => {
+                format!("nobody can say whether {} breaks {key}: it hangs on {all}", person.key)
+            }
+            BreachKind::Forbidden => format!("breaks {key}: {} may not hold {all}", person.key),
+            _ => format!("breaks {key}: {} holds {all}", person.key),
+        }
     }
 
     fn by(&self, held: Held) -> String {
@@ -155,21 +196,16 @@ impl Checked<'_> {
 
     /// People whose sponsor has left, where the constraint says what follows.
     fn sponsors(&self, out: &mut Vec<Breach>) {
-        let Some(gone) = self.constraint.sponsor_gone else { return };
+        if self.constraint.sponsor_gone.is_none() {
+            return;
+        }
         let at = self.resolution.at();
         for (n, person) in (0u32..).zip(&self.policy.people) {
-            let Some(sponsor) = person.sponsor.and_then(|id| self.policy.people.get(id.0 as usize)) else { continue };
-            let (Standing::Left(end), Standing::Present(_) | Standing::OnLeave(_)) =
-                (sponsor.standing(at), person.standing(at))
-            else {
-                continue;
-            };
-            if !is_concerned(self.policy, self.constraint, person, at) {
-                continue;
-            }
-            let until = end.plus(gone.grace.seconds());
-            let then = match (gone.disable, until <= at) {
-                (true, false) => format!("; the accounts are disabled {}", until.civil(&self.policy.timezone)),
+            let Some(gone) = sponsor_gone(self.policy, self.constraint, PersonId(n), at) else { continue };
+            let Gone { sponsor, since, until, disable, .. } = gone;
+            let zone = &self.policy.timezone;
+            let then = match (disable, until <= at) {
+                (true, false) => format!("; the accounts are disabled {}", until.civil(zone)),
                 (true, true) => "; the accounts are disabled".to_owned(),
                 (false, _) => String::new(),
             };
@@ -177,13 +213,23 @@ impl Checked<'_> {
                 "breaks {}: the sponsor of {}, {}, left, ended {}{then}",
                 self.constraint.key,
                 person.key,
-                sponsor.key,
-                end.civil(&self.policy.timezone)
+                self.key(sponsor),
+                since.civil(zone)
             );
-            let kind = BreachKind::SponsorGone(end);
-            let all = (0u32..).take(self.policy.groups.len()).map(GroupId).collect();
-            out.push(self.breach(PersonId(n), kind, Vec::new(), all, None, message));
+            out.push(self.breach(PersonId(n), BreachKind::SponsorGone(since), Vec::new(), None, message));
         }
+    }
+
+    /// What to do where a sponsor is gone, and who answers until then.
+    fn new_sponsor(&self, person: PersonId) -> String {
+        let sponsor = self.policy.people.get(person.0 as usize).and_then(|person| person.sponsor);
+        let instead = sponsor.and_then(|sponsor| answering(self.policy, sponsor, self.resolution.at()));
+        let who = instead.map(|who| format!(" ({} answers meanwhile)", self.key(who))).unwrap_or_default();
+        format!("name another sponsor{who}, or let the person end")
+    }
+
+    fn key(&self, person: PersonId) -> &str {
+        self.policy.people.get(person.0 as usize).map_or("?", |person| person.key.as_ref())
     }
 }
 
@@ -203,116 +249,4 @@ pub fn carried(policy: &Policy, holding: Holding) -> BTreeSet<GroupId> {
         }
     }
     groups
-}
-
-/// Breaches that the files bring whatever the date (undated on both sides, no
-/// exception), and member entries that lack what a constraint requires: errors for
-/// `validate`.
-pub fn static_breaches(policy: &Policy) -> Vec<Diagnostic> {
-    let mut found = missing_fields(policy);
-    if policy.constraints.iter().all(|c| c.exclusive.is_empty() && c.forbid.is_empty()) {
-        return found;
-    }
-    let timeless = timeless(policy);
-    let written = instants(&timeless);
-    let first = written.first().map_or(Instant::from_seconds(0), |first| first.plus(-1));
-    let last = written.last().map_or(first, |last| last.plus(1));
-    // Before anything starts and after everything has ended: what holds both times is undated.
-    let at = |at: Instant| constraints(&timeless, &resolve(&timeless, &References::default(), at));
-    let early: BTreeSet<_> = at(first).iter().map(identity).collect();
-    for breach in at(last).iter().filter(|breach| early.contains(&identity(breach))) {
-        let mut diagnostic = Diagnostic::error("constraint-broken", breach.message.clone());
-        diagnostic.span = Some(policy.span(breach.place));
-        for (holding, held) in &breach.holdings {
-            if let Via::Entry(entry) = held.via
-                && let Some(entry) = policy.entries.get(entry.0 as usize)
-            {
-                diagnostic = diagnostic.related(policy.span(entry.place), format!("gives {}", name(policy, *holding)));
-            }
-        }
-        diagnostic.help.push(breach.help.clone());
-        found.push(diagnostic);
-    }
-    found
-}
-
-type Identity = (usize, PersonId, BreachKind, Vec<Holding>);
-
-fn identity(breach: &Breach) -> Identity {
-    (breach.constraint, breach.person, breach.kind, breach.holdings.iter().map(|(holding, _)| *holding).collect())
-}
-
-/// The policy with people who were always here, without terms and sponsors, and
-/// without constraints for people who have any exception.
-fn timeless(policy: &Policy) -> Policy {
-    let mut policy = policy.clone();
-    for person in &mut policy.people {
-        let place = person.periods.first().map_or(person.place, |period| period.place);
-        person.periods = vec![Period { window: Window::default(), place }];
-    }
-    for constraint in &mut policy.constraints {
-        constraint.maximum_term = None;
-        constraint.sponsor_gone = None;
-        for exception in &mut constraint.exceptions {
-            exception.window = Window::default();
-        }
-    }
-    policy
-}
-
-/// Entries that name people concerned by a constraint without the fields it requires.
-fn missing_fields(policy: &Policy) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    let demanding: Vec<&Constraint> = policy.constraints.iter().filter(|c| !c.require.is_empty()).collect();
-    if demanding.is_empty() {
-        return found;
-    }
-    let lists = policy.roles.iter().map(|role| &role.members).chain(policy.groups.iter().map(|group| &group.members));
-    for id in lists.flatten() {
-        named(policy, *id, &mut |entry, person| {
-            for constraint in &demanding {
-                let ever = |position: &crate::policy::Position| {
-                    let rule = constraint.applies_to.and_then(|rule| policy.rules.get(rule.0 as usize));
-                    rule.is_none_or(|rule| rule.verdict(policy, person, position) != crate::policy::rule::Verdict::No)
-                };
-                if !person.positions.iter().any(ever) {
-                    continue;
-                }
-                for field in constraint.require.iter().filter(|field| !has(entry, field)) {
-                    let message = format!("{} requires `{field}` of an entry for {}", constraint.key, person.key);
-                    let mut diagnostic = Diagnostic::error("constraint-requires", message);
-                    diagnostic.span = Some(policy.span(entry.place));
-                    diagnostic.related.push((policy.span(constraint.place), "required here".to_owned()));
-                    diagnostic.help.push(format!("write `{field}:` in the entry"));
-                    found.push(diagnostic);
-                }
-            }
-        });
-    }
-    found
-}
-
-fn has(entry: &crate::policy::Entry, field: &str) -> bool {
-    match field {
-        "ticket" => entry.ticket.is_some(),
-        "reason" => entry.reason.is_some(),
-        "expires" => entry.window.expires.is_some(),
-        "starts" => entry.window.starts.is_some(),
-        "approved_by" => entry.approved_by.is_some(),
-        _ => true,
-    }
-}
-
-/// Calls `found` for each person that an entry, or a part of it, names.
-fn named(policy: &Policy, id: EntryId, found: &mut dyn FnMut(&crate::policy::Entry, &Person)) {
-    let Some(entry) = policy.entries.get(id.0 as usize) else { return };
-    match &entry.select {
-        Select::People(people) => {
-            for person in people.iter().filter_map(|id| policy.people.get(id.0 as usize)) {
-                found(entry, person);
-            }
-        }
-        Select::All(parts) | Select::Any(parts) => parts.iter().for_each(|part| named(policy, *part, found)),
-        _ => {}
-    }
 }

@@ -4,7 +4,7 @@
 //! what is wanted of each, groups and memberships, in the one type that is also read
 //! from directories. Refuses: handles (DNs are the provider's) and secrets.
 
-use super::term::is_concerned;
+use super::sponsor::unsponsored;
 use super::{Resolution, Want};
 use crate::model::state::{AccountSlot, GroupSlot, StateError};
 use crate::model::{AccountId, Enabled, Instant, Matching, State, StateBuilder, StateGroupId};
@@ -177,7 +177,7 @@ impl<'p> Maker<'_, 'p> {
         }
         let at = self.resolution.at();
         let needed = draft.second || self.is_needed(person, entitled.get(draft.person.0 as usize) == Some(&true));
-        let want = want(self.policy, person, needed, at);
+        let want = want(self.policy, draft.person, person, needed, at);
         let enabled = if matches!(want, Want::Enabled | Want::NotNeeded) { Enabled::Yes } else { Enabled::No };
         let ends = match person.standing(at) {
             Standing::Left(end) => Some(end),
@@ -221,27 +221,15 @@ impl<'p> Maker<'_, 'p> {
 /// What is wanted of a person's account. Somebody whose sponsor has been gone for
 /// longer than the grace of `sponsor_gone: {then: disable}` is treated like somebody
 /// on leave: the account cannot be used, the memberships stay.
-fn want(policy: &Policy, person: &Person, needed: bool, at: Instant) -> Want {
+fn want(policy: &Policy, id: PersonId, person: &Person, needed: bool, at: Instant) -> Want {
     match person.standing(at) {
         Standing::Future(begins) => Want::NotYet(begins),
         Standing::Left(end) => Want::Left(end),
         Standing::OnLeave(_) => Want::OnLeave,
-        Standing::Present(_) if is_unsponsored(policy, person, at) => Want::OnLeave,
+        Standing::Present(_) if unsponsored(policy, id, at).is_some() => Want::OnLeave,
         Standing::Present(_) if needed => Want::Enabled,
         Standing::Present(_) => Want::NotNeeded,
     }
-}
-
-/// Whether a constraint disables the person because the sponsor is gone.
-fn is_unsponsored(policy: &Policy, person: &Person, at: Instant) -> bool {
-    let Some(sponsor) = person.sponsor.and_then(|sponsor| policy.people.get(sponsor.0 as usize)) else {
-        return false;
-    };
-    let Standing::Left(end) = sponsor.standing(at) else { return false };
-    policy.constraints.iter().any(|constraint| {
-        constraint.sponsor_gone.is_some_and(|gone| gone.disable && end.plus(gone.grace.seconds()) <= at)
-            && is_concerned(policy, constraint, person, at)
-    })
 }
 
 /// The position whose attributes an account carries: the first in force, otherwise

@@ -10,18 +10,23 @@ mod ask;
 mod because;
 mod constraints;
 mod desired;
+mod fixed;
 mod graph;
 mod rules;
 mod select;
 mod sets;
 mod span;
+mod sponsor;
 mod term;
+mod terms;
 mod times;
 mod tree;
 
 pub use because::{Chain, Step, because, name, why_not};
-pub use constraints::{Breach, BreachKind, carried, constraints, static_breaches};
+pub use constraints::{Breach, BreachKind, Side, carried, constraints};
 pub use desired::{DesiredDirectory, desired};
+pub use fixed::{checked, static_breaches};
+pub use sponsor::{Gone, answering, unsponsored};
 pub use times::instants;
 
 use crate::model::Instant;

@@ -15,7 +15,8 @@ use crate::model::change::OtherMember;
 use crate::model::state::Member;
 use crate::model::{Action, Instant};
 use crate::plan::draft::Draft;
-use crate::policy::{GroupId, Holding, PersonId, Policy, RoleId};
+use crate::policy::{GroupId, PersonId, Policy};
+use crate::resolve;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds the edges that never depend on what is withheld.
@@ -150,37 +151,12 @@ fn cuts(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<(u32, u32)> {
     edges
 }
 
-/// Groups that somebody in a role holds through it.
-fn groups_of(policy: &Policy, role: RoleId, seen: &mut BTreeSet<RoleId>, groups: &mut BTreeSet<GroupId>) {
-    let mut open = vec![role];
-    while let Some(role) = open.pop() {
-        if !seen.insert(role) {
-            continue;
-        }
-        let Some(role) = policy.roles.get(role.0 as usize) else { continue };
-        groups.extend(role.grants.iter().map(|grant| grant.group));
-        open.extend(role.includes.iter().map(|(role, _)| *role));
-    }
-}
-
-/// The groups that carry a holding.
-pub(in crate::plan) fn carried_by(policy: &Policy, holding: Holding) -> BTreeSet<GroupId> {
-    let mut groups = BTreeSet::new();
-    match holding {
-        Holding::Group(group) => {
-            groups.insert(group);
-        }
-        Holding::Role(role) => groups_of(policy, role, &mut BTreeSet::new(), &mut groups),
-    }
-    groups
-}
-
 /// Per person and `exclusive` constraint: revoke before grant.
 fn constraints(policy: &Policy, drafts: &[Draft]) -> Vec<(u32, u32)> {
     let mut concerned: BTreeMap<GroupId, Vec<usize>> = BTreeMap::new();
     for (n, constraint) in policy.constraints.iter().enumerate() {
         let groups: BTreeSet<GroupId> =
-            constraint.exclusive.iter().flat_map(|holding| carried_by(policy, *holding)).collect();
+            constraint.exclusive.iter().flat_map(|holding| resolve::carried(policy, *holding)).collect();
         for group in groups {
             concerned.entry(group).or_default().push(n);
         }

@@ -7,8 +7,8 @@
 mod edges;
 mod minimum;
 
+pub(super) use edges::after;
 pub use edges::fixed;
-pub(super) use edges::{after, carried_by};
 pub use minimum::minimums;
 
 use super::DirectoryInput;

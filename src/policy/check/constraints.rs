@@ -41,13 +41,21 @@ fn one(checker: &mut Checker<'_>, named: Named<'_, written::Constraint>) -> Cons
         maximum_term: maximum_term(checker, file, value.maximum_term.as_ref()),
         require: required(checker, file, &value.require),
         exceptions,
-        on_breach: match value.on_breach.as_ref().map(|breach| &breach.value) {
-            None | Some(written::Breach::Report) => Breach::Report,
-            Some(written::Breach::Revoke(list)) => Breach::Revoke(holdings(checker, file, list)),
-        },
+        on_breach: value.on_breach.as_ref().map_or(Breach::Report, |breach| on_breach(checker, file, breach)),
         sponsor_gone: value.sponsor_gone.as_ref().and_then(|gone| sponsor_gone(checker, file, gone)),
         place: Checker::place(file, key.mark),
     }
+}
+
+/// Taking away what time broke needs to know whether it was ever broken by today's
+/// files, so that it does not come back when the other side ends; that is not told yet,
+/// and saying so is better than doing nothing.
+fn on_breach(checker: &mut Checker<'_>, file: u32, breach: &At<written::Breach>) -> Breach {
+    let written::Breach::Revoke(list) = &breach.value else { return Breach::Report };
+    let diagnostic = Diagnostic::error("not-supported", "`on_breach: revoke` is not supported yet")
+        .help("write `on_breach: report`: the breach is told, and new grants of the people concerned are withheld");
+    checker.report(file, breach.mark, diagnostic);
+    Breach::Revoke(holdings(checker, file, list))
 }
 
 fn says_something(checker: &mut Checker<'_>, named: Named<'_, written::Constraint>) {
