@@ -3,6 +3,7 @@
 
 mod answers;
 mod apply;
+mod constraints;
 mod harness;
 mod misuse;
 mod plan;

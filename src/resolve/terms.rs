@@ -220,9 +220,10 @@ impl<'a> Findings<'a> {
             if place != entry.place {
                 diagnostic.related.push((policy.span(entry.place), "granted here".to_owned()));
             }
-            let help = match place == entry.place {
-                true => format!("write `starts:` in the entry, or in the period of `{}`", key(id)),
-                false => format!("write `starts:` for `{}`", key(id)),
+            let help = if place == entry.place {
+                format!("write `starts:` in the entry, or in the period of `{}`", key(id))
+            } else {
+                format!("write `starts:` for `{}`", key(id))
             };
             told.push(diagnostic.help(help));
         }

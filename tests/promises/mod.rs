@@ -1,5 +1,6 @@
 //! One property for each promise of the design, named after its number.
 
+mod constraints;
 mod planner;
 mod resolve;
 mod scenario;

@@ -8,7 +8,7 @@ use accord::resolve::{Reference, References, Resolution, because, instants, reso
 use proptest::prelude::*;
 
 /// 1,000 cases, or as many as `PROPTEST_CASES` says.
-fn cases() -> ProptestConfig {
+pub(super) fn cases() -> ProptestConfig {
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     let unset = config.cases == 256;
     ProptestConfig { cases: if unset { 1000 } else { config.cases }, ..config }

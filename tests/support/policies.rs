@@ -8,7 +8,8 @@ use accord::model::{FileId, Instant, Place, Term, Window};
 use accord::policy::rule::{Vocabulary, compile};
 use accord::policy::{
     Breach, Constraint, Directory, DirectoryId, Entry, EntryId, Exception, Grant, Group, GroupId, Guardrails, Holding,
-    Kind, KindId, Leave, Manage, Period, Person, PersonId, Policy, Position, Role, RoleId, RuleId, Select, Value,
+    Kind, KindId, Leave, Manage, Period, Person, PersonId, Policy, Position, Role, RoleId, RuleId, Select, SponsorGone,
+    Value,
 };
 use accord::resolve::{Reference, References};
 use proptest::prelude::*;
@@ -359,6 +360,7 @@ fn random_people(draft: &mut Draft, dice: &mut Dice<'_>, shape: Shape) {
     for person in &mut draft.policy.people {
         person.kind = KindId(u16::try_from(dice.roll(3)).unwrap());
         person.periods[0].window = dice.window(shape.starts, true);
+        person.sponsor = dice.once_in(2).then(|| PersonId(dice.roll(count)));
         if shape.starts && dice.once_in(4) {
             // A second period after the first.
             let end = person.periods[0].window.expires.get_or_insert(day(12));
@@ -496,12 +498,16 @@ fn random_constraints(draft: &mut Draft, dice: &mut Dice<'_>) {
     for n in 0..dice.roll(3) {
         let mut made = constraint(&format!("c{n}"));
         made.applies_to = dice.once_in(2).then(|| RuleId(dice.roll(u32::try_from(RULES.len()).unwrap())));
-        match dice.roll(3) {
-            0 => {
+        match dice.roll(5) {
+            0 | 3 => {
                 made.exclusive = vec![holding(dice), holding(dice)];
                 made.exclusive.dedup();
             }
             1 => made.forbid = vec![holding(dice)],
+            4 => {
+                let grace = Term(i64::from(dice.roll(5)) * 86_400);
+                made.sponsor_gone = Some(SponsorGone { grace, disable: !dice.once_in(4) });
+            }
             _ => made.maximum_term = Some(Term(i64::from(1 + dice.roll(9)) * 86_400)),
         }
         if dice.once_in(3) {

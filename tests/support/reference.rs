@@ -307,7 +307,8 @@ impl<'a> Slow<'a> {
         ends.min().unwrap_or(FOREVER)
     }
 
-    fn concerned(&self, constraint: &Constraint, id: PersonId) -> bool {
+    /// Whether a constraint concerns the person.
+    pub(crate) fn concerned(&self, constraint: &Constraint, id: PersonId) -> bool {
         let Some(rule) = constraint.applies_to else { return true };
         let rule = &self.policy.rules[rule.0 as usize];
         let person = self.person(id);
