@@ -68,6 +68,7 @@ fn story(name: &str, apply: &[&str], changes: usize, withheld_before: usize, wit
     let applied = accord(root, &[&["apply", "--auto-approve"], apply].concat());
     let code = if withheld_after > 0 { 3 } else { 0 };
     assert_eq!(applied.status.code(), Some(code), "{}", stdout(&applied));
+    assert!(!stdout(&applied).contains("  not read "), "{}", stdout(&applied));
     assert_eq!(counts(root), (0, withheld_after), "after apply nothing is left but what is withheld");
     assert_eq!(accord(root, &["audit", "journal", "verify"]).status.code(), Some(0));
 }

@@ -5,8 +5,10 @@
 
 use super::facts::Explain;
 use crate::model::Place;
-use crate::policy::{Entry, EntryId, GroupId, Holding, PersonId, Policy, Select};
+use crate::policy::rule::Verdict;
+use crate::policy::{Entry, EntryId, GroupId, Holding, PersonId, Policy, Role, RoleId, Select};
 use crate::resolve::{Resolution, Via};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Most steps of one chain; a chain is as long as roles are nested.
@@ -40,9 +42,56 @@ impl Explain for Ways<'_> {
             .max_by_key(|entry| entry.window.expires);
         ended.map(|entry| (self.words(entry), entry.place)).into_iter().collect()
     }
+    fn gave(&self, person: PersonId, group: GroupId) -> Option<(String, Place)> {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<(Holding, Option<&Role>)> = vec![(Holding::Group(group), None)];
+        while let Some((holding, by)) = open.pop() {
+            if !seen.insert(holding) {
+                continue;
+            }
+            let members: &[EntryId] = match holding {
+                Holding::Group(group) => &self.policy.groups.get(group.0 as usize)?.members,
+                Holding::Role(role) => &self.policy.roles.get(role.0 as usize)?.members,
+            };
+            let entries = members.iter().filter_map(|id| self.policy.entries.get(id.0 as usize));
+            if let Some(entry) = entries.clone().find(|entry| self.named(person, entry)) {
+                let text = match (by, &entry.select) {
+                    (Some(Role { key, .. }), _) => format!("was by role {key}"),
+                    (None, Select::People(_)) => "was named in the group".to_owned(),
+                    (None, _) => format!("was by {}", self.words(entry)),
+                };
+                return Some((text, entry.place));
+            }
+            for role in (0u32..).zip(&self.policy.roles).filter(|(_, role)| gives(role, holding)) {
+                open.push((Holding::Role(RoleId(role.0)), Some(role.1)));
+            }
+        }
+        None
+    }
+}
+
+/// Whether members of the role are, by it, members of the other.
+fn gives(role: &Role, holding: Holding) -> bool {
+    match holding {
+        Holding::Group(group) => role.grants.iter().any(|grant| grant.group == group),
+        Holding::Role(below) => role.includes.iter().any(|(role, _)| *role == below),
+    }
 }
 
 impl Ways<'_> {
+    /// Whether an entry concerned the person by name or by rule, whatever the date.
+    fn named(&self, person: PersonId, entry: &Entry) -> bool {
+        match &entry.select {
+            Select::People(people) => people.contains(&person),
+            Select::Where(rule) => {
+                let (rule, who) = (self.policy.rules.get(rule.0 as usize), self.policy.people.get(person.0 as usize));
+                let Some((rule, who)) = rule.zip(who) else { return false };
+                who.positions.iter().any(|position| rule.verdict(self.policy, who, position) == Verdict::Yes)
+            }
+            _ => false,
+        }
+    }
+
     /// From the person to a role or group.
     pub(super) fn path(&self, person: PersonId, mut holding: Holding) -> Vec<(String, Place)> {
         let mut chain = Vec::new();
@@ -75,6 +124,25 @@ impl Ways<'_> {
         Some((self.words(entry), entry.place))
     }
 
+    /// The first two parts of an entry that has several, and how many more there are.
+    /// Parts of parts are only counted: entries nest as deep as somebody writes them.
+    fn parts(&self, parts: &[EntryId]) -> String {
+        let entries = parts.iter().filter_map(|id| self.policy.entries.get(id.0 as usize));
+        let mut texts: Vec<String> = entries
+            .take(2)
+            .map(|entry| match &entry.select {
+                Select::All(inner) => format!("all of {} more", inner.len()),
+                Select::Any(inner) => format!("any of {} more", inner.len()),
+                Select::Not(_) => "not another".to_owned(),
+                _ => self.words(entry),
+            })
+            .collect();
+        if let Some(more) = parts.len().checked_sub(2).filter(|more| *more > 0) {
+            texts.push(format!("{more} more"));
+        }
+        texts.join(" · ")
+    }
+
     /// `person: maria.lopez, ended 2027-01-01 00:00, ACC-1042`.
     fn words(&self, entry: &Entry) -> String {
         let person = |id: &PersonId| self.policy.people.get(id.0 as usize).map_or("?", |person| person.key.as_ref());
@@ -92,9 +160,9 @@ impl Ways<'_> {
                 format!("where: {text}")
             }
             Select::ReportsTo { manager, .. } => format!("reports_to: {}", person(manager)),
-            Select::All(_) => "all of several".to_owned(),
-            Select::Any(_) => "any of several".to_owned(),
-            Select::Not(_) => "not".to_owned(),
+            Select::All(parts) => format!("all of {}", self.parts(parts)),
+            Select::Any(parts) => format!("any of {}", self.parts(parts)),
+            Select::Not(part) => format!("not ({})", self.parts(&[*part])),
         };
         // What has not ended yet says so by the end of the change.
         if let Some(end) = entry.window.expires.filter(|end| *end <= self.resolution.at()) {

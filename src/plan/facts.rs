@@ -16,6 +16,10 @@ pub trait Explain {
     fn holds(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)>;
     /// Why the person does not: what ended, what takes it away. May be empty.
     fn holds_not(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)>;
+    /// What gave it to somebody who has left, as far as the policy still knows.
+    fn gave(&self, _person: PersonId, _group: GroupId) -> Option<(String, Place)> {
+        None
+    }
 }
 
 /// The facts of one plan.
@@ -75,7 +79,10 @@ impl<'a> Facts<'a> {
                     chain.push((format!("nothing gives {here}/{name} to {} now", person.key), written.place));
                 }
             }
-            (Why::Left(end), Some((_, person)), _) => chain.push(left(self.policy, person, end)),
+            (Why::Left(end), Some((id, person)), held) => {
+                let gave = held.and_then(|(group, _)| self.explain.gave(id, group));
+                chain.push(gave.unwrap_or_else(|| left(self.policy, person, end)));
+            }
             (Why::OnLeave, Some((id, person)), _) => chain.push(absent(self.policy, id, person, self.at)),
             (Why::Declared, Some((_, person)), _) => chain.push((declared(self.policy, person, self.at), person.place)),
             (Why::Undeclared, _, Some((_, group))) => {

@@ -55,7 +55,7 @@ fn because(plan: &Plan, change: &Change, said: Option<&Fact>) -> String {
     let told: Vec<&Fact> = facts(plan, change).into_iter().rev().filter(|fact| Some(*fact) != said).collect();
     let texts: Vec<_> = told.iter().map(|fact| short(&fact.text)).filter(|text| !text.is_empty()).collect();
     // An entry that names the person and says nothing else.
-    if texts.is_empty() && !told.is_empty() { "by name".to_owned() } else { texts.join(", ") }
+    if texts.is_empty() && !told.is_empty() { "named in the group".to_owned() } else { texts.join(", ") }
 }
 
 /// Where the change was written: the first fact of the chain that has a place.

@@ -48,7 +48,12 @@ pub fn text(drift: &Drift, plan: &Plan, zone: &TimeZone) -> String {
         None => format!("{} {name} (nothing was applied yet)", drift.at.civil(zone)),
     };
     if drift.differences.is_empty() {
-        page.line(Line::default().say("the directories are as the policies say, compared with ").say(&since));
+        let text = if drift.incomplete.is_empty() {
+            "the directories are as the policies say, compared with ".to_owned()
+        } else {
+            format!("{}, compared with ", unknown("anything", &drift.incomplete))
+        };
+        page.line(Line::default().say(&text).say(&since));
         return page.finish();
     }
     page.line(Line::default().word(Tone::Heading, "Changed behind accord's back").say(", compared with ").say(&since));
@@ -70,12 +75,20 @@ pub fn text(drift: &Drift, plan: &Plan, zone: &TimeZone) -> String {
     }
     page.gap();
     page.line(Line::default().say(&counted(drift.differences.len() as u64, "difference", "differences")));
+    if !drift.incomplete.is_empty() {
+        page.line(Line::default().say(&unknown("anything else", &drift.incomplete)));
+    }
     if !plan.changes.is_empty() {
         page.line(
             Line::default().say("to go on: accord apply puts it back; or write into the policies what should stay"),
         );
     }
     page.finish()
+}
+
+/// What a read that is not complete leaves open.
+fn unknown(what: &str, incomplete: &[String]) -> String {
+    format!("whether {what} changed is not known: {} was not read completely", incomplete.join(", "))
 }
 
 /// What somebody did, told by the change that undoes it.

@@ -125,4 +125,11 @@ fn a_directory_that_cannot_be_read_is_not_empty() {
     let ran = repo.accord(&["plan"]).exits(1);
     assert!(ran.stdout.contains("missing is not empty: nothing in `corp` is planned"), "{}", ran.stdout);
     assert!(ran.stdout.contains("INCOMPLETE"), "{}", ran.stdout);
+    let ran = repo.accord(&["drift"]).exits(1);
+    assert!(!ran.stdout.contains("as the policies say"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("whether anything changed is not known: corp was not read completely"),
+        "{}",
+        ran.stdout
+    );
 }
