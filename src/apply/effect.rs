@@ -12,6 +12,7 @@ use super::names::{Names, Sort, new_name, subject};
 use crate::model::change::OtherMember;
 use crate::model::state::{GroupRef, Member};
 use crate::model::{Action, Change, Enabled, Matching, Object, Side};
+use crate::provider::entries::EVERY;
 use crate::provider::{GapScope, Kind, Reading, dn};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,8 +149,9 @@ impl Expectation {
             let effect = seen.check(claim, claimed);
             let worst = |effect: &Effect| match effect {
                 Effect::Undone(_) | Effect::Else(_) => 2,
-                Effect::Shown => 1,
-                Effect::Hidden(_) => 0,
+                // What could not be read is not covered by what could.
+                Effect::Hidden(_) => 1,
+                Effect::Shown => 0,
             };
             match out.get(node) {
                 Some(other) if worst(other) >= worst(&effect) => {}
@@ -340,6 +342,10 @@ impl<'a> Seen<'a> {
                     Enabled::Unknown => None,
                 },
                 "ends" => Some(account.ends().map(|ends| ends.to_string()).into_iter().collect()),
+                // Unless it is compared too, it is held apart.
+                _ if self.is_id(key) && !state.attributes().iter().any(|name| name.eq_ignore_ascii_case(key)) => {
+                    Some(account.person_id().map(str::to_owned).into_iter().collect())
+                }
                 _ => {
                     let n = state.attributes().iter().position(|name| name.eq_ignore_ascii_case(key))?;
                     Some(account.values(n).map(str::to_owned).collect())
@@ -369,6 +375,10 @@ impl<'a> Seen<'a> {
         }
     }
 
+    fn is_id(&self, key: &str) -> bool {
+        self.kind.id_attribute().is_some_and(|id| id.eq_ignore_ascii_case(key))
+    }
+
     fn group_value(&self, group: GroupRef<'_>, key: &str) -> Option<Vec<String>> {
         if key == "name" {
             return Some(vec![group.name().to_owned()]);
@@ -378,7 +388,8 @@ impl<'a> Seen<'a> {
             return Some(values.iter().map(ToString::to_string).collect());
         }
         let scope = self.kind.scope();
-        let is_read = key == "description" || scope.group_attributes.iter().any(|name| name.eq_ignore_ascii_case(key));
+        let asked = |name: &str| name == EVERY || name.eq_ignore_ascii_case(key);
+        let is_read = key == "description" || scope.group_attributes.iter().any(|name| asked(name));
         is_read.then(Vec::new)
     }
 

@@ -229,6 +229,11 @@ pub trait Kind {
     fn account_handle(&self, name: &str) -> String;
     /// The handle that a new group of that name gets.
     fn group_handle(&self, name: &str) -> String;
+    /// The account attribute that carries the person's `id`, which a state holds apart
+    /// from the compared attributes.
+    fn id_attribute(&self) -> Option<&str> {
+        None
+    }
     /// How values of that account or group attribute compare.
     fn matching(&self, attribute: &str) -> Matching;
     /// What of `desired` this kind cannot express: never a silent drop.

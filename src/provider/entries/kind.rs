@@ -92,6 +92,10 @@ impl Kind for EntryKind {
         &self.capabilities
     }
 
+    fn id_attribute(&self) -> Option<&str> {
+        self.schema.id_attribute.as_deref()
+    }
+
     fn scope(&self) -> Scope {
         Scope {
             account_attributes: self.schema.attributes.clone(),
