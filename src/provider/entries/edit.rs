@@ -195,7 +195,16 @@ impl Schema {
                 _ => mods.extend(difference(key, &values(before), &values(after))),
             }
         }
-        Ok(Edit::Modify { dn: self.handle(step)?, asserts: self.asserts(before), mods })
+        let mut asserts = self.asserts(before);
+        // What was not there must still not be: otherwise somebody's value would be
+        // replaced, or stand beside ours.
+        for key in after.into_iter().flatten().map(|(key, _)| key.as_str()) {
+            if before.is_none_or(|before| !before.contains_key(key)) && !matches!(key, "name" | "enabled") {
+                let attribute = if key == "ends" { END } else { key };
+                asserts.push(Assert::Exactly(attribute.to_owned(), Vec::new()));
+            }
+        }
+        Ok(Edit::Modify { dn: self.handle(step)?, asserts, mods })
     }
 
     fn rename(&self, step: &Step<'_>) -> Result<Edit, String> {

@@ -113,9 +113,15 @@ pub(super) async fn run(session: &Session, search: &Search<'_>, mut each: impl F
             return ended;
         }
         ended.pages += 1;
-        cookie = next_cookie(&result);
-        if cookie.is_empty() {
-            return ended;
+        match next_cookie(&result, search.page_size > 0) {
+            Ok(next) if next.is_empty() => return ended,
+            Ok(next) => cookie = next,
+            Err(what) => {
+                let operation = format!("search {}", search.base);
+                let help = "the end of the answer cannot be proven; a proxy between may cut controls".to_owned();
+                ended.broken = Some(session.site.error(operation, what, vec![help]));
+                return ended;
+            }
         }
     }
 }
@@ -162,12 +168,18 @@ fn references(item: &ResultEntry) -> Vec<String> {
 }
 
 /// The cookie for the next page; empty at the end. Parsed here because the
-/// library's parser panics on a malformed value.
-fn next_cookie(result: &LdapResult) -> Vec<u8> {
-    let value = result.ctrls.iter().find(|c| c.1.ctype == PAGED).and_then(|c| c.1.val.as_deref());
-    let Some(value) = value else { return Vec::new() };
-    let Ok((_, tag)) = ldap3::asn1::parse_tag(value) else { return Vec::new() };
-    children(&tag).and_then(|parts| parts.get(1)).and_then(bytes).map(<[u8]>::to_vec).unwrap_or_default()
+/// library's parser panics on a malformed value. Only a cookie that is there and
+/// empty proves the end of a paged answer (RFC 2696 §3).
+fn next_cookie(result: &LdapResult, paged: bool) -> Result<Vec<u8>, &'static str> {
+    const MALFORMED: &str = "the paged results control of the answer is malformed";
+    if !paged {
+        return Ok(Vec::new());
+    }
+    let control = result.ctrls.iter().find(|c| c.1.ctype == PAGED);
+    let control = control.ok_or("the answer carries no paged results control, which was asked for")?;
+    let (_, tag) = ldap3::asn1::parse_tag(control.1.val.as_deref().ok_or(MALFORMED)?).map_err(|_| MALFORMED)?;
+    let cookie = children(&tag).and_then(|parts| parts.get(1)).and_then(bytes);
+    cookie.map(<[u8]>::to_vec).ok_or(MALFORMED)
 }
 
 /// Reads one entry directly; `None` when it is not there (or may not be seen).
