@@ -62,8 +62,13 @@ impl Diff<'_> {
                 }
                 (Some(desired), None) => {
                     let observed = renamed.get(&desired.id()).and_then(|id| self.observed.group(*id));
+                    let first = found.drafts.len();
                     let Some(place) = self.missing_group(desired, observed, found) else { continue };
                     members.compare(self, links, desired, &place, found);
+                    if let Some(observed) = observed {
+                        // The withheld rename stays, as the word on all of it.
+                        self.spare_protected(observed, first + 1, found);
+                    }
                 }
                 (None, Some(observed)) if !earlier.contains_key(&observed.id()) => self.unnamed(observed, found),
                 _ => {}

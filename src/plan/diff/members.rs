@@ -179,7 +179,9 @@ impl Members {
             let mut draft = diff.grant(desired, account, position);
             draft.needs = needs;
             diff.as_written(links, account, observed.filter(|_| after.is_none()), &mut draft);
-            if diff.account_is_protected(account.name()) {
+            // Under its own name too: the person may be known there by another.
+            let written = draft.change.object.account.as_deref().unwrap_or_default();
+            if diff.account_is_protected(account.name()) || diff.account_is_protected(written) {
                 found.note(
                     "protected",
                     diff.name(),
