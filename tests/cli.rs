@@ -4,6 +4,7 @@
 mod answers;
 mod apply;
 mod constraints;
+mod harm;
 mod harness;
 mod misuse;
 mod plan;

@@ -10,7 +10,7 @@ use super::lane::{Batch, Lane};
 use super::schedule::{Consequences, Schedule};
 use super::work::Work;
 use super::{Cancel, Clock, Outcome, Patience, Progress, Request, Settled};
-use crate::model::Change;
+use crate::model::{Action, Change};
 use crate::provider::{Answer, ProviderError, Reading, Writer};
 use crate::record::entry::{self, Intent, Seen, Undeclared};
 use crate::record::{Journal, JournalError, Record, Status};
@@ -114,11 +114,26 @@ impl<'r> Run<'r> {
     fn journal_what_was_seen(&mut self) -> Result<(), JournalError> {
         let plan = self.work.derived();
         let now = self.clock.now();
+        let narrow = &plan.filter;
+        let whole = narrow.directories.is_empty() && narrow.actions.is_empty() && !narrow.dated;
         let mut undeclared: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::new();
         for mark in plan.directories.iter().filter(|mark| mark.complete) {
             let seen = Seen { directory: mark.name.clone(), accounts: mark.accounts, groups: mark.groups };
             self.journal.add(now, Record::Seen(seen))?;
-            undeclared.insert(&mark.name, Vec::new());
+            // A plan that leaves out what is due would make it look gone.
+            if whole {
+                undeclared.insert(&mark.name, Vec::new());
+            }
+        }
+        // Those that are due stay known until a read no longer shows them: a revoke
+        // may be withheld or fail, and the wait must not begin again.
+        for change in plan.changes.iter().chain(plan.withheld.iter().map(|held| &held.change)) {
+            if let (Action::Revoke, None, Some(group), Some(account)) =
+                (change.action, &change.person, &change.object.group, &change.object.account)
+                && let Some(list) = undeclared.get_mut(change.directory.as_str())
+            {
+                list.push((group.clone(), account.clone()));
+            }
         }
         for note in plan.notes.iter().filter(|note| note.code == "undeclared-member") {
             let Some((group, member)) = note.object.as_deref().and_then(|object| object.split_once('/')) else {

@@ -13,7 +13,7 @@ use super::planning;
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::plan::Plan;
-use crate::record::{Holder, Lock};
+use crate::record::{self, Holder, Lock};
 
 /// Applies.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
@@ -33,8 +33,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Resu
 
 /// Executes a saved plan as far as it is derived identically now.
 fn reviewed(terminal: Terminal, global: &Global, plan: &Plan) -> Result<Exit, Failure> {
-    let (session, live) = Session::live(terminal, global, false)?;
-    let _lock = lock(&session)?;
+    let (session, live, _lock) = locked(terminal, global)?;
     let derived = planning::derive(&session, &live, session.now, false, &plan.filter)?;
     planning::say_failures(&session, &live);
     execution::execute(&session, &live, &derived, Some(plan))
@@ -43,8 +42,7 @@ fn reviewed(terminal: Terminal, global: &Global, plan: &Plan) -> Result<Exit, Fa
 /// Plans, shows, asks, executes. After the answer everything is read and derived
 /// again: minutes may have passed.
 fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
-    let (session, live) = Session::live(terminal, global, false)?;
-    let lock_held = lock(&session)?;
+    let (session, live, lock_held) = locked(terminal, global)?;
     let filter = planned::filter(&session, &args.narrow)?;
     let plan = planning::derive(&session, &live, session.now, false, &filter)?;
     if global.format == Format::Text {
@@ -52,10 +50,12 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
     } else {
         planning::say_failures(&session, &live);
     }
-    if plan.changes.is_empty() {
+    // Since when an undeclared member is there is kept in the journal: without a run
+    // the wait of `undeclared: {after: …}` would never begin.
+    if plan.changes.is_empty() && !planning::begins_a_wait(&plan, &live) {
         return Ok(planning::exit(&plan, &live, false));
     }
-    if args.auto_approve {
+    if args.auto_approve || plan.changes.is_empty() {
         return execution::execute(&session, &live, &plan, None);
     }
     if !is_approved(terminal, &plan)? {
@@ -73,6 +73,20 @@ fn is_approved(terminal: Terminal, plan: &Plan) -> Result<bool, Failure> {
     let question = format!("Make these {} changes? Only `yes` is a yes:", plan.changes.len());
     let answer = terminal.ask(&question).map_err(|error| Failure::new(format!("no answer could be read: {error}")))?;
     Ok(answer == "yes")
+}
+
+/// What the directories hold, read while no other apply of this repository ran: one
+/// that ended between these reads and the lock would make them old.
+fn locked(terminal: Terminal, global: &Global) -> Result<(Session<'_>, Live, Lock), Failure> {
+    let (session, live) = Session::live(terminal, global, false)?;
+    let held = lock(&session)?;
+    let folder = record::journal_folder(&session.repository.root);
+    let newest = record::newest(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
+    if newest == live.newest {
+        return Ok((session, live, held));
+    }
+    let (session, live) = Session::live(terminal, global, false)?;
+    Ok((session, live, held))
 }
 
 /// One apply at a time for a repository.

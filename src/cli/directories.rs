@@ -10,6 +10,7 @@ use super::repository::Repository;
 use super::secrets;
 use super::session::Session;
 use super::trust;
+use crate::history;
 use crate::plan::Memory;
 use crate::policy::Directory;
 use crate::provider::connect;
@@ -27,12 +28,15 @@ pub(super) struct Live {
     pub(super) observed: Vec<Observed>,
     /// What earlier runs left in the journal.
     pub(super) memory: Memory,
+    /// The newest run when the reads began.
+    pub(super) newest: Option<String>,
 }
 
 /// Reads that are under way.
 pub(super) struct Reads {
     directories: Vec<Directory>,
     memory: Memory,
+    newest: Option<String>,
     thread: JoinHandle<io::Result<Vec<Observed>>>,
 }
 
@@ -53,13 +57,18 @@ pub(super) fn start(
         .map(|directory| secrets::credentials(global, &repository.root, directory, Purpose::Plan))
         .collect::<Result<Vec<_>, _>>()?;
     let folder = record::journal_folder(&repository.root);
+    if history::is_tracked(&repository.root.join(record::FOLDER)).map_err(Failure::from)? {
+        return Err(Failure::new(format!("git tracks `{}`, which accord writes for itself", record::FOLDER))
+            .help("whoever proposes a change could write what accord remembers; git rm -r --cached .accord"));
+    }
+    let newest = record::newest(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     let memory = record::memory(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     let earlier = directories.iter().map(|directory| earlier(&memory, &directory.name)).collect();
     let own = directories.to_vec();
     let thread =
         thread::Builder::new().name("directories".to_owned()).spawn(move || read(&own, credentials, earlier, authors));
     let thread = thread.map_err(|error| Failure::new(format!("no thread could be started: {error}")))?;
-    Ok(Reads { directories: directories.to_vec(), memory, thread })
+    Ok(Reads { directories: directories.to_vec(), memory, newest, thread })
 }
 
 impl Reads {
@@ -79,7 +88,7 @@ impl Reads {
             Err(_) => return Err(Failure::new("the directories could not be read: an unforeseen error in accord")),
         };
         let kinds = self.directories.iter().map(connect::kind).collect::<Result<Vec<_>, _>>()?;
-        Ok(Live { kinds, observed, memory: self.memory })
+        Ok(Live { kinds, observed, memory: self.memory, newest: self.newest })
     }
 }
 

@@ -12,7 +12,7 @@ use super::secrets;
 use super::session::Session;
 use super::{clock, planning, terminal};
 use crate::apply::{self, Cancel, Clock, Outcome, Patience, Request, Target, Work};
-use crate::model::Instant;
+use crate::model::{Change, Instant};
 use crate::plan::Plan;
 use crate::provider::{self, Purpose, connect};
 use crate::record::{Journal, Start};
@@ -35,7 +35,7 @@ pub(super) fn execute(
         .map_err(|refused| Failure::new(refused.to_string()).help("accord plan --out FILE, and have that reviewed"))?;
     let plan = work.plan();
     let directories = targets(session, live, plan)?;
-    let mut journal = Journal::start(&session.repository.root, start(plan), session.now)?;
+    let mut journal = Journal::start(&session.repository.root, start(&work), session.now)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("no runtime could be started: {error}")))?;
     let cancel = Cancel::new();
@@ -82,14 +82,32 @@ fn targets<'a>(session: &'a Session<'_>, live: &'a Live, plan: &Plan) -> Result<
         .collect()
 }
 
-fn start(plan: &Plan) -> Start {
+fn start(work: &Work<'_>) -> Start {
+    let plan = work.plan();
     Start {
+        missing: missing(plan, work.derived()),
         plan: plan.digest.clone(),
         policy: plan.policy.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         operator: operator(),
         ticket: plan.filter.ticket.clone(),
     }
+}
+
+/// What is left to do however well the run goes: a later `--dated` must not take
+/// this run for the last word on it.
+fn missing(plan: &Plan, derived: &Plan) -> Vec<String> {
+    let filter = &derived.filter;
+    let reviewed: BTreeSet<_> = plan.changes.iter().map(Change::key).collect();
+    let left = [
+        ("--directory", !filter.directories.is_empty()),
+        ("--action", !filter.actions.is_empty()),
+        ("--dated", filter.dated),
+        ("withheld", !derived.withheld.is_empty()),
+        ("unread", derived.directories.iter().any(|mark| !mark.complete)),
+        ("unreviewed", derived.changes.iter().any(|change| !reviewed.contains(&change.key()))),
+    ];
+    left.into_iter().filter(|(_, is_left)| *is_left).map(|(word, _)| word.to_owned()).collect()
 }
 
 /// Who runs this, as far as the environment says: a name in the journal, no proof.
@@ -124,7 +142,12 @@ fn report(session: &Session<'_>, live: &Live, plan: &Plan, outcome: &Outcome<'_>
     } else {
         session.terminal.print(&outcome::text(outcome, withheld, &journal))?;
     }
-    if outcome.is_complete() { Ok(planning::exit(plan, live, false)) } else { Ok(Exit::Error) }
+    match planning::exit(plan, live, false) {
+        _ if !outcome.is_complete() => Ok(Exit::Error),
+        // Acknowledged, and nobody could look: not simply done.
+        Exit::Done if !outcome.not_read.is_empty() => Ok(Exit::Withheld),
+        exit => Ok(exit),
+    }
 }
 
 /// The wall clock for the journal, a steady one for how long it took.

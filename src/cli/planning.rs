@@ -28,8 +28,7 @@ pub(super) fn derive(
     let mut filter = filter.clone();
     if filter.dated && filter.since.is_none() {
         let folder = record::journal_folder(&session.repository.root);
-        let applied = record::last_applied(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
-        filter.since = applied.map(|applied| applied.at);
+        filter.since = record::dated_since(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     }
     Ok(plan::derive(&Inputs {
         policy: &session.policy,
@@ -40,6 +39,22 @@ pub(super) fn derive(
         read_only,
         filter: &filter,
     }))
+}
+
+/// Whether the plan saw an undeclared member for the first time that is to go later.
+pub(super) fn begins_a_wait(plan: &Plan, live: &Live) -> bool {
+    let narrow = &plan.filter;
+    let whole = narrow.directories.is_empty() && narrow.actions.is_empty() && !narrow.dated;
+    whole
+        && plan.notes.iter().filter(|note| note.code == "undeclared-member").any(|note| {
+            let member = note.object.as_deref().and_then(|object| object.split_once('/'));
+            let directory = note.directory.clone().unwrap_or_default();
+            let complete = plan.directories.iter().any(|mark| mark.complete && mark.name == directory);
+            complete
+                && member.is_some_and(|(group, member)| {
+                    !live.memory.undeclared.contains_key(&(directory, group.to_owned(), member.to_owned()))
+                })
+        })
 }
 
 /// Whether a directory could not be read at all.

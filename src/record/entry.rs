@@ -80,6 +80,10 @@ pub struct RunStarted {
     /// The ticket of an `--allow`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// What the plan left out, so that the run is not the last word: `--directory`,
+    /// `--action`, `--dated`, `withheld`, `unread`, `unreviewed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// Bytes at the end of a file that are no whole record.

@@ -44,6 +44,8 @@ pub struct Start {
     pub operator: Option<String>,
     /// The ticket of an `--allow`.
     pub ticket: Option<String>,
+    /// What the plan left out, see [`RunStarted::missing`].
+    pub missing: Vec<String>,
 }
 
 /// The journal of the running apply.
@@ -96,9 +98,9 @@ impl Journal {
             failed: false,
             lost: tip.lost.clone(),
         };
-        let Start { plan, policy, version, operator, ticket } = start;
+        let Start { plan, policy, version, operator, ticket, missing } = start;
         let (after, recovered, lost) = (tip.after, tip.recovered, tip.lost);
-        let first = RunStarted { run, after, recovered, lost, plan, policy, version, operator, ticket };
+        let first = RunStarted { run, after, recovered, lost, plan, policy, version, operator, ticket, missing };
         journal.add(at, Record::RunStarted(first))?;
         journal.commit()?;
         Ok(journal)

@@ -23,7 +23,7 @@ pub mod lock;
 pub mod memory;
 pub mod store;
 
-pub use applied::{Applied, last_applied};
+pub use applied::{Applied, dated_since, last_applied, newest};
 pub use chain::{Finding, Report, verify};
 pub use entry::{Record, Status};
 pub use journal::{Journal, JournalError, Start};

@@ -1,7 +1,6 @@
 //! Every way to change a journal afterwards, and that `verify` names the place.
 
 use accord::model::{Action, Change, Instant, Object};
-use accord::plan::PolicyMark;
 use accord::record::entry::{Intent, Outcome, Undeclared};
 use accord::record::{Journal, Record, Report, Start, Status, journal_folder, memory, verify};
 use std::fs;
@@ -14,7 +13,7 @@ fn at(seconds: i64) -> Instant {
 }
 
 fn start() -> Start {
-    Start { plan: "p".into(), policy: PolicyMark::default(), version: "0.1.0".into(), operator: None, ticket: None }
+    Start { plan: "p".into(), version: "0.1.0".into(), ..Start::default() }
 }
 
 fn change(id: u32, action: Action, account: &str) -> Change {
