@@ -8,6 +8,7 @@ use accord::policy::{DirectoryId, GroupId, PersonId, Policy, load::load};
 use accord::provider::{Capabilities, Kind, Observed, Scope, Unfit};
 use accord::resolve::{DesiredDirectory, Want};
 use accord::source::InMemory;
+use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 /// (people, groups, members of each group).
@@ -74,7 +75,7 @@ fn case(size: usize) -> &'static Case {
         let shape = SIZES[size];
         let mut text = "organization: bench\ntimezone: UTC\ndirectories:\n  corp:\n    kind: ldif\n    file: d.ldif\n    accounts: {base: 'ou=p,dc=x', id_attribute: employeeNumber}\n    groups: {base: 'ou=g,dc=x'}\ngroups:\n".to_owned();
         for g in 0..shape.1 {
-            text.push_str(&format!("  corp/g{g:05}: {{}}\n"));
+            writeln!(text, "  corp/g{g:05}: {{}}").expect("a string takes everything");
         }
         let policy = load(&InMemory::new([("policies/accord.yaml", text.as_str())])).expect("the policy is right");
         let desired = DesiredDirectory {

@@ -125,8 +125,8 @@ fn kind(name: &str, gated: bool) -> Kind {
 }
 
 fn person(n: u32) -> Person {
-    let kind = KindId(u16::from(n % 100 == 0));
-    let end = (n % 50 == 0).then(|| Instant::from_seconds(1_800_000_000 + i64::from(n % 365) * 86_400 + 86_400));
+    let kind = KindId(u16::from(n.is_multiple_of(100)));
+    let end = n.is_multiple_of(50).then(|| Instant::from_seconds(1_800_000_000 + i64::from(n % 365) * 86_400 + 86_400));
     Person {
         key: format!("person-{n:07}").into(),
         id: Some(format!("{n:07}").into()),
@@ -142,7 +142,7 @@ fn person(n: u32) -> Person {
         positions: vec![Position {
             window: Window::default(),
             keep: None,
-            manager: (n > 0).then(|| PersonId(n / 10)),
+            manager: (n > 0).then_some(PersonId(n / 10)),
             kind,
             attributes: vec![("department".into(), Value::Text(format!("d{:03}", n % DEPARTMENTS).into()))],
             place: HERE,

@@ -3,7 +3,7 @@
 //! Comes in: arguments. Goes out: data on stdout, everything else on stderr, an
 //! exit code. Refuses: to decide anything about access.
 //!
-//! One file per command; [`session`] strings the pipeline together for all of them.
+//! one file per command; `session` strings the pipeline together for all of them.
 
 pub mod args;
 

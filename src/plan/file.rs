@@ -116,7 +116,7 @@ pub fn seal(plan: &mut Plan) {
     }
 }
 
-/// Reads what [`write`] wrote, and nothing else.
+/// Reads what [`write()`] wrote, and nothing else.
 ///
 /// # Errors
 /// [`FileError`], which says what is wrong and what to do.

@@ -19,7 +19,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 /// Reads what the journal's folder remembers, oldest run first. A folder that is
-/// not there leaves nothing to remember. Runs that the [`digest`](super::digest)
+/// not there leaves nothing to remember. Runs that the `digest`
 /// of a later one covers are not read again.
 ///
 /// # Errors

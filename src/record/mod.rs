@@ -9,7 +9,7 @@
 //! * [`journal`]: how lines are written, committed and continued after a kill.
 //! * [`store`]: the bytes on disk: one file per run and the head file.
 //! * [`chain`]: whether the lines are still the ones that were written.
-//! * [`memory`]: what earlier runs leave for the next plan.
+//! * [`memory()`]: what earlier runs leave for the next plan.
 //! * `digest`: the same in one file, held by the chain.
 //! * [`lock`]: one apply at a time.
 //! * [`applied`]: the last apply that went through.

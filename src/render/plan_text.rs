@@ -1,7 +1,7 @@
 //! A plan as text for a reviewer: who, what, until when, because of what.
 //!
 //! Comes in: a [`Plan`]. Goes out: text with colour that only repeats what symbols
-//! and words say. Refuses: to decide what matters (that is [`super::outline`]).
+//! and words say. Refuses: to decide what matters (that is `outline`).
 
 use super::change;
 use super::outline::{self, Held, Next, Outline, Section, Subject, Totals};

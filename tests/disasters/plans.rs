@@ -40,14 +40,14 @@ impl Case {
     }
 
     fn plan(&self) -> Plan {
-        self.plan_of(self.model.observed())
+        self.plan_of(&self.model.observed())
     }
 
-    fn plan_of(&self, observed: Observed) -> Plan {
+    fn plan_of(&self, observed: &Observed) -> Plan {
         let kind = ModelKind::default();
         let empty = Observed::default();
         let directories = [
-            DirectoryInput { id: DirectoryId(0), kind: &kind, observed: &observed },
+            DirectoryInput { id: DirectoryId(0), kind: &kind, observed },
             DirectoryInput { id: DirectoryId(1), kind: &kind, observed: &empty },
         ];
         let mark = PolicyMark::default();
@@ -101,7 +101,7 @@ fn a_read_cut_short_changes_nothing_that_hangs_on_it() {
     let mut seen = case.model.clone();
     seen.accounts.retain(|name, _| name.as_str() < "p020");
     let gap = Gap { scope: GapScope::Accounts, why: "sizeLimitExceeded (4)".to_owned() };
-    let plan = case.plan_of(seen.observed_with(vec![gap]));
+    let plan = case.plan_of(&seen.observed_with(vec![gap]));
     assert_eq!((words(&plan), plan.withheld.len()), (vec![], 0));
     assert!(!plan.directories[0].complete);
     assert!(plan.notes.iter().any(|note| note.code == "incomplete" && note.text.contains("sizeLimitExceeded")));
@@ -112,7 +112,7 @@ fn a_read_cut_short_changes_nothing_that_hangs_on_it() {
 fn an_unread_directory_is_not_an_empty_one() {
     let case = Case::settled(40);
     let gap = Gap { scope: GapScope::Directory, why: "noSuchObject (32)".to_owned() };
-    let plan = case.plan_of(Observed { gaps: vec![gap], ..Observed::default() });
+    let plan = case.plan_of(&Observed { gaps: vec![gap], ..Observed::default() });
     assert_eq!((words(&plan), plan.withheld.len()), (vec![], 0));
     assert!(plan.notes.iter().any(|note| note.text.contains("nothing in `corp` is planned")));
 }

@@ -6,7 +6,7 @@ use accord::source::InMemory;
 
 /// A policy file beside a sound `accord.yaml`, and as `accord.yaml` itself:
 /// loaded, checked, and its findings shown.
-pub fn body(bytes: &[u8]) {
+pub(crate) fn body(bytes: &[u8]) {
     let accord =
         b"organization: example\ntimezone: Europe/Berlin\ndirectories: { corp: { kind: ldif, file: x.ldif } }\n";
     for files in [

@@ -2,14 +2,6 @@
 //! instant the process dies at; and the journal that shows it cannot be changed
 //! unseen.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    reason = "a test that cannot go on fails loudly"
-)]
-
 mod answers;
 mod graphs;
 mod killed;

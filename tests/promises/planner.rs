@@ -93,7 +93,7 @@ fn original(
         };
     }
     // A name that both is there and is renamed to was never free: the plan would be wrong.
-    for ((n, account, new), _) in &names {
+    for (n, account, new) in names.keys() {
         let taken = if *account { models[*n].accounts.contains_key(new) } else { models[*n].groups.contains_key(new) };
         assert!(!taken, "{new} is taken");
     }
@@ -322,7 +322,7 @@ proptest! {
             prop_assert!(!held.reason.is_empty() && held.setting.as_ref().is_some_and(|text| !text.is_empty()));
         }
         let count: u64 = plan.summary.values().sum();
-        prop_assert_eq!(count as usize, plan.changes.len());
+        prop_assert_eq!(usize::try_from(count).unwrap(), plan.changes.len());
     }
 }
 

@@ -128,7 +128,7 @@ impl Scenario {
             let key = |name: &str| (change.directory.clone(), name.to_owned());
             match change.action {
                 Action::CreateAccount | Action::UpdateAccount => {
-                    self.memory.accounts.entry(key(account)).or_default().person = change.person.clone();
+                    self.memory.accounts.entry(key(account)).or_default().person.clone_from(&change.person);
                 }
                 Action::RenameAccount => {
                     let old = self.memory.accounts.remove(&key(account)).unwrap_or_default();
@@ -325,6 +325,7 @@ fn without_conflicts(policy: &Policy, mut desired: Vec<DesiredDirectory>) -> Vec
     desired
 }
 
+#[expect(clippy::too_many_lines, reason = "one decision after the other, each once")]
 fn random_model(tape: &mut Tape<'_>, policy: &Policy, desired: &DesiredDirectory, wild: Wild) -> Model {
     let mut model = Model::default();
     for person in &policy.people {
@@ -372,7 +373,8 @@ fn random_model(tape: &mut Tape<'_>, policy: &Policy, desired: &DesiredDirectory
             group.others.insert(OtherMember::Group(tape.pick(&groups).clone()));
         }
         if wild.confusion && tape.one_in(8) {
-            group.others.insert(OtherMember::Other(handle(*tape.pick(&PEOPLE))));
+            let person: &&str = tape.pick(&PEOPLE);
+            group.others.insert(OtherMember::Other(handle(person)));
         }
         if tape.one_in(6) {
             group.others.insert(OtherMember::Other("cn=printer".to_owned()));

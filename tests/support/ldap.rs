@@ -13,6 +13,7 @@ use accord::provider::{
 };
 use accord::source::InMemory;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Settings of a directory `corp` at `url`: [`WRITER`] binds, [`READER`] plans.
@@ -147,10 +148,12 @@ pub(crate) fn access() -> String {
     let mut text = "people:\n".to_owned();
     for n in 0..10 {
         let left = if n == 6 { ", expires: 2026-01-31" } else { "" };
-        text.push_str(&format!(
+        writeln!(
+            text,
             "  p{n}: {{ id: \"{n}\", name: Person {n}, family_name: Person, email: p{n}@example.com, kind: employee, \
-             attributes: {{ department: d{n} }}{left} }}\n"
-        ));
+             attributes: {{ department: d{n} }}{left} }}"
+        )
+        .unwrap();
     }
     text.push_str(
         "  joiner: { id: \"77\", name: Joan Iner, family_name: Iner, email: joiner@example.com, kind: employee, \

@@ -1,13 +1,4 @@
 //! What the tests share: organisations, servers, proxies.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "helpers of tests fail by panicking"
-)]
-
 pub(crate) mod certificates;
 pub(crate) mod fake_writer;
 pub(crate) mod ldap;

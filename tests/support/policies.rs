@@ -2,8 +2,6 @@
 //!
 //! A random policy is read from a tape of numbers: where the tape ends, every choice
 //! is the first one. So proptest shrinks a failing policy by shortening the tape.
-#![expect(clippy::indexing_slicing, reason = "ids of the same policy")]
-
 use accord::model::{FileId, Instant, Place, Term, Window};
 use accord::policy::rule::{Vocabulary, compile};
 use accord::policy::{
@@ -449,7 +447,7 @@ struct Context {
 type Lists = (Vec<EntryId>, Vec<EntryId>, Vec<EntryId>);
 
 fn random_lists(draft: &mut Draft, dice: &mut Dice<'_>, context: Context) -> Lists {
-    let members = (0..1 + dice.roll(4)).map(|_| random_entry(draft, dice, context, 3, true)).collect();
+    let members = (0..=dice.roll(4)).map(|_| random_entry(draft, dice, context, 3, true)).collect();
     let only = dice.once_in(6).then(|| random_entry(draft, dice, context, 2, true)).into_iter().collect();
     let except = dice.once_in(3).then(|| random_entry(draft, dice, context, 3, false)).into_iter().collect();
     (members, only, except)
@@ -471,14 +469,12 @@ fn random_entry(draft: &mut Draft, dice: &mut Dice<'_>, context: Context, depth:
             let groups = (0..context.groups).filter(|_| dice.once_in(2)).map(GroupId).collect();
             Select::Groups(groups, "corp/g*".into())
         }
-        6 => Select::Any(
-            (0..1 + dice.roll(3)).map(|_| random_entry(draft, dice, context, depth - 1, positive)).collect(),
-        ),
-        7 | 8 => Select::All(
-            (0..1 + dice.roll(3)).map(|_| random_entry(draft, dice, context, depth - 1, positive)).collect(),
-        ),
+        6 => Select::Any((0..=dice.roll(3)).map(|_| random_entry(draft, dice, context, depth - 1, positive)).collect()),
+        7 | 8 => {
+            Select::All((0..=dice.roll(3)).map(|_| random_entry(draft, dice, context, depth - 1, positive)).collect())
+        }
         9 => Select::Not(random_entry(draft, dice, context, depth - 1, !positive)),
-        _ => Select::People((0..1 + dice.roll(2)).map(|_| PersonId(dice.roll(people))).collect()),
+        _ => Select::People((0..=dice.roll(2)).map(|_| PersonId(dice.roll(people))).collect()),
     };
     let window = dice.window(context.shape.starts, positive);
     let id = draft.dated(select, window);
@@ -491,9 +487,12 @@ fn random_entry(draft: &mut Draft, dice: &mut Dice<'_>, context: Context, depth:
 fn random_constraints(draft: &mut Draft, dice: &mut Dice<'_>) {
     let (roles, groups) = (draft.policy.roles.len(), draft.policy.groups.len());
     let people = u32::try_from(draft.policy.people.len()).unwrap();
-    let holding = |dice: &mut Dice<'_>| match dice.once_in(2) {
-        true => Holding::Group(GroupId(dice.roll(u32::try_from(groups).unwrap()))),
-        false => Holding::Role(RoleId(dice.roll(u32::try_from(roles).unwrap()))),
+    let holding = |dice: &mut Dice<'_>| {
+        if dice.once_in(2) {
+            Holding::Group(GroupId(dice.roll(u32::try_from(groups).unwrap())))
+        } else {
+            Holding::Role(RoleId(dice.roll(u32::try_from(roles).unwrap())))
+        }
     };
     for n in 0..dice.roll(3) {
         let mut made = constraint(&format!("c{n}"));

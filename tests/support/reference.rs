@@ -4,8 +4,6 @@
 //! `end` answers: until when is the person surely in? `enter` answers: from when on is
 //! the person possibly in? Both work with instants, `None` being "no" and the far
 //! future being "no end".
-#![expect(clippy::indexing_slicing, reason = "ids of the same policy")]
-
 use accord::model::{Instant, Window};
 use accord::policy::rule::Verdict;
 use accord::policy::{
@@ -94,10 +92,8 @@ impl<'a> Slow<'a> {
         let mut ways: Vec<i64> =
             members.iter().filter_map(|entry| self.entry_end(person, *entry, &giving, generous)).collect();
         ways.extend(self.feeders(holding).into_iter().filter_map(|role| self.end(person, role, generous)));
-        if let Some(is_member) = self.read(person, holding) {
-            if is_member.unwrap_or(generous) {
-                ways.extend(self.period_now(person).map(|period| seconds(period.window.expires)));
-            }
+        if self.read(person, holding, generous) {
+            ways.extend(self.period_now(person).map(|period| seconds(period.window.expires)));
         }
         let mut end = ways.into_iter().max()?;
         if !only.is_empty() {
@@ -121,10 +117,8 @@ impl<'a> Slow<'a> {
         let mut ways: Vec<i64> =
             members.iter().filter_map(|entry| self.entry_enter(person, *entry, &giving, generous)).collect();
         ways.extend(self.feeders(holding).into_iter().filter_map(|role| self.enter(person, role, generous)));
-        if let Some(is_member) = self.read(person, holding) {
-            if is_member.unwrap_or(!generous) {
-                ways.push(self.now());
-            }
+        if self.read(person, holding, !generous) {
+            ways.push(self.now());
         }
         let mut enter = ways.into_iter().min()?;
         if !only.is_empty() {
@@ -139,19 +133,20 @@ impl<'a> Slow<'a> {
         (enter != FOREVER).then_some(enter)
     }
 
-    /// For a reference group: whether the directory lists the person, if it was read.
-    fn read(&self, person: PersonId, holding: Holding) -> Option<Option<bool>> {
-        let Holding::Group(group) = holding else { return None };
+    /// For a reference group: whether the directory lists the person, or `unread`
+    /// where it was not read. No other holding is read from a directory.
+    fn read(&self, person: PersonId, holding: Holding, unread: bool) -> bool {
+        let Holding::Group(group) = holding else { return false };
         if self.policy.groups[group.0 as usize].manage != Manage::Reference {
-            return None;
+            return false;
         }
-        Some(match self.references.groups.get(&group) {
-            Some(Reference::Read(people)) => Some(people.contains(&person)),
-            Some(Reference::NotRead(_)) | None => None,
-        })
+        match self.references.groups.get(&group) {
+            Some(Reference::Read(people)) => people.contains(&person),
+            Some(Reference::NotRead(_)) | None => unread,
+        }
     }
 
-    fn around(&self, around: &Around, entry: &Entry) -> Around {
+    fn around(around: &Around, entry: &Entry) -> Around {
         let starts = [around.window.starts, entry.window.starts].into_iter().flatten().max();
         let expires = [around.window.expires, entry.window.expires].into_iter().flatten().min();
         let kinds = around.kinds.clone().map(|mut kinds| {
@@ -168,7 +163,7 @@ impl<'a> Slow<'a> {
 
     fn entry_end(&self, person: PersonId, id: EntryId, around: &Around, generous: bool) -> Option<i64> {
         let entry = self.entry(id);
-        let around = self.around(around, entry);
+        let around = Self::around(around, entry);
         if !around.window.contains(self.at) {
             return None;
         }
@@ -216,7 +211,7 @@ impl<'a> Slow<'a> {
 
     fn entry_enter(&self, person: PersonId, id: EntryId, around: &Around, generous: bool) -> Option<i64> {
         let entry = self.entry(id);
-        let around = self.around(around, entry);
+        let around = Self::around(around, entry);
         let gate = || self.lets_in(&around, self.person(person).kind).then_some(());
         let enter = match &entry.select {
             Select::People(people) => people.contains(&person).then(|| {
@@ -317,9 +312,8 @@ impl<'a> Slow<'a> {
                 let starts_then = other.window.starts.is_some() && other.window.starts >= position.window.expires;
                 starts_then && other.window.contains(self.at)
             });
-            !position.window.is_future(self.at)
-                && !(position.window.is_past(self.at) && replaced)
-                && rule.verdict(self.policy, person, position) != Verdict::No
+            let over = position.window.is_past(self.at) && replaced;
+            !over && !position.window.is_future(self.at) && rule.verdict(self.policy, person, position) != Verdict::No
         })
     }
 

@@ -15,7 +15,7 @@ fn wrong(text: impl AsRef<[u8]>) -> Vec<String> {
     problems
         .iter()
         .map(|p| {
-            let help: String = p.help.iter().map(|help| format!(" | {help}")).collect();
+            let help = p.help.iter().fold(String::new(), |all, help| all + " | " + help);
             format!("{}:{}+{} {}: {}{help}", p.mark.line, p.mark.column, p.mark.length, p.code, p.message)
         })
         .collect()

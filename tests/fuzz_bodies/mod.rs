@@ -103,8 +103,6 @@ fn run_times(corpus: &[&[u8]], times: u64, body: fn(&[u8])) {
     for _ in 0..u64::from(proptest::test_runner::Config::default().cases) * times {
         let bytes = mutate(corpus, &mut dice);
         let shown = String::from_utf8_lossy(&bytes).into_owned();
-        if std::panic::catch_unwind(|| body(&bytes)).is_err() {
-            panic!("the body fails for {shown:?}");
-        }
+        assert!(std::panic::catch_unwind(|| body(&bytes)).is_ok(), "the body fails for {shown:?}");
     }
 }

@@ -36,7 +36,7 @@ directories:
         found.iter().map(|f| (f.code, f.span.as_ref().map_or(0, |span| span.line))).collect()
     }
 
-    /// IAMbic: a date that its parser cannot read becomes "no end"; the grant stays for ever.
+    /// `IAMbic`: a date that its parser cannot read becomes "no end"; the grant stays for ever.
     #[test]
     fn a_date_with_a_typo_is_not_never() {
         for date in ["nxt friday", "2026-13-01", "31.12.2026", "in 3 days", "2026-12-31T18:00:00"] {
@@ -61,7 +61,7 @@ directories:
         assert_eq!(refused("groups:\n  corp/x:\n    rulez: [bob]\n"), [("unknown-field", 3)]);
     }
 
-    /// serde_yaml and others: of two equal keys the last one wins in silence.
+    /// `serde_yaml` and others: of two equal keys the last one wins in silence.
     #[test]
     fn a_second_equal_key_does_not_win() {
         let text = "groups:\n  corp/x:\n    members: [bob]\n    members: [li.na]\n";

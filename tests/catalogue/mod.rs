@@ -6,8 +6,6 @@
 //! `base.yaml` unless it brings its own `policies/accord.yaml`. Messages are in
 //! `tests/catalogue/messages/*.snap`; read them as somebody at 3 a.m. would.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
 use accord::diagnostic::Diagnostic;
 use accord::render::diagnostics::{Sources, text};
 use accord::source::{InMemory, Source, SourceFile, WorkTree};
@@ -265,8 +263,9 @@ fn a_large_organisation_is_checked_in_time() {
     let start = std::time::Instant::now();
     let read = accord::policy::load::documents(&source);
     let parsed = start.elapsed();
+    let start = std::time::Instant::now();
     let (policy, found) = accord::policy::check::check(&read.documents, read.digest.clone(), &|_, _| None);
-    let checked = start.elapsed() - parsed;
+    let checked = start.elapsed();
     println!("100,000 people, 10,000 groups: read in {parsed:?}, checked in {checked:?}");
     assert!(found.is_empty(), "{:?}", found.first());
     assert_eq!(policy.unwrap().people.len(), 100_000);
