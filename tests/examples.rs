@@ -109,6 +109,11 @@ fn the_repositorys_own_policies_show_who_was_granted_what_and_why() {
     copy_folder(&repository().join("policies"), &root.join("policies"));
     let plan = without_moment(&stdout(&accord(root, &["plan"])));
     assert_expected(&repository().join("docs/first-plan.txt"), &plan);
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    let picture = readme.split("```\n").find(|block| block.starts_with("policies …")).expect("the README shows a plan");
+    for line in picture.lines().filter(|line| line.trim() != "…") {
+        assert!(plan.lines().any(|real| real == line), "the README shows what is not printed: {line}");
+    }
     let applied = accord(root, &["apply", "--auto-approve"]);
     assert_eq!(applied.status.code(), Some(0), "{}", stdout(&applied));
     assert!(stdout(&applied).contains("maria.lopez"));
