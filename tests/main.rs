@@ -26,3 +26,4 @@ mod promises;
 mod real_data;
 mod resolve;
 mod schema;
+mod secrets;
