@@ -39,6 +39,8 @@ fn answer(question: &Question<'_, '_>, id: PersonId, holding: Holding, at: Insta
         None if question.is_unread(holding) => (Verdict::Unknown, None, Vec::new()),
         None => (Verdict::No, None, Vec::new()),
     };
+    let term = ends.and_then(|ends| resolve::ending_term(question.policy(), id, ends, at));
+    notes.extend(term.map(|(text, place)| question.link(text, place)));
     notes.extend(other_ways(question, id, holding));
     if verdict == Verdict::No {
         notes.extend(refusals(question, id, holding));

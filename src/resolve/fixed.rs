@@ -44,9 +44,12 @@ pub fn static_breaches(policy: &Policy) -> Vec<Diagnostic> {
     let last = written.last().map_or(first, |last| last.plus(1));
     // Before anything starts and after everything has ended: what holds both times is undated.
     let at = |at: Instant| constraints(&timeless, &resolve(&timeless, &References::default(), at));
+    let late: Vec<Breach> = at(last).into_iter().filter(|breach| breach.kind != BreachKind::Unsettled).collect();
+    if late.is_empty() {
+        return found;
+    }
     let early: BTreeSet<_> = at(first).iter().map(identity).collect();
-    let both = |breach: &&Breach| breach.kind != BreachKind::Unsettled && early.contains(&identity(breach));
-    for breach in at(last).iter().filter(both) {
+    for breach in late.iter().filter(|breach| early.contains(&identity(breach))) {
         let mut diagnostic = Diagnostic::error("constraint-broken", breach.message.clone());
         diagnostic.span = Some(policy.span(breach.place));
         for side in &breach.sides {

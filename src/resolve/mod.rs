@@ -27,6 +27,7 @@ pub use constraints::{Breach, BreachKind, Side, carried, constraints};
 pub use desired::{DesiredDirectory, desired};
 pub use fixed::{checked, static_breaches};
 pub use sponsor::{Gone, answering, unsponsored};
+pub use terms::ending_term;
 pub use times::instants;
 
 use crate::model::Instant;

@@ -1,10 +1,11 @@
 //! What maximum terms say about the files: grants that have no start to count from
-//! (errors), and ends that a term brings forward (warnings).
+//! (errors), and ends that a term brings forward (warnings, and the reason of an end).
 //!
 //! Comes in: a policy. Goes out: findings. Refuses: the clock, and to look at ways that
 //! a term does not shorten (nested roles and groups are shortened where they begin).
 
 use super::rules::Rules;
+use super::term::is_concerned;
 use super::times::{Facts, later_start, period_of};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Instant, Place, Window, time};
@@ -39,6 +40,26 @@ pub(super) fn findings(policy: &Policy) -> Vec<Diagnostic> {
         }
     }
     findings.told(policy)
+}
+
+/// The maximum term that ends what a person holds at `ends`, in words and with its
+/// place; `None` where something that is written ends it.
+pub fn ending_term(policy: &Policy, id: PersonId, ends: Instant, at: Instant) -> Option<(String, Place)> {
+    let person = policy.people.get(id.0 as usize)?;
+    let windows = || {
+        let periods = person.periods.iter().map(|period| period.window);
+        periods.chain(policy.entries.iter().map(|entry| entry.window))
+    };
+    if windows().any(|window| window.expires == Some(ends)) {
+        return None;
+    }
+    let mut limiting = policy.constraints.iter().filter(|constraint| is_concerned(policy, constraint, person, at));
+    limiting.find_map(|constraint| {
+        let term = constraint.maximum_term?;
+        let starts = windows().filter_map(|window| window.starts).find(|starts| starts.plus(term.seconds()) == ends)?;
+        let text = format!("ends with {}: at most {term} from {}", constraint.key, starts.civil(&policy.timezone));
+        Some((text, constraint.place))
+    })
 }
 
 /// Whether a constraint may concern the person on some position.

@@ -145,6 +145,11 @@ fn a_maximum_term_shows_the_end_that_counts_and_warns() {
         &ran.stdout,
         &["+ corp/sre until 2196-01-31 00:00, role sre, ACC-1042", "Next: 2196-01-31 00:00 maria.lopez loses"],
     );
+    let why = repo.accord(&["why", "maria.lopez", "corp/sre", "--at", "2196-01-05"]).exits(0).stdout;
+    shows(
+        &why,
+        &["yes, until 2196-01-31 00:00", "ends with terms: at most 30d from 2196-01-01 00:00 policies/more.yaml:2"],
+    );
     let ran = repo.accord(&["plan", "--at", "2196-01-31"]).exits(0);
     assert!(!squeezed(&ran.stdout).contains("+ corp/sre until"), "the term is over:\n{}", ran.stdout);
     let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);

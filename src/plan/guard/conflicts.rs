@@ -68,3 +68,47 @@ fn setting(policy: &Policy, breach: &Breach) -> String {
     let (file, line) = policy.locate(breach.place);
     format!("{} ({file}:{line})", breach.help)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Object;
+    use crate::plan::draft::{Draft, Why};
+    use crate::policy::load;
+    use crate::resolve::{self, References};
+    use crate::source::InMemory;
+
+    const ACCORD: &str = "\
+organization: example
+timezone: UTC
+directories:
+  corp: { kind: ldif, file: d.ldif, accounts: { base: 'ou=p,dc=x' }, groups: { base: 'ou=g,dc=x' } }
+people: { li: { name: Li } }
+roles: { clerk: { grants: [corp/clerks], members: [li] } }
+groups:
+  corp/clerks: {}
+  corp/auditors: { manage: reference }
+constraints:
+  separation: { exclusive: [role: clerk, group: corp/auditors] }
+";
+
+    /// Promise 4: no grant whose constraints hang on something that was not read.
+    #[test]
+    fn promise_04_an_unread_side_withholds_the_other() {
+        let policy = load(&InMemory::new([("policies/accord.yaml", ACCORD)])).unwrap();
+        let at = crate::model::Instant::from_seconds(0);
+        let breaches = resolve::constraints(&policy, &resolve::resolve(&policy, &References::default(), at));
+        let mut draft = Draft::new((0, "corp"), Action::Grant, Object::account("li"), Why::Holds);
+        (draft.person, draft.group) = (policy.person_named("li"), policy.group_named("corp/clerks"));
+        let mut found = Found { drafts: vec![draft], ..Found::default() };
+        withhold(&policy, &breaches, &mut found);
+        let Fate::Withheld(reason) = &found.drafts[0].fate else { panic!("{:?}", found.drafts[0].fate) };
+        let told = "may break separation: nobody can say whether li also holds corp/auditors, which was not read";
+        assert_eq!(reason.reason, told);
+        assert!(found.notes.is_empty(), "it is no breach yet");
+        // Read, and empty: nothing is in the way.
+        let auditors = policy.group_named("corp/auditors").unwrap();
+        let references = References { groups: BTreeMap::from([(auditors, resolve::Reference::Read(Vec::new()))]) };
+        assert_eq!(resolve::constraints(&policy, &resolve::resolve(&policy, &references, at)), []);
+    }
+}

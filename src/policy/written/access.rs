@@ -190,7 +190,8 @@ pub enum Breach {
     /// It is said, and new grants of the people concerned are withheld.
     #[default]
     Report,
-    /// Additionally these are taken away from the people concerned.
+    /// Additionally these are taken away from the people concerned. Not supported yet:
+    /// refused.
     Revoke(Vec<Holding>),
 }
 
