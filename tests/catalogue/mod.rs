@@ -110,7 +110,7 @@ fn check(group: &str) -> usize {
     }
     assert!(wrong.is_empty(), "{wrong}");
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("catalogue/messages");
+    settings.set_snapshot_path("messages");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(group, shown));
