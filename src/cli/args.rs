@@ -316,25 +316,9 @@ pub enum Generate {
     },
 }
 
-const ACTIONS: [Action; 13] = [
-    Action::DisableAccount,
-    Action::Revoke,
-    Action::CreateAccount,
-    Action::CreateGroup,
-    Action::RenameAccount,
-    Action::RenameGroup,
-    Action::UpdateAccount,
-    Action::UpdateGroup,
-    Action::UpdateMembership,
-    Action::Grant,
-    Action::EnableAccount,
-    Action::DeleteGroup,
-    Action::DeleteAccount,
-];
-
 fn action(text: &str) -> Result<Action, String> {
-    ACTIONS.into_iter().find(|action| action.word() == text).ok_or_else(|| {
-        let words: Vec<_> = ACTIONS.iter().map(|action| action.word()).collect();
+    Action::ALL.into_iter().find(|action| action.word() == text).ok_or_else(|| {
+        let words: Vec<_> = Action::ALL.iter().map(|action| action.word()).collect();
         format!("no such action; one of {}", words.join(", "))
     })
 }

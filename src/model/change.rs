@@ -44,6 +44,29 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action, in rank order.
+    pub const ALL: [Self; 13] = [
+        Self::DisableAccount,
+        Self::Revoke,
+        Self::CreateAccount,
+        Self::CreateGroup,
+        Self::RenameAccount,
+        Self::RenameGroup,
+        Self::UpdateAccount,
+        Self::UpdateGroup,
+        Self::UpdateMembership,
+        Self::Grant,
+        Self::EnableAccount,
+        Self::DeleteGroup,
+        Self::DeleteAccount,
+    ];
+
+    /// Everything but changing a membership in place, which needs memberships that
+    /// carry something (a native end): the directories that speak in entries have none.
+    pub fn on_entries() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|action| *action != Self::UpdateMembership).collect()
+    }
+
     /// The word of the plan file, `create-account`.
     pub fn word(self) -> &'static str {
         match self {

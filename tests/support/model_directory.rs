@@ -57,20 +57,7 @@ impl Default for ModelKind {
     fn default() -> Self {
         Self {
             capabilities: Capabilities {
-                actions: vec![
-                    Action::DisableAccount,
-                    Action::Revoke,
-                    Action::CreateAccount,
-                    Action::CreateGroup,
-                    Action::RenameAccount,
-                    Action::RenameGroup,
-                    Action::UpdateAccount,
-                    Action::UpdateGroup,
-                    Action::Grant,
-                    Action::EnableAccount,
-                    Action::DeleteGroup,
-                    Action::DeleteAccount,
-                ],
+                actions: Action::on_entries(),
                 names: Matching::CaseIgnore,
                 disable: true,
                 native_end: true,

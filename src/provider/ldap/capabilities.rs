@@ -19,20 +19,7 @@ const IN_FLIGHT: usize = 128;
 /// What the settings promise, before any server was asked.
 pub(super) fn promised(schema: &Schema) -> Capabilities {
     Capabilities {
-        actions: vec![
-            Action::DisableAccount,
-            Action::Revoke,
-            Action::CreateAccount,
-            Action::CreateGroup,
-            Action::RenameAccount,
-            Action::RenameGroup,
-            Action::UpdateAccount,
-            Action::UpdateGroup,
-            Action::Grant,
-            Action::EnableAccount,
-            Action::DeleteGroup,
-            Action::DeleteAccount,
-        ],
+        actions: Action::on_entries(),
         names: Matching::CaseIgnore,
         disable: true,
         native_end: schema.native_end,

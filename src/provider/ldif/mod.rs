@@ -37,20 +37,7 @@ const BATCH: usize = 10_000;
 pub fn kind(directory: &settings::Directory) -> Result<EntryKind, ProviderError> {
     let schema = Schema::new(directory, true)?;
     let capabilities = Capabilities {
-        actions: vec![
-            Action::DisableAccount,
-            Action::Revoke,
-            Action::CreateAccount,
-            Action::CreateGroup,
-            Action::RenameAccount,
-            Action::RenameGroup,
-            Action::UpdateAccount,
-            Action::UpdateGroup,
-            Action::Grant,
-            Action::EnableAccount,
-            Action::DeleteGroup,
-            Action::DeleteAccount,
-        ],
+        actions: Action::on_entries(),
         names: Matching::CaseIgnore,
         disable: true,
         native_end: schema.native_end,
