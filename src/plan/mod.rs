@@ -18,7 +18,7 @@ pub use derive::derive;
 
 use crate::model::{Change, ChangeId, Instant};
 use crate::policy::{DirectoryId, Policy};
-use crate::provider::{Kind, Observed};
+use crate::provider::{Capabilities, Kind, Observed};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -188,6 +188,14 @@ pub struct DirectoryInput<'a> {
     pub kind: &'a dyn Kind,
     /// What was read. A directory that failed altogether has one gap for everything.
     pub observed: &'a Observed,
+}
+
+impl<'a> DirectoryInput<'a> {
+    /// What this very server can do where the reading says so, otherwise what the
+    /// settings promise.
+    pub fn capabilities(&self) -> &'a Capabilities {
+        self.observed.capabilities.as_ref().unwrap_or_else(|| self.kind.capabilities())
+    }
 }
 
 /// What earlier runs left in the journal.

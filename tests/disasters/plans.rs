@@ -6,7 +6,7 @@ use accord::model::{Action, Instant};
 use accord::plan::{DirectoryInput, Filter, Inputs, Memory, Plan, PolicyMark, derive, file};
 use accord::policy::settings::{GroupManage, Limit, LimitScope};
 use accord::policy::{DirectoryId, Policy, Select};
-use accord::provider::{Gap, GapScope, Observed};
+use accord::provider::{Gap, GapScope, Kind, Observed};
 use std::collections::BTreeMap;
 
 /// A policy and the directory `corp`; `ext` is empty and nobody needs it.
@@ -275,4 +275,26 @@ fn a_minimum_of_members_is_kept_at_every_step() {
         words(&case.plan()),
         ["grant corp/team/p003", "disable-account corp/p001", "revoke corp/team/p001", "update-account corp/p001"]
     );
+}
+
+/// A server without a password policy: what its settings promise it does not keep. A
+/// leaver's account is not passed over in silence, and nothing is planned that the
+/// server refuses every time.
+#[test]
+fn a_leaver_where_the_server_cannot_disable_is_told() {
+    let mut case = Case::settled(3);
+    let left = case.policy.people.iter_mut().find(|person| person.key.as_ref() == "p000").unwrap();
+    left.periods[0].window = window(None, Some(50));
+    let mut observed = case.model.observed();
+    let mut kept = ModelKind::default().capabilities().clone();
+    kept.disable = false;
+    kept.native_end = false;
+    kept.actions.retain(|action| !matches!(action, Action::DisableAccount | Action::EnableAccount));
+    observed.capabilities = Some(kept);
+    let plan = case.plan_of(observed);
+    assert_eq!(words(&plan), ["revoke corp/team/p000"]);
+    let held: Vec<_> = plan.withheld.iter().map(|held| held.change.action).collect();
+    assert_eq!(held, [Action::DisableAccount]);
+    assert!(plan.withheld[0].reason.contains("can still use it"), "{:#?}", plan.withheld);
+    assert!(plan.withheld[0].setting.as_ref().unwrap().contains("accounts.disable"));
 }

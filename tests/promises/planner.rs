@@ -248,8 +248,9 @@ proptest! {
         scenario.apply(&plan, everything);
         for (n, directory) in scenario.policy.directories.iter().enumerate() {
             let (old, new) = (&before[n], &scenario.models[n]);
-            // A renamed account keeps its place in every group.
-            let renamed = plan.changes.iter().any(|change| change.action == Action::RenameAccount);
+            // A renamed account or group keeps its place in every group.
+            let renames = |action| matches!(action, Action::RenameAccount | Action::RenameGroup);
+            let renamed = plan.changes.iter().any(|change| renames(change.action));
             if !directory.settings.protect.accounts.is_empty() && !renamed {
                 let of = |model: &Model| model.accounts.iter().filter(|(name, _)| name.starts_with("fa")).map(|(n, a)| (n.clone(), a.clone())).collect::<Vec<_>>();
                 prop_assert_eq!(of(old), of(new));

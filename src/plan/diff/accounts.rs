@@ -317,6 +317,15 @@ impl Diff<'_> {
         }
     }
 
+    /// A leaver's account that this directory cannot disable is not passed over.
+    fn cannot_disable(&self, mut draft: Draft) -> Draft {
+        draft.fate = Fate::withheld(Reason::new(
+            format!("`{}` knows no way to disable an account: who left can still use it", self.name()),
+            "the server's password policy, `accounts.disable: {attribute: …, disabled: …}`, or `leavers.then: delete`",
+        ));
+        draft.sides(enabled(true), enabled(false))
+    }
+
     fn leaver(&self, desired: AccountRef<'_>, observed: AccountRef<'_>, end: Instant, found: &mut Found) {
         let then = self.settings().leavers.then;
         if then == LeaverAction::Report {
@@ -328,6 +337,9 @@ impl Diff<'_> {
         }
         let why = Why::Left(end);
         self.disable(desired, observed, why, found);
+        if then == LeaverAction::Disable && !self.capabilities.disable {
+            found.push(self.cannot_disable(self.about(Action::DisableAccount, desired, observed.name(), why)));
+        }
         if then == LeaverAction::Delete {
             let hold = self.person_of(desired).and_then(|(_, person)| person.hold.as_deref());
             let draft = self.about(Action::DeleteAccount, desired, observed.name(), why);
@@ -438,6 +450,9 @@ impl Diff<'_> {
         };
         if self.capabilities.disable && observed.enabled() == Enabled::Yes {
             found.push(draft(Action::DisableAccount).sides(enabled(true), enabled(false)));
+        }
+        if then == LeaverAction::Disable && !self.capabilities.disable {
+            found.push(self.cannot_disable(draft(Action::DisableAccount)));
         }
         if then == LeaverAction::Delete {
             self.delete(draft(Action::DeleteAccount), observed, None, None, found);

@@ -150,7 +150,7 @@ impl<'a> Diff<'a> {
         at: Instant,
         known: Known<'a>,
     ) -> Self {
-        let capabilities = input.kind.capabilities();
+        let capabilities = input.capabilities();
         // A pattern that does not parse was refused when the policy was loaded.
         let globs = |patterns: &[String]| -> Vec<Glob> {
             patterns.iter().filter_map(|pattern| Glob::new(pattern, capabilities.names).ok()).collect()

@@ -80,7 +80,7 @@ fn floors<'a>(ground: &Ground<'a>, drafts: &[Draft]) -> Vec<Floor<'a>> {
     let mut seen: BTreeSet<(u16, &str)> = BTreeSet::new();
     for draft in drafts.iter().filter(|draft| draft.is_kept() && draft.action() == Action::Revoke) {
         let Some((input, _)) = ground.of(draft.directory) else { continue };
-        if input.kind.capabilities().empty_groups {
+        if input.capabilities().empty_groups {
             continue;
         }
         let Some(name) = draft.change.object.group.as_deref() else { continue };
