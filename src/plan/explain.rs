@@ -46,6 +46,10 @@ impl Explain for Ways<'_> {
         let mut seen = BTreeSet::new();
         let mut open: Vec<(Holding, Option<&Role>)> = vec![(Holding::Group(group), None)];
         while let Some((holding, by)) = open.pop() {
+            // Whoever holds much by many ways is told one of the near ones, or the end alone.
+            if seen.len() >= LONGEST {
+                return None;
+            }
             if !seen.insert(holding) {
                 continue;
             }

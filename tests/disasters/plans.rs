@@ -291,7 +291,7 @@ fn a_leaver_where_the_server_cannot_disable_is_told() {
     kept.native_end = false;
     kept.actions.retain(|action| !matches!(action, Action::DisableAccount | Action::EnableAccount));
     observed.capabilities = Some(kept);
-    let plan = case.plan_of(observed);
+    let plan = case.plan_of(&observed);
     assert_eq!(words(&plan), ["revoke corp/team/p000"]);
     let held: Vec<_> = plan.withheld.iter().map(|held| held.change.action).collect();
     assert_eq!(held, [Action::DisableAccount]);
