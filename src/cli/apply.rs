@@ -52,7 +52,9 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
     }
     // Since when an undeclared member is there is kept in the journal: without a run
     // the wait of `undeclared: {after: …}` would never begin.
-    if plan.changes.is_empty() && !planning::begins_a_wait(&plan, &live) {
+    // So is whose an account is that nothing has to be changed of.
+    let remembers = || planning::begins_a_wait(&plan, &live) || !planning::matched(&session, &live).is_empty();
+    if plan.changes.is_empty() && !remembers() {
         return Ok(planning::exit(&plan, &live, false));
     }
     if args.auto_approve || plan.changes.is_empty() {

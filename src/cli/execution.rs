@@ -15,7 +15,8 @@ use crate::apply::{self, Cancel, Clock, Outcome, Patience, Request, Target, Work
 use crate::model::{Change, Instant};
 use crate::plan::Plan;
 use crate::provider::{self, Purpose, connect};
-use crate::record::{Journal, Start};
+use crate::record::entry::Matched;
+use crate::record::{Journal, Record, Start};
 use crate::render::outcome;
 use std::collections::BTreeSet;
 use std::time;
@@ -36,6 +37,9 @@ pub(super) fn execute(
     let plan = work.plan();
     let directories = targets(session, live, plan)?;
     let mut journal = Journal::start(&session.repository.root, start(&work), session.now)?;
+    for (directory, accounts) in planning::matched(session, live) {
+        journal.add(session.now, Record::Matched(Matched { directory, accounts }))?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("no runtime could be started: {error}")))?;
     let cancel = Cancel::new();

@@ -12,6 +12,19 @@ use crate::policy::DirectoryId;
 use crate::provider::GapScope;
 use crate::record;
 use crate::render::escape;
+use std::collections::BTreeMap;
+
+fn inputs(live: &Live) -> Vec<DirectoryInput<'_>> {
+    (0u16..)
+        .zip(live.kinds.iter().zip(&live.observed))
+        .map(|(n, (kind, observed))| DirectoryInput { id: DirectoryId(n), kind: kind.as_ref(), observed })
+        .collect()
+}
+
+/// Whose accounts the journal does not know yet: directory → (account, person).
+pub(super) fn matched(session: &Session<'_>, live: &Live) -> BTreeMap<String, Vec<(String, String)>> {
+    plan::matched(&session.policy, &inputs(live), &live.memory)
+}
 
 /// The plan of everything that was read.
 pub(super) fn derive(
@@ -21,10 +34,7 @@ pub(super) fn derive(
     read_only: bool,
     filter: &Filter,
 ) -> Result<Plan, Failure> {
-    let directories: Vec<_> = (0u16..)
-        .zip(live.kinds.iter().zip(&live.observed))
-        .map(|(n, (kind, observed))| DirectoryInput { id: DirectoryId(n), kind: kind.as_ref(), observed })
-        .collect();
+    let directories = inputs(live);
     let mut filter = filter.clone();
     if filter.dated && filter.since.is_none() {
         let folder = record::journal_folder(&session.repository.root);

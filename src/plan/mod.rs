@@ -11,10 +11,12 @@ mod explain;
 pub mod facts;
 pub mod file;
 pub mod guard;
+mod matched;
 pub mod order;
 pub mod references;
 
 pub use derive::derive;
+pub use matched::matched;
 
 use crate::model::{Change, ChangeId, Instant};
 use crate::policy::{DirectoryId, Policy};

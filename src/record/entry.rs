@@ -43,6 +43,8 @@ pub enum Record {
     Seen(Seen),
     /// Members that nobody declared, as the plan saw them.
     Undeclared(Undeclared),
+    /// Accounts that were found to be somebody's, and that nothing had to be changed of.
+    Matched(Matched),
     /// A change that is about to be sent. It is on disk before anything is.
     Intent(Intent),
     /// What became of a change: its only final result.
@@ -117,6 +119,15 @@ pub struct Undeclared {
     pub directory: String,
     /// (group, account or other member), sorted.
     pub members: Vec<(String, String)>,
+}
+
+/// Whose accounts of a directory are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matched {
+    /// Name of the directory.
+    pub directory: String,
+    /// (account, key of its person), sorted.
+    pub accounts: Vec<(String, String)>,
 }
 
 /// A change without its values.

@@ -78,6 +78,12 @@ impl Open {
                     memory.undeclared.entry((seen.directory.clone(), group, member)).or_insert(at);
                 }
             }
+            Record::Matched(matched) => {
+                for (account, person) in matched.accounts {
+                    let entry = memory.accounts.entry((matched.directory.clone(), account)).or_default();
+                    entry.person = Some(person);
+                }
+            }
             Record::RunStarted(_) | Record::Verified(_) | Record::RunEnded(_) => {}
         }
     }

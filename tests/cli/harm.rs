@@ -85,3 +85,18 @@ fn a_journal_that_git_tracks_is_refused() {
     let ran = repo.accord(&["plan"]).exits(1);
     assert!(ran.stderr.contains("git tracks `.accord`"), "{}", ran.stderr);
 }
+
+/// An account that was right from the first day has no change in the journal. Its
+/// person is removed from the files: it is a leaver's, not one that nobody declared.
+#[test]
+fn a_person_removed_from_the_files_is_a_leaver_also_where_nothing_had_to_change() {
+    let repo = Repo::applied();
+    std::fs::remove_dir_all(repo.file(".accord")).unwrap();
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    let text = repo.read("policies/people.yaml");
+    let (start, end) = (text.find("  ana.silva:").unwrap(), text.find("  maria.lopez:").unwrap());
+    repo.write("policies/people.yaml", &format!("{}{}", &text[..start], &text[end..]));
+    let plan = saved(&repo, 0);
+    let actions: Vec<_> = plan["changes"].as_array().unwrap().iter().map(|change| change["action"].clone()).collect();
+    assert_eq!(actions, ["disable-account", "revoke"], "{plan:#}");
+}
