@@ -7,10 +7,14 @@
 use super::because::{last_day, name};
 use super::sponsor::{Gone, answering, sponsor_gone};
 use super::term::is_concerned;
-use super::{Held, Resolution, Via, because};
+use super::{Held, Resolution, Via};
 use crate::model::{Instant, Place};
-use crate::policy::{Constraint, Exception, GroupId, Holding, Person, PersonId, Policy, RoleId};
+use crate::policy::{Constraint, Exception, GroupId, Holding, Person, PersonId, Policy, RoleId, Select};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Most steps of a way; a way is as long as roles are nested.
+const LONGEST: usize = 64;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +38,7 @@ pub struct Side {
     /// The winning way; `None` where it is not known whether the person holds it.
     pub held: Option<Held>,
     /// Groups that carry it.
-    pub groups: BTreeSet<GroupId>,
+    pub groups: Arc<BTreeSet<GroupId>>,
     /// `corp/payment-clerks by role payment-clerk (policies/roles/finance.yaml:20)`.
     pub text: String,
 }
@@ -50,8 +54,6 @@ pub struct Breach {
     pub kind: BreachKind,
     /// What conflicts.
     pub sides: Vec<Side>,
-    /// Groups that carry what conflicts: new grants of them are withheld.
-    pub groups: BTreeSet<GroupId>,
     /// An exception that ended, or has not begun.
     pub exception: Option<Place>,
     /// `breaks payments-separation: dana.wolf holds role clerk by …, and role approver by …`.
@@ -60,6 +62,14 @@ pub struct Breach {
     pub help: String,
     /// Where the constraint was written.
     pub place: Place,
+}
+
+impl Breach {
+    /// Whether new grants of a group to the person are withheld: it carries what
+    /// conflicts, or the person has no sponsor and gets nothing new at all.
+    pub fn withholds(&self, group: GroupId) -> bool {
+        matches!(self.kind, BreachKind::SponsorGone(_)) || self.sides.iter().any(|side| side.groups.contains(&group))
+    }
 }
 
 /// Every breach at the instant of the resolution, by constraint, then person.
@@ -100,6 +110,8 @@ impl Checked<'_> {
             }
         }
         let at = self.resolution.at();
+        let carried: BTreeMap<Holding, Arc<BTreeSet<GroupId>>> =
+            holdings.iter().map(|holding| (*holding, Arc::new(carried(self.policy, *holding)))).collect();
         for (id, holdings) in held.into_iter().filter(|(_, holdings)| holdings.len() >= least) {
             let Some(person) = self.policy.people.get(id.0 as usize) else { continue };
             let mine = || self.constraint.exceptions.iter().filter(|exception| exception.person == id);
@@ -111,23 +123,24 @@ impl Checked<'_> {
             let sure = holdings.iter().filter(|(_, held)| held.is_some()).count();
             let kind = if sure >= least { kind } else { BreachKind::Unsettled };
             let holdings = holdings.into_iter().filter(|(_, held)| held.is_some() || kind == BreachKind::Unsettled);
-            let sides: Vec<Side> = holdings.map(|(holding, held)| self.side(holding, held)).collect();
+            let groups = |holding: &Holding| carried.get(holding).cloned().unwrap_or_default();
+            let sides: Vec<Side> = holdings.map(|(holding, held)| self.side(holding, held, groups(&holding))).collect();
             let exception = mine().max_by_key(|exception| exception.window.expires);
             let message = self.message(person, kind, &sides);
             out.push(self.breach(id, kind, sides, exception, message));
         }
     }
 
-    fn side(&self, holding: Holding, held: Option<Held>) -> Side {
+    fn side(&self, holding: Holding, held: Option<Held>, groups: Arc<BTreeSet<GroupId>>) -> Side {
         let name = name(self.policy, holding);
         let text = match held {
             None => format!("{name}, which was not read"),
             Some(held) => {
-                let (file, line) = self.policy.locate(self.place_of(holding, &held));
+                let (file, line) = self.policy.locate(self.place_of(held));
                 format!("{name} {} ({file}:{line})", self.by(held))
             }
         };
-        Side { holding, held, groups: carried(self.policy, holding), text }
+        Side { holding, held, groups, text }
     }
 
     fn breach(
@@ -150,16 +163,11 @@ impl Checked<'_> {
             (BreachKind::Exclusive, None) => "take the other away, or write an exception with an expiry".to_owned(),
             (BreachKind::Forbidden, None) => "take it away, or write an exception with an expiry".to_owned(),
         };
-        let groups = match kind {
-            BreachKind::SponsorGone(_) => (0u32..).take(self.policy.groups.len()).map(GroupId).collect(),
-            _ => sides.iter().flat_map(|side| side.groups.iter().copied()).collect(),
-        };
         Breach {
             constraint: self.number,
             person,
             kind,
             sides,
-            groups,
             exception: exception.map(|exception| exception.place),
             message,
             help,
@@ -189,9 +197,28 @@ impl Checked<'_> {
         }
     }
 
-    fn place_of(&self, holding: Holding, held: &Held) -> Place {
-        let chain = because(self.policy, self.resolution, held.person, holding).into_iter().next();
-        chain.and_then(|chain| chain.steps.first().map(|step| step.place)).unwrap_or(self.constraint.place)
+    /// The line that gives it: the winning way, followed to the entry that finds the
+    /// person. (Every way there is would cost as much as the role has members.)
+    fn place_of(&self, held: Held) -> Place {
+        let (person, mut held) = (held.person, Some(held));
+        let mut place = self.constraint.place;
+        for _ in 0..LONGEST {
+            let next = match held.map(|held| held.via) {
+                Some(Via::Role(role)) => Holding::Role(role),
+                Some(Via::Entry(id)) => {
+                    let Some(entry) = self.policy.entries.get(id.0 as usize) else { break };
+                    place = entry.place;
+                    match entry.select {
+                        Select::Role(role) => Holding::Role(role),
+                        Select::Group(group) => Holding::Group(group),
+                        _ => break,
+                    }
+                }
+                Some(Via::Directory) | None => break,
+            };
+            held = self.resolution.held(person, next);
+        }
+        place
     }
 
     /// People whose sponsor has left, where the constraint says what follows.

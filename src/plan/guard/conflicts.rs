@@ -23,7 +23,7 @@ pub fn withhold(policy: &Policy, breaches: &[Breach], found: &mut Found) {
             continue;
         };
         for (n, breach) in by_person.get(&person).into_iter().flatten() {
-            if breach.groups.contains(&group) {
+            if breach.withholds(group) {
                 met.insert(*n);
                 if draft.is_kept() {
                     let reason = Reason::new(reason(policy, breach, group), setting(policy, breach));
