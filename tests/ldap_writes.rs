@@ -285,6 +285,35 @@ fn single_objects_are_read_afresh_wherever_they_are() {
     });
 }
 
+/// Many are asked for by pages first. Where the first pages bring others only, each is
+/// looked for; both end the same.
+#[test]
+fn many_objects_are_read_afresh_as_single_ones_are() {
+    let seed = people_ldif("p", 1_300) + &group_ldif("a", "p", 0..6);
+    let server = Slapd::start(&Options { seed, ..Options::default() });
+    server.ldapmodify(&format!(
+        "dn: ou=deep,{PEOPLE}\nchangetype: add\nobjectClass: organizationalUnit\nou: deep\n\n\
+         dn: uid=diver,ou=deep,{PEOPLE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: diver\ncn: D\nsn: D\n"
+    ));
+    let mut settings = settings(&server, &server.url());
+    settings["page_size"] = json!(100);
+    block_on(async {
+        let mut reader = connection(&settings, Purpose::Plan, READER.1).unwrap();
+        for first in [0, 250] {
+            let mut only: Vec<Object> = (first..first + 1_050).map(|n| Object::account(format!("P{n}"))).collect();
+            only.extend([Object::account("diver"), Object::account("gone"), Object::group("a")]);
+            let scope = Scope { only: Some(only), ..Scope::default() };
+            let reading = reader.read(&scope, None).await.unwrap();
+            assert_eq!(reading.gaps, []);
+            assert_eq!(reading.deletes, [Object::account("gone")]);
+            let state = &reading.upserts;
+            assert_eq!((state.account_count(), state.group_count()), (1_051, 1), "from {first}");
+            assert_eq!(state.account_named("diver").unwrap().handle(), format!("uid=diver,ou=deep,{PEOPLE}"));
+            assert_eq!(state.account_named("p255").unwrap().handle(), person(255));
+        }
+    });
+}
+
 #[test]
 fn external_over_a_local_socket_needs_no_password() {
     let server = start(Options::default());

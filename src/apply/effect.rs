@@ -14,29 +14,30 @@ use crate::model::state::{GroupRef, Member};
 use crate::model::{Action, Change, Enabled, Matching, Object, Side};
 use crate::provider::entries::EVERY;
 use crate::provider::{GapScope, Kind, Reading, dn};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An object by sort and comparison key.
-type Subject = (Sort, String);
+/// An object by sort and comparison key; most names are their own key.
+type Subject<'c> = (Sort, Cow<'c, str>);
 
 /// What is claimed about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Claim {
+enum Claim<'c> {
     /// The object exists.
-    Exists(Subject),
+    Exists(Subject<'c>),
     /// A property of the object.
-    Value(Subject, String),
+    Value(Subject<'c>, &'c str),
     /// A member of the group: its sort as a member (`true` is a group) and its text.
-    Member(Subject, bool, String),
+    Member(Subject<'c>, bool, Cow<'c, str>),
 }
 
 /// What is claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Claimed {
+enum Claimed<'c> {
     /// It is so, or it is not.
     Is(bool),
     /// The property has these values.
-    Values(Vec<String>),
+    Values(Cow<'c, [String]>),
 }
 
 /// How a change and a reading fit.
@@ -54,16 +55,16 @@ pub(super) enum Effect {
 
 /// What a set of changes claims together.
 #[derive(Debug, Default)]
-pub(super) struct Expectation {
-    claims: BTreeMap<Claim, (Claimed, usize)>,
-    /// Name of each subject as it is written, for reading it.
-    named: BTreeMap<Subject, String>,
+pub(super) struct Expectation<'c> {
+    claims: BTreeMap<Claim<'c>, (Claimed<'c>, usize)>,
+    /// Names that are not their own key, as they are written, for reading.
+    named: BTreeMap<Subject<'c>, &'c str>,
 }
 
-impl Expectation {
+impl<'c> Expectation<'c> {
     /// Adds what holds after `change`, which is node `node`. Call in the order in
     /// which the changes became done.
-    pub(super) fn add(&mut self, change: &Change, node: usize, names: &Names<'_>) {
+    pub(super) fn add(&mut self, change: &'c Change, node: usize, names: &Names<'_>) {
         let Some((sort, name)) = subject(&change.object) else { return };
         let this = self.subject(sort, name, names);
         match change.action {
@@ -81,7 +82,7 @@ impl Expectation {
                 self.rename(&this, &renamed);
                 self.claim(Claim::Exists(this), Claimed::Is(false), node);
                 self.claim(Claim::Exists(renamed.clone()), Claimed::Is(true), node);
-                self.claim(Claim::Value(renamed, "name".to_owned()), Claimed::Values(vec![new.to_owned()]), node);
+                self.claim(Claim::Value(renamed, "name"), only(new), node);
             }
             Action::UpdateAccount | Action::UpdateGroup => {
                 self.removed(&this, change, node);
@@ -89,8 +90,8 @@ impl Expectation {
             }
             Action::DisableAccount | Action::EnableAccount => {
                 self.values(&this, change.after.as_ref(), &["name", "enabled"], node);
-                let enabled = (change.action == Action::EnableAccount).to_string();
-                self.claim(Claim::Value(this, "enabled".to_owned()), Claimed::Values(vec![enabled]), node);
+                let enabled = if change.action == Action::EnableAccount { "true" } else { "false" };
+                self.claim(Claim::Value(this, "enabled"), only(enabled), node);
             }
             Action::Grant | Action::UpdateMembership => self.member(this, &change.object, true, node, names),
             Action::Revoke => self.member(this, &change.object, false, node, names),
@@ -98,7 +99,7 @@ impl Expectation {
     }
 
     /// What held before `change`.
-    fn before(change: &Change, names: &Names<'_>) -> Self {
+    fn before(change: &'c Change, names: &Names<'_>) -> Self {
         let mut out = Self::default();
         let Some((sort, name)) = subject(&change.object) else { return out };
         let this = out.subject(sort, name, names);
@@ -106,15 +107,15 @@ impl Expectation {
             Action::CreateAccount | Action::CreateGroup => out.claim(Claim::Exists(this), Claimed::Is(false), 0),
             Action::DeleteAccount | Action::DeleteGroup | Action::RenameAccount | Action::RenameGroup => {
                 out.claim(Claim::Exists(this.clone()), Claimed::Is(true), 0);
-                out.claim(Claim::Value(this, "name".to_owned()), Claimed::Values(vec![name.to_owned()]), 0);
+                out.claim(Claim::Value(this, "name"), only(name), 0);
             }
             Action::UpdateAccount | Action::UpdateGroup => {
                 out.added(&this, change);
                 out.values(&this, change.before.as_ref(), &["name"], 0);
             }
             Action::DisableAccount | Action::EnableAccount => {
-                let enabled = (change.action != Action::EnableAccount).to_string();
-                out.claim(Claim::Value(this, "enabled".to_owned()), Claimed::Values(vec![enabled]), 0);
+                let enabled = if change.action == Action::EnableAccount { "false" } else { "true" };
+                out.claim(Claim::Value(this, "enabled"), only(enabled), 0);
             }
             Action::Grant | Action::UpdateMembership => out.member(this, &change.object, false, 0, names),
             Action::Revoke => out.member(this, &change.object, true, 0, names),
@@ -124,15 +125,15 @@ impl Expectation {
 
     /// The objects to read.
     pub(super) fn objects(&self) -> Vec<Object> {
-        let subjects: BTreeSet<&Subject> = self
+        let subjects: BTreeSet<&Subject<'_>> = self
             .claims
             .keys()
             .map(|claim| match claim {
                 Claim::Exists(subject) | Claim::Value(subject, _) | Claim::Member(subject, ..) => subject,
             })
             .collect();
-        let object = |subject: &Subject| {
-            let name = self.named.get(subject).unwrap_or(&subject.1);
+        let object = |subject: &Subject<'_>| {
+            let name = self.named.get(subject).copied().unwrap_or(&subject.1);
             match subject.0 {
                 Sort::Account => Object::account(name),
                 Sort::Group => Object::group(name),
@@ -145,8 +146,15 @@ impl Expectation {
     /// claims is in effect if all of them hold.
     pub(super) fn judge(&self, seen: &Seen<'_>) -> BTreeMap<usize, Effect> {
         let mut out: BTreeMap<usize, Effect> = BTreeMap::new();
+        // Claims about members of one group stand together.
+        let mut members = Members::default();
         for (claim, (claimed, node)) in &self.claims {
-            let effect = seen.check(claim, claimed);
+            if let Claim::Member((_, group), ..) = claim
+                && members.group.as_deref() != Some(group)
+            {
+                members = seen.members(group);
+            }
+            let effect = seen.check(claim, claimed, &members);
             let worst = |effect: &Effect| match effect {
                 Effect::Undone(_) | Effect::Else(_) => 2,
                 // What could not be read is not covered by what could.
@@ -163,37 +171,39 @@ impl Expectation {
         out
     }
 
-    fn subject(&mut self, sort: Sort, name: &str, names: &Names<'_>) -> Subject {
+    fn subject(&mut self, sort: Sort, name: &'c str, names: &Names<'_>) -> Subject<'c> {
         let subject = (sort, names.key(name));
-        self.named.insert(subject.clone(), name.to_owned());
+        if subject.1 != name {
+            self.named.insert(subject.clone(), name);
+        }
         subject
     }
 
-    fn claim(&mut self, claim: Claim, claimed: Claimed, node: usize) {
+    fn claim(&mut self, claim: Claim<'c>, claimed: Claimed<'c>, node: usize) {
         self.claims.insert(claim, (claimed, node));
     }
 
-    fn values(&mut self, of: &Subject, side: Option<&Side>, except: &[&str], node: usize) {
+    fn values(&mut self, of: &Subject<'c>, side: Option<&'c Side>, except: &[&str], node: usize) {
         for (key, values) in side.into_iter().flatten().filter(|(key, _)| !except.contains(&key.as_str())) {
-            self.claim(Claim::Value(of.clone(), key.clone()), Claimed::Values(values.clone()), node);
+            self.claim(Claim::Value(of.clone(), key), Claimed::Values(values.into()), node);
         }
     }
 
     /// Properties that the change takes away altogether.
-    fn removed(&mut self, of: &Subject, change: &Change, node: usize) {
+    fn removed(&mut self, of: &Subject<'c>, change: &'c Change, node: usize) {
         for key in change.before.iter().flatten().map(|(key, _)| key).filter(|key| *key != "name") {
-            self.claim(Claim::Value(of.clone(), key.clone()), Claimed::Values(Vec::new()), node);
+            self.claim(Claim::Value(of.clone(), key), Claimed::Values(Cow::Borrowed(&[])), node);
         }
     }
 
     /// Properties that the change brings and that were not there.
-    fn added(&mut self, of: &Subject, change: &Change) {
+    fn added(&mut self, of: &Subject<'c>, change: &'c Change) {
         for key in change.after.iter().flatten().map(|(key, _)| key).filter(|key| *key != "name") {
-            self.claim(Claim::Value(of.clone(), key.clone()), Claimed::Values(Vec::new()), 0);
+            self.claim(Claim::Value(of.clone(), key), Claimed::Values(Cow::Borrowed(&[])), 0);
         }
     }
 
-    fn member(&mut self, group: Subject, object: &Object, present: bool, node: usize, names: &Names<'_>) {
+    fn member(&mut self, group: Subject<'c>, object: &'c Object, present: bool, node: usize, names: &Names<'_>) {
         let (is_group, text) = match object {
             Object { account: Some(account), .. } => (false, account),
             Object { member: Some(OtherMember::Group(name)), .. } => (true, name),
@@ -204,7 +214,7 @@ impl Expectation {
     }
 
     /// What was claimed of an object that is gone.
-    fn forget(&mut self, gone: &Subject) {
+    fn forget(&mut self, gone: &Subject<'c>) {
         self.claims.retain(|claim, _| match claim {
             Claim::Exists(of) | Claim::Value(of, _) => of != gone,
             Claim::Member(group, is_group, text) => {
@@ -214,8 +224,8 @@ impl Expectation {
     }
 
     /// What was claimed under the old name is claimed under the new one.
-    fn rename(&mut self, old: &Subject, new: &Subject) {
-        let swap = |of: Subject| if of == *old { new.clone() } else { of };
+    fn rename(&mut self, old: &Subject<'c>, new: &Subject<'c>) {
+        let swap = |of: Subject<'c>| if of == *old { new.clone() } else { of };
         self.claims = std::mem::take(&mut self.claims)
             .into_iter()
             .map(|(claim, claimed)| {
@@ -231,6 +241,11 @@ impl Expectation {
             })
             .collect();
     }
+}
+
+/// Exactly this value.
+fn only<'c>(value: &str) -> Claimed<'c> {
+    Claimed::Values(Cow::Owned(vec![value.to_owned()]))
 }
 
 /// Whether one change whose answer did not come is in effect.
@@ -265,37 +280,54 @@ pub(super) struct Seen<'a> {
     kind: &'a dyn Kind,
     names: &'a Names<'a>,
     reading: &'a Reading,
-    /// Group key → members: (is a group, name key or DN key).
-    members: BTreeMap<String, BTreeSet<(bool, String)>>,
+}
+
+/// The members of one group as they were read, by comparison key, sorted.
+#[derive(Default)]
+struct Members<'a> {
+    /// Key of the group; `None` before the first.
+    group: Option<Cow<'a, str>>,
+    accounts: Vec<Cow<'a, str>>,
+    groups: Vec<Cow<'a, str>>,
+    /// Accounts that were not read with the group stand there as the directory
+    /// writes them, and so may groups.
+    either: Vec<Cow<'a, str>>,
+}
+
+impl Members<'_> {
+    fn has(&self, is_group: bool, key: &str) -> bool {
+        let own = if is_group { &self.groups } else { &self.accounts };
+        [own, &self.either].into_iter().any(|list| list.binary_search_by(|member| member.as_ref().cmp(key)).is_ok())
+    }
 }
 
 impl<'a> Seen<'a> {
     pub(super) fn new(kind: &'a dyn Kind, names: &'a Names<'a>, reading: &'a Reading) -> Self {
-        let state = &reading.upserts;
-        let mut members = BTreeMap::new();
-        for group in state.groups() {
-            let mut set: BTreeSet<(bool, String)> =
-                group.members().iter().filter_map(|id| Some((false, state.account(*id)?.key().to_owned()))).collect();
-            for member in group.others() {
-                // Accounts that were not read with the group stand there as the
-                // directory writes them.
-                let (kinds, text): (&[bool], &str) = match member {
-                    Member::Group(name) => (&[true], name),
-                    Member::Account(text) | Member::Other(text) => (&[false, true], text),
-                };
-                for is_group in kinds {
-                    set.insert((*is_group, names.key(text)));
-                    if let Ok(key) = dn::key(text) {
-                        set.insert((*is_group, key.into_owned()));
-                    }
-                }
-            }
-            members.insert(group.key().to_owned(), set);
-        }
-        Self { kind, names, reading, members }
+        Self { kind, names, reading }
     }
 
-    fn check(&self, claim: &Claim, claimed: &Claimed) -> Effect {
+    fn members(&self, group: &str) -> Members<'a> {
+        let mut members = Members { group: Some(Cow::Owned(group.to_owned())), ..Members::default() };
+        let state = &self.reading.upserts;
+        let Some(group) = state.group_named(group) else { return members };
+        let accounts = group.members().iter().filter_map(|id| state.account(*id));
+        members.accounts = accounts.map(|account| Cow::Borrowed(account.key())).collect();
+        for member in group.others() {
+            let (list, text): (_, &'a str) = match member {
+                Member::Group(name) => (&mut members.groups, name),
+                Member::Account(text) | Member::Other(text) => (&mut members.either, text),
+            };
+            let key = self.names.key(text);
+            list.extend(dn::key(text).ok().filter(|by_dn| *by_dn != key));
+            list.push(key);
+        }
+        for list in [&mut members.accounts, &mut members.groups, &mut members.either] {
+            list.sort_unstable();
+        }
+        members
+    }
+
+    fn check(&self, claim: &Claim<'_>, claimed: &Claimed<'_>, members: &Members<'_>) -> Effect {
         let (Claim::Exists(of) | Claim::Value(of, _) | Claim::Member(of, ..)) = claim;
         if let Some(why) = self.gap(of) {
             return Effect::Hidden(why);
@@ -309,7 +341,7 @@ impl<'a> Seen<'a> {
             (Claim::Exists(_), _) if exists => Effect::Else(format!("`{}` is there", of.1)),
             (Claim::Value(_, key), Claimed::Values(wanted)) if exists => self.value(of, key, wanted),
             (Claim::Member(_, is_group, text), Claimed::Is(wanted)) => {
-                let found = exists && self.is_member(&of.1, *is_group, text);
+                let found = exists && self.is_member(members, *is_group, text);
                 match (found == *wanted, found) {
                     (true, _) => Effect::Shown,
                     (false, true) => Effect::Else(format!("`{text}` is a member of `{}`", of.1)),
@@ -321,17 +353,13 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn is_member(&self, group: &str, is_group: bool, text: &str) -> bool {
-        let Some(members) = self.members.get(group) else { return false };
-        if members.contains(&(is_group, text.to_owned())) {
-            return true;
-        }
-        let by_dn = |dn: &str| dn::key(dn).is_ok_and(|key| members.contains(&(is_group, key.into_owned())));
+    fn is_member(&self, members: &Members<'_>, is_group: bool, text: &str) -> bool {
+        let by_dn = |dn: &str| dn::key(dn).is_ok_and(|key| members.has(is_group, &key));
         let sort = if is_group { Sort::Group } else { Sort::Account };
-        by_dn(text) || self.names.handle(sort, text).is_some_and(|handle| by_dn(&handle))
+        members.has(is_group, text) || by_dn(text) || self.names.handle(sort, text).is_some_and(by_dn)
     }
 
-    fn value(&self, of: &Subject, key: &str, wanted: &[String]) -> Effect {
+    fn value(&self, of: &Subject<'_>, key: &str, wanted: &[String]) -> Effect {
         let state = &self.reading.upserts;
         let there: Option<Vec<String>> = match of.0 {
             Sort::Account => state.account_named(&of.1).and_then(|account| match key {
@@ -394,7 +422,7 @@ impl<'a> Seen<'a> {
     }
 
     /// Why nothing can be said about an object.
-    fn gap(&self, of: &Subject) -> Option<String> {
+    fn gap(&self, of: &Subject<'_>) -> Option<String> {
         let concerns = |scope: &GapScope| match (scope, of.0) {
             (GapScope::Directory, _) | (GapScope::Accounts, Sort::Account) | (GapScope::Groups, Sort::Group) => true,
             (GapScope::Account(name), Sort::Account) | (GapScope::Group(name), Sort::Group) => {

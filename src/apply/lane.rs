@@ -9,6 +9,7 @@ use super::names::{Names, Sort, subject};
 use super::{Patience, Target};
 use crate::model::{Action, Change};
 use crate::provider::{Batch as Form, Capabilities, Kind, Writer};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -61,7 +62,7 @@ pub(super) struct Lane<'r> {
     /// Failed reads in a row.
     pub(super) failed_reads: u32,
     /// What the done changes claim together.
-    pub(super) expectation: Expectation,
+    pub(super) expectation: Expectation<'r>,
     /// Whether the read after the writes is over.
     pub(super) verified: bool,
 }
@@ -106,7 +107,10 @@ impl<'r> Lane<'r> {
         if let Some(group) = self.shared(change)
             && self.loose.insert(node)
         {
-            *self.expected.entry(group).or_default() += 1;
+            match self.expected.get_mut(group.as_ref()) {
+                Some(expected) => *expected += 1,
+                None => drop(self.expected.insert(group.into_owned(), 1)),
+            }
         }
     }
 
@@ -119,8 +123,11 @@ impl<'r> Lane<'r> {
     /// A change can be sent.
     pub(super) fn offer(&mut self, node: usize, change: &Change) {
         match self.shared(change) {
-            Some(group) => self.by_group.entry(group).or_default().insert(node),
             None => self.ready.insert(node),
+            Some(group) => match self.by_group.get_mut(group.as_ref()) {
+                Some(ready) => ready.insert(node),
+                None => self.by_group.insert(group.into_owned(), BTreeSet::from([node])).is_none(),
+            },
         };
     }
 
@@ -131,7 +138,7 @@ impl<'r> Lane<'r> {
     }
 
     /// The group of a membership that may share a batch with others of the group.
-    fn shared(&self, change: &Change) -> Option<String> {
+    fn shared<'c>(&self, change: &'c Change) -> Option<Cow<'c, str>> {
         let membership = matches!(change.action, Action::Grant | Action::Revoke);
         match (self.capabilities.batch, &change.object.group) {
             (Form::PerGroup(_), Some(group)) if membership => Some(self.names.key(group)),
@@ -142,14 +149,14 @@ impl<'r> Lane<'r> {
     fn withdraw(&mut self, node: usize, change: &Change) {
         self.ready.remove(&node);
         if let Some(group) = self.shared(change) {
-            if let Some(set) = self.by_group.get_mut(&group) {
+            if let Some(set) = self.by_group.get_mut(group.as_ref()) {
                 set.remove(&node);
                 if set.is_empty() {
-                    self.by_group.remove(&group);
+                    self.by_group.remove(group.as_ref());
                 }
             }
             if self.loose.remove(&node)
-                && let Some(expected) = self.expected.get_mut(&group)
+                && let Some(expected) = self.expected.get_mut(group.as_ref())
             {
                 *expected = expected.saturating_sub(1);
             }
@@ -220,7 +227,7 @@ impl<'r> Lane<'r> {
             return Batch { nodes, subject: None, generation: 0 };
         }
         let subject = change_of(node).and_then(|change| subject(&change.object));
-        let subject = subject.map(|(sort, name)| (sort, self.names.key(name)));
+        let subject = subject.map(|(sort, name)| (sort, self.names.key(name).into_owned()));
         Batch { nodes: vec![node], subject, generation: 0 }
     }
 

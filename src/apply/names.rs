@@ -7,6 +7,7 @@
 use crate::model::change::OtherMember;
 use crate::model::{Action, Change, Object, State};
 use crate::provider::{Kind, Step};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Account or group.
@@ -20,29 +21,32 @@ pub(super) enum Sort {
 pub(super) struct Names<'a> {
     kind: &'a dyn Kind,
     observed: &'a State,
-    /// What was made or moved in this run.
-    made: BTreeMap<(Sort, String), String>,
+    /// Accounts that were made or moved in this run.
+    accounts: BTreeMap<String, String>,
+    /// Groups that were.
+    groups: BTreeMap<String, String>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn new(kind: &'a dyn Kind, observed: &'a State) -> Self {
-        Self { kind, observed, made: BTreeMap::new() }
+        Self { kind, observed, accounts: BTreeMap::new(), groups: BTreeMap::new() }
     }
 
     /// The comparison key of a name.
-    pub(super) fn key(&self, name: &str) -> String {
-        self.observed.names().key(name).into_owned()
+    pub(super) fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        self.observed.names().key(name)
     }
 
     /// The handle of an object.
-    pub(super) fn handle(&self, sort: Sort, name: &str) -> Option<String> {
-        if let Some(handle) = self.made.get(&(sort, self.key(name))) {
-            return Some(handle.clone());
-        }
-        match sort {
-            Sort::Account => self.observed.account_named(name).map(|account| account.handle().to_owned()),
-            Sort::Group => self.observed.group_named(name).map(|group| group.handle().to_owned()),
-        }
+    pub(super) fn handle(&self, sort: Sort, name: &str) -> Option<&str> {
+        let made = match sort {
+            Sort::Account => &self.accounts,
+            Sort::Group => &self.groups,
+        };
+        made.get(self.key(name).as_ref()).map(String::as_str).or_else(|| match sort {
+            Sort::Account => self.observed.account_named(name).map(|account| account.handle()),
+            Sort::Group => self.observed.group_named(name).map(|group| group.handle()),
+        })
     }
 
     /// The change with its handles.
@@ -55,9 +59,10 @@ impl<'a> Names<'a> {
         let member = match &change.object {
             Object { group: Some(_), account: Some(account), .. } => self.handle(Sort::Account, account),
             Object { member: Some(OtherMember::Group(group)), .. } => self.handle(Sort::Group, group),
-            Object { member: Some(OtherMember::Other(text)), .. } => Some(text.clone()),
+            Object { member: Some(OtherMember::Other(text)), .. } => Some(text.as_str()),
             _ => None,
         };
+        let (handle, member) = (handle.map(str::to_owned), member.map(str::to_owned));
         Step { change, handle, member }
     }
 
@@ -71,18 +76,26 @@ impl<'a> Names<'a> {
         match change.action {
             Action::CreateAccount | Action::CreateGroup => {
                 let handle = handle.unwrap_or_else(|| own(name));
-                self.made.insert((sort, self.key(name)), handle);
+                self.make(sort, name, handle);
             }
             Action::RenameAccount | Action::RenameGroup => {
                 let new = new_name(change).unwrap_or(name);
                 // Without an answer the handle stays: kinds that have no names in their
                 // handles do not answer one.
-                if let Some(handle) = handle.or_else(|| self.handle(sort, name)) {
-                    self.made.insert((sort, self.key(new)), handle);
+                if let Some(handle) = handle.or_else(|| self.handle(sort, name).map(str::to_owned)) {
+                    self.make(sort, new, handle);
                 }
             }
             _ => {}
         }
+    }
+
+    fn make(&mut self, sort: Sort, name: &str, handle: String) {
+        let key = self.key(name).into_owned();
+        match sort {
+            Sort::Account => self.accounts.insert(key, handle),
+            Sort::Group => self.groups.insert(key, handle),
+        };
     }
 }
 

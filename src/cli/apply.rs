@@ -10,7 +10,7 @@ use super::execution;
 use super::failure::{Exit, Failure};
 use super::plan as planned;
 use super::planning;
-use super::session::Session;
+use super::session::{self, Session};
 use super::terminal::{self, Terminal};
 use crate::plan::Plan;
 use crate::record::{self, Holder, Lock};
@@ -36,7 +36,9 @@ fn reviewed(terminal: Terminal, global: &Global, plan: &Plan) -> Result<Exit, Fa
     let (session, live, _lock) = locked(terminal, global)?;
     let derived = planning::derive(&session, &live, session.now, false, &plan.filter)?;
     planning::say_failures(&session, &live);
-    execution::execute(&session, &live, &derived, Some(plan))
+    let exit = execution::execute(&session, &live, &derived, Some(plan));
+    session::leave((derived, live, session));
+    exit
 }
 
 /// Plans, shows, asks, executes. After the answer everything is read and derived
@@ -58,7 +60,9 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
         return Ok(planning::exit(&plan, &live, false));
     }
     if args.auto_approve || plan.changes.is_empty() {
-        return execution::execute(&session, &live, &plan, None);
+        let exit = execution::execute(&session, &live, &plan, None);
+        session::leave((plan, live, session));
+        return exit;
     }
     if !is_approved(terminal, &plan)? {
         return Err(Failure::new("nothing was changed: the answer was not `yes`"));

@@ -9,7 +9,7 @@ use super::directories::Live;
 use super::failure::{Exit, Failure};
 use super::progress::Bar;
 use super::secrets;
-use super::session::Session;
+use super::session::{self, Session};
 use super::{clock, planning, terminal};
 use crate::apply::{self, Cancel, Clock, Outcome, Patience, Request, Target, Work};
 use crate::model::{Change, Instant};
@@ -68,7 +68,9 @@ pub(super) fn execute(
     });
     bar.finish();
     let outcome = done?;
-    report(session, live, plan, &outcome)
+    let exit = report(session, live, plan, &outcome);
+    session::leave((outcome, work));
+    exit
 }
 
 /// Connections that write, only for directories that the plan changes.

@@ -48,7 +48,9 @@ fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, F
     if global.format == Format::Json {
         planning::say_failures(&session, &live);
     }
-    Ok(planning::exit(&plan, &live, args.detailed_exitcode))
+    let exit = planning::exit(&plan, &live, args.detailed_exitcode);
+    session::leave((plan, live, session));
+    Ok(exit)
 }
 
 /// What narrows the plan, checked against the policies.

@@ -11,8 +11,8 @@
 use super::entry::{Line, NOTHING_BEFORE, Record, RunStarted, Torn, sha256};
 use super::store::{self, HEAD, Head};
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Something that is not as it was written.
@@ -81,28 +81,58 @@ impl Walk {
         store::refuse_symlink(&path)?;
         let bytes = fs::read(path)?;
         let mut walk = Self { run: run.to_owned(), ..Self::default() };
-        let promised = head.filter(|head| head.run == run).map(|head| head.seq);
-        let mut rest = bytes.as_slice();
-        let mut number = 0;
+        walk.lines(&bytes, head.filter(|head| head.run == run).map(|head| head.seq));
+        Ok(walk)
+    }
+
+    /// Reads what stands after the record that `head` names: enough to go on from,
+    /// for files of any length. Where that record is not where and as it was written,
+    /// the whole file is read. What stands before it is for [`verify`] to judge.
+    pub(super) fn after(folder: &Path, head: &Head) -> io::Result<Self> {
+        let path = store::file_of(folder, &head.run);
+        store::refuse_symlink(&path)?;
+        let mut file = File::open(path)?;
+        let start = head.bytes.saturating_sub(store::LAST);
+        file.seek(SeekFrom::Start(start))?;
+        let mut tail = Vec::new();
+        file.read_to_end(&mut tail)?;
+        let promised = usize::try_from(head.bytes - start).ok().and_then(|length| tail.split_at_checked(length));
+        if let Some((promised, rest)) = promised
+            && let Some(before) = promised.strip_suffix(b"\n")
+            && let line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
+            && (start == 0 || line.len() < before.len())
+            && sha256(line) == head.hash
+        {
+            let mut walk = Self { run: head.run.clone(), records: head.seq, ..Self::default() };
+            walk.hash.clone_from(&head.hash);
+            walk.at_head = Some(head.hash.clone());
+            walk.lines(rest, None);
+            return Ok(walk);
+        }
+        Self::read(folder, &head.run, Some(head))
+    }
+
+    /// Takes the lines that follow what was walked so far.
+    fn lines(&mut self, mut rest: &[u8], promised: Option<u64>) {
+        let mut number = self.records;
         while let Some(end) = rest.iter().position(|b| *b == b'\n') {
             let (line, after) = rest.split_at(end);
             number += 1;
             let frame = serde_json::from_slice::<Frame>(line).ok();
             match frame {
-                Some(frame) if walk.torn.is_none() => walk.take(line, &frame, number, promised),
+                Some(frame) if self.torn.is_none() => self.take(line, &frame, number, promised),
                 Some(_) => {
                     // What follows the hole is held against what follows it only.
-                    walk.holes = true;
-                    walk.hash = sha256(line);
+                    self.holes = true;
+                    self.hash = sha256(line);
                 }
-                None => walk.tear(rest),
+                None => self.tear(rest),
             }
             rest = after.get(1..).unwrap_or_default();
         }
         if !rest.is_empty() {
-            walk.tear(rest);
+            self.tear(rest);
         }
-        Ok(walk)
     }
 
     fn tear(&mut self, rest: &[u8]) {

@@ -15,9 +15,6 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Longest last line of a run's file, in bytes.
-const LAST: u64 = 64 * 1024;
-
 /// The memory as it is written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,7 +97,7 @@ fn last_record(path: &Path) -> io::Result<Option<String>> {
     store::refuse_symlink(path)?;
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LAST)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(store::LAST)))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
     let Some(line) = tail.strip_suffix(b"\n").and_then(|tail| tail.rsplit(|b| *b == b'\n').next()) else {

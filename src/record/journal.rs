@@ -10,11 +10,12 @@
 //! never torn, so a shorter file than that is somebody's cut, and is recorded too.
 
 use super::chain::Walk;
+use super::digest;
 use super::entry::{Line, NOTHING_BEFORE, Record, RunEnded, RunStarted, Torn, sha256};
+use super::memory::{self, Open};
 use super::store::{self, Disk, Head, Store};
-use super::{digest, memory};
 use crate::model::Instant;
-use crate::plan::PolicyMark;
+use crate::plan::{Memory, PolicyMark};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,9 @@ pub struct Journal {
     committed: u64,
     failed: bool,
     lost: Option<String>,
+    /// What all runs remember, this one as far as it got, and its intents without a
+    /// result; `None` where the earlier runs could not be read.
+    memory: Option<(Memory, Open)>,
 }
 
 impl Journal {
@@ -87,6 +91,7 @@ impl Journal {
         store::make_folder(root).map_err(error)?;
         let tip = Tip::find(&folder).map_err(error)?;
         let run = next_run(tip.newest.as_deref(), at);
+        let memory = memory::memory(&folder).ok().map(|memory| (memory, Open::default()));
         let disk = Disk::create(&folder, &run).map_err(error)?;
         let mut journal = Self {
             store: around(disk),
@@ -97,6 +102,7 @@ impl Journal {
             committed: 0,
             failed: false,
             lost: tip.lost.clone(),
+            memory,
         };
         let Start { plan, policy, version, operator, ticket, missing } = start;
         let (after, recovered, lost) = (tip.after, tip.recovered, tip.lost);
@@ -136,6 +142,9 @@ impl Journal {
         self.head.bytes += text.len() as u64 + 1;
         self.lines.extend_from_slice(&text);
         self.lines.push(b'\n');
+        if let Some((memory, open)) = &mut self.memory {
+            open.take(at, line.record, memory);
+        }
         Ok(())
     }
 
@@ -183,7 +192,10 @@ impl Journal {
     ) -> Result<(), JournalError> {
         self.commit()?;
         let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
-        let prepared = memory(&folder).and_then(|memory| digest::prepare(&self.run, &memory)).ok();
+        let prepared = self.memory.take().and_then(|(mut memory, open)| {
+            open.close(&mut memory);
+            digest::prepare(&self.run, &memory).ok()
+        });
         let hash = prepared.as_ref().map(|(_, hash)| hash.clone());
         self.add(at, Record::RunEnded(RunEnded { totals, stopped, memory: hash }))?;
         self.commit()?;
@@ -227,7 +239,10 @@ impl Tip {
         };
         let mut found = None;
         for run in runs.iter().rev() {
-            let walk = Walk::read(folder, run, head.as_ref())?;
+            let walk = match head.as_ref().filter(|head| head.run == *run) {
+                Some(head) => Walk::after(folder, head)?,
+                None => Walk::read(folder, run, head.as_ref())?,
+            };
             if let Some(torn) = walk.torn.clone() {
                 tip.recovered.push(torn);
             }

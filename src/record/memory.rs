@@ -46,12 +46,13 @@ pub fn memory(folder: &Path) -> io::Result<Memory> {
 
 /// Intents of one run that have no result yet.
 #[derive(Default)]
-struct Open {
+pub(super) struct Open {
     intents: BTreeMap<ChangeId, (Instant, Intent)>,
 }
 
 impl Open {
-    fn take(&mut self, at: Instant, record: Record, memory: &mut Memory) {
+    /// The next record of the run.
+    pub(super) fn take(&mut self, at: Instant, record: Record, memory: &mut Memory) {
         match record {
             Record::Intent(intent) => {
                 self.intents.insert(intent.change, (at, intent));
@@ -88,7 +89,8 @@ impl Open {
         }
     }
 
-    fn close(self, memory: &mut Memory) {
+    /// The run is over: what has no result may have been done.
+    pub(super) fn close(self, memory: &mut Memory) {
         for (at, intent) in self.intents.into_values() {
             maybe(&intent, at, memory);
         }

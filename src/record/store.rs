@@ -16,6 +16,9 @@ pub const HEAD: &str = "head.json";
 /// leaves it short.
 const HEAD_BYTES: usize = 256;
 
+/// Longest last line of a run's file, in bytes.
+pub(super) const LAST: u64 = 64 * 1024;
+
 /// The last record that was committed: what the end of the journal is held against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Head {

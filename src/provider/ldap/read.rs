@@ -19,8 +19,8 @@ use crate::provider::entries::{self, Collector, Schema};
 use crate::provider::{Gap, GapScope, ProviderError, Reading, Scope, dn};
 use futures_util::{StreamExt, stream};
 use ldap3::Scope as Depth;
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
 /// How often a directory that changes meanwhile is read before that becomes a gap.
@@ -28,6 +28,9 @@ const ATTEMPTS: u32 = 4;
 
 /// Single objects looked for at once.
 const READS_IN_FLIGHT: usize = 64;
+
+/// So many objects are worth asking for by pages before the rest is looked for singly.
+const MANY: usize = 1000;
 
 /// Accounts are asked for without a name or class in the filter, which would make
 /// entries vanish whose attribute access control hides. Groups are asked for by class:
@@ -172,6 +175,7 @@ impl Directory {
             base: &schema.accounts_base,
             attributes: &wanted,
             filter: EVERYTHING,
+            page_size: self.page_size,
         };
         let doubts = every(session, &place, &accounts, |entry| {
             watch.account(&mut collector, entry);
@@ -184,7 +188,8 @@ impl Directory {
         if let Some(base) = &schema.groups_base {
             let wanted = request(schema.group_request(&scope.group_attributes), scope);
             let filter = of_class(schema);
-            let place = Named { attribute: "cn", base, attributes: &wanted, filter: &filter };
+            let place =
+                Named { attribute: "cn", base, attributes: &wanted, filter: &filter, page_size: self.page_size };
             let doubts = every(session, &place, &groups, |entry| {
                 watch.group(&mut collector, entry);
                 collector.group(&entry);
@@ -249,14 +254,19 @@ async fn every(
     session: &Session,
     place: &Named<'_>,
     names: &BTreeSet<&str>,
-    take: impl FnMut(Entry<'_>),
+    mut take: impl FnMut(Entry<'_>),
 ) -> Result<Vec<(String, String)>, ProviderError> {
+    let mut rest: Vec<&str> = names.iter().copied().collect();
+    if rest.len() >= MANY {
+        let found = by_pages(session, place, &rest, &mut take).await;
+        rest.retain(|name| !found.contains(name));
+    }
     let take = RefCell::new(take);
     let take = &take;
-    let found = stream::iter(names)
+    let found = stream::iter(rest)
         .map(|name| async move {
             let doubt = named(session, place, name, |entry| take.borrow_mut()(entry)).await?;
-            Ok(doubt.map(|why| ((*name).to_owned(), why)))
+            Ok(doubt.map(|why| (name.to_owned(), why)))
         })
         .buffer_unordered(READS_IN_FLIGHT)
         .collect::<Vec<_>>()
@@ -264,6 +274,33 @@ async fn every(
     let mut doubts: Vec<_> = found.into_iter().filter_map(Result::transpose).collect::<Result<_, ProviderError>>()?;
     doubts.sort();
     Ok(doubts)
+}
+
+/// Takes the entries that stand where new objects of those names would, as long as
+/// most of what the pages bring is among them; says which names were found. However
+/// this ends, it proves nothing about the others.
+async fn by_pages<'n>(
+    session: &Session,
+    place: &Named<'_>,
+    names: &[&'n str],
+    take: &mut impl FnMut(Entry<'_>),
+) -> BTreeSet<&'n str> {
+    let places = names.iter().map(|name| (dn::child(place.attribute, name, place.base), *name));
+    let mut missing: BTreeMap<String, &str> =
+        places.filter_map(|(dn, name)| Some((dn::key(&dn).ok()?.into_owned(), name))).collect();
+    let mut found = BTreeSet::new();
+    let hits = Cell::new(0);
+    let Named { base, attributes, filter, .. } = *place;
+    let search = Search { base, scope: Depth::Subtree, filter, attributes, page_size: place.page_size };
+    let each = |entry: Entry<'_>| {
+        if let Some(name) = dn::key(entry.dn).ok().and_then(|key| missing.remove(key.as_ref())) {
+            found.insert(name);
+            hits.set(hits.get() + 1);
+            take(entry);
+        }
+    };
+    search::run_while(session, &search, each, |so_far| hits.get() * 2 >= so_far.entries).await;
+    found
 }
 
 /// The entry where a new object of that name would be; if it is not there, the one
@@ -300,6 +337,7 @@ struct Named<'a> {
     base: &'a str,
     attributes: &'a [String],
     filter: &'a str,
+    page_size: u32,
 }
 
 fn of_class(schema: &Schema) -> String {

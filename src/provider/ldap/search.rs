@@ -96,7 +96,17 @@ fn entry(tag: &StructureTag) -> Option<Entry<'_>> {
 }
 
 /// Runs a search to its end, page by page.
-pub(super) async fn run(session: &Session, search: &Search<'_>, mut each: impl FnMut(Entry<'_>)) -> Ended {
+pub(super) async fn run(session: &Session, search: &Search<'_>, each: impl FnMut(Entry<'_>)) -> Ended {
+    run_while(session, search, each, |_| true).await
+}
+
+/// As [`run`], for as long as `go_on` says so after a page.
+pub(super) async fn run_while(
+    session: &Session,
+    search: &Search<'_>,
+    mut each: impl FnMut(Entry<'_>),
+    go_on: impl Fn(&Ended) -> bool,
+) -> Ended {
     let mut ended = Ended { pages: 0, entries: 0, referrals: Vec::new(), result: None, broken: None };
     let mut cookie = Vec::new();
     loop {
@@ -114,7 +124,7 @@ pub(super) async fn run(session: &Session, search: &Search<'_>, mut each: impl F
         }
         ended.pages += 1;
         match next_cookie(&result, search.page_size > 0) {
-            Ok(next) if next.is_empty() => return ended,
+            Ok(next) if next.is_empty() || !go_on(&ended) => return ended,
             Ok(next) => cookie = next,
             Err(what) => {
                 let operation = format!("search {}", search.base);
