@@ -27,7 +27,7 @@ pub fn matched(
         if settings.manage != AccountManage::Full {
             continue;
         }
-        let names = input.kind.capabilities().names;
+        let matching = input.kind.capabilities().names;
         let ids = input.kind.matching(settings.id_attribute.as_deref().unwrap_or("id"));
         let mut by_id: BTreeMap<String, &Person> = BTreeMap::new();
         let mut by_name: BTreeMap<String, &Person> = BTreeMap::new();
@@ -36,12 +36,12 @@ pub fn matched(
                 by_id.insert(ids.key(id).into_owned(), person);
             }
             let own = person.accounts.iter().find(|a| a.directory == input.id && a.suffix.is_none());
-            by_name.insert(names.key(own.map_or(&person.key, |own| &own.name)).into_owned(), person);
+            by_name.insert(matching.key(own.map_or(&person.key, |own| &own.name)).into_owned(), person);
         }
-        let known = Known::new(&input.observed.gaps, names);
+        let known = Known::new(&input.observed.gaps, matching);
         for account in input.observed.state.accounts() {
-            let named = || by_name.get(account.key()).filter(|_| settings.adopt);
-            let person = account.person_id().map_or_else(named, |id| by_id.get(ids.key(id).as_ref()));
+            let by_key = || by_name.get(account.key()).filter(|_| settings.adopt);
+            let person = account.person_id().map_or_else(by_key, |id| by_id.get(ids.key(id).as_ref()));
             let Some(person) = person.filter(|_| known.account(account.name()).is_none()) else { continue };
             let key = (directory.name.to_string(), account.name().to_owned());
             if memory.accounts.get(&key).and_then(|known| known.person.as_deref()) != Some(&person.key) {
