@@ -49,13 +49,13 @@ fn every_way_is_told_the_winning_one_first() {
     let mut draft = organisation();
     let (maria, wei) = (draft.person("maria"), draft.person("wei"));
     let entry = draft.dated(Select::People(vec![maria]), window(None, Some(31)));
-    draft.policy.entries[entry.0 as usize].ticket = Some("ACC-1042".into());
+    draft.policy.entries[entry.0 as usize].details.get_or_insert_default().ticket = Some("ACC-1042".into());
     draft.add_to_role("sre", entry);
     let rule = draft.rule("person.department == \"platform\" && person.kind == \"employee\"");
     let entry = draft.entry(Select::Where(rule));
     draft.add_to_role("engineer", entry);
     let entry = draft.entry(Select::ReportsTo { manager: wei, direct: false, including: false });
-    draft.policy.entries[entry.0 as usize].kinds = vec![KindId(1)];
+    draft.policy.entries[entry.0 as usize].details.get_or_insert_default().kinds = vec![KindId(1)];
     draft.add_to_group("corp/vpn", entry);
     assert_eq!(
         told(&draft, "maria", "corp/sre"),

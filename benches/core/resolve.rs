@@ -11,8 +11,8 @@
 use accord::model::{FileId, Instant, Matching, Place, Window};
 use accord::policy::rule::{Vocabulary, compile};
 use accord::policy::{
-    AccountsFor, Directory, DirectoryId, Entry, EntryId, Grant, Group, GroupId, Guardrails, Kind, KindId, Manage,
-    Period, Person, PersonId, Policy, Position, Role, RoleId, RuleId, Select, Value,
+    AccountsFor, Details, Directory, DirectoryId, Entry, EntryId, Grant, Group, GroupId, Guardrails, Kind, KindId,
+    Manage, Period, Person, PersonId, Policy, Position, Role, RoleId, RuleId, Select, Value,
 };
 use accord::resolve::{References, desired, resolve};
 use std::fs;
@@ -196,10 +196,7 @@ fn entry(policy: &mut Policy, select: Select) -> EntryId {
     policy.entries.push(Entry {
         select,
         window: Window::default(),
-        kinds: vec![KindId(1)],
-        ticket: None,
-        reason: None,
-        approved_by: None,
+        details: Details { kinds: vec![KindId(1)], ..Details::default() }.boxed(),
         place: HERE,
     });
     id

@@ -107,7 +107,7 @@ fn entry(question: &Question<'_, '_>, via: Via) -> Link {
     let Via::Entry(id) = via else { return nothing };
     let Some(entry) = question.policy().entries.get(id.0 as usize) else { return nothing };
     let mut link = question.link("member entry".to_owned(), entry.place);
-    let parts = [entry.ticket.as_deref(), entry.reason.as_deref()];
+    let parts = [entry.details().ticket.as_deref(), entry.details().reason.as_deref()];
     let note: Vec<_> = parts.into_iter().flatten().collect();
     link.note = (!note.is_empty()).then(|| note.join(" · "));
     link

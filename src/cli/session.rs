@@ -24,6 +24,7 @@ use crate::render::diagnostics;
 use crate::resolve;
 use crate::source::{ACCORD_YAML, InMemory, Source, SourceFile, WorkTree};
 use jiff::tz::TimeZone;
+use std::sync::Arc;
 
 /// Checked policies and what they were read from.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl<'g> Session<'g> {
     fn start_early(
         global: &Global,
         repository: &Repository,
-        files: &[SourceFile],
+        files: &Arc<[SourceFile]>,
         authors: bool,
     ) -> Result<Option<Reads>, Failure> {
         match load(&alone(files)) {
@@ -89,9 +90,9 @@ impl<'g> Session<'g> {
         terminal: Terminal,
         global: &'g Global,
         repository: Repository,
-        files: &[SourceFile],
+        files: &Arc<[SourceFile]>,
     ) -> Result<Self, Failure> {
-        let source = whole(files);
+        let source = InMemory::from(Arc::clone(files));
         let policy = understand(&source).map_err(|findings| wrong(terminal, global, files, &findings))?;
         warn(terminal, global, &source, &policy.warnings, files.len());
         let mark = history::mark(&repository.policies).map_err(Failure::from)?;
@@ -176,23 +177,19 @@ fn warn(terminal: Terminal, global: &Global, source: &InMemory, warnings: &[Diag
     }
 }
 
-fn whole(files: &[SourceFile]) -> InMemory {
-    InMemory::new(files.iter().map(|file| (file.path.as_ref(), file.bytes.clone())))
-}
-
-fn read(terminal: Terminal, global: &Global, repository: &Repository) -> Result<Vec<SourceFile>, Failure> {
+fn read(terminal: Terminal, global: &Global, repository: &Repository) -> Result<Arc<[SourceFile]>, Failure> {
     let files = WorkTree::open(&repository.policies).map_err(|finding| vec![*finding]).and_then(|tree| tree.files());
-    files.map_err(|findings| wrong(terminal, global, &[], &findings))
+    files.map_err(|findings| wrong(terminal, global, &Arc::default(), &findings))
 }
 
 /// Prints every finding and ends the command.
-fn wrong(terminal: Terminal, global: &Global, files: &[SourceFile], findings: &[Diagnostic]) -> Failure {
+fn wrong(terminal: Terminal, global: &Global, files: &Arc<[SourceFile]>, findings: &[Diagnostic]) -> Failure {
     let printed = if global.format == Format::Json {
         diagnostics::json(findings)
             .map_err(|error| Failure::new(error.to_string()))
             .and_then(|json| terminal.print(&json))
     } else {
-        let source = whole(files);
+        let source = InMemory::from(Arc::clone(files));
         terminal.say(diagnostics::text(findings, &load::sources(&source, findings), files.len(), true).trim_end());
         Ok(())
     };

@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Revision {
     commit: String,
-    files: Vec<SourceFile>,
+    files: Arc<[SourceFile]>,
     wrong: Vec<Diagnostic>,
 }
 
@@ -57,7 +57,7 @@ impl Revision {
         let Walk { mut files, mut wrong, .. } = walk;
         files.sort();
         wrong.sort();
-        Ok(Self { commit: commit.id().to_string(), files, wrong })
+        Ok(Self { commit: commit.id().to_string(), files: files.into(), wrong })
     }
 
     /// The commit's full id.
@@ -72,12 +72,12 @@ impl Revision {
 }
 
 impl Source for Revision {
-    fn files(&self) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
+    fn files(&self) -> Result<Arc<[SourceFile]>, Vec<Diagnostic>> {
         if !self.wrong.is_empty() {
             return Err(self.wrong.clone());
         }
         ensure_accord_yaml(&self.files).map_err(|missing| vec![*missing])?;
-        Ok(self.files.clone())
+        Ok(Arc::clone(&self.files))
     }
 }
 

@@ -5,32 +5,41 @@
 
 use jiff::tz::TimeZone;
 use std::fmt;
+use std::num::NonZeroI64;
 
 /// A point in time, in whole seconds since 1970-01-01T00:00:00Z (UTC).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+///
+/// Never zero inside, so that "perhaps an instant" takes no more room than one: a
+/// large organisation's windows are millions of those.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Instant(i64);
+pub struct Instant(NonZeroI64);
+
+/// What is added to the seconds inside: more than the years before 1970, so that the
+/// sum is positive and in the same order.
+const SHIFT: i64 = 1 << 40;
 
 impl Instant {
     /// Seconds since the Unix epoch, UTC. Years outside -9999..=9999 are clamped.
     pub fn from_seconds(seconds: i64) -> Self {
-        Self(seconds.clamp(jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second()))
+        let seconds = seconds.clamp(jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+        Self(NonZeroI64::new(seconds + SHIFT).unwrap_or(NonZeroI64::MIN))
     }
 
     /// Seconds since the Unix epoch, UTC.
     pub fn as_seconds(self) -> i64 {
-        self.0
+        self.0.get() - SHIFT
     }
 
     /// The instant as jiff knows it.
     pub fn timestamp(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_second(self.0).unwrap_or(jiff::Timestamp::MAX)
+        jiff::Timestamp::from_second(self.as_seconds()).unwrap_or(jiff::Timestamp::MAX)
     }
 
     /// `self + seconds`, saturating.
     #[must_use]
     pub fn plus(self, seconds: i64) -> Self {
-        Self::from_seconds(self.0.saturating_add(seconds))
+        Self::from_seconds(self.as_seconds().saturating_add(seconds))
     }
 
     /// `2027-01-01 00:00` in `zone`; seconds are shown only when not zero.
@@ -38,6 +47,12 @@ impl Instant {
         let zoned = self.timestamp().to_zoned(zone.clone());
         let format = if zoned.second() == 0 { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
         zoned.strftime(format).to_string()
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Instant").field(&self.as_seconds()).finish()
     }
 }
 
@@ -58,7 +73,7 @@ impl TryFrom<String> for Instant {
     type Error = jiff::Error;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse::<jiff::Timestamp>().map(|t| Self(t.as_second()))
+        text.parse::<jiff::Timestamp>().map(|t| Self::from_seconds(t.as_second()))
     }
 }
 

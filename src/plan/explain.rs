@@ -172,7 +172,7 @@ impl Ways<'_> {
         if let Some(end) = entry.window.expires.filter(|end| *end <= self.resolution.at()) {
             let _ = write!(text, ", ended {}", end.civil(&self.policy.timezone));
         }
-        for part in [&entry.ticket, &entry.reason].into_iter().flatten() {
+        for part in [&entry.details().ticket, &entry.details().reason].into_iter().flatten() {
             text.push_str(", ");
             text.push_str(part);
         }

@@ -62,6 +62,16 @@ pub struct Entry {
     pub select: Select,
     /// From when to when.
     pub window: Window,
+    /// What else is written; apart, because a company has a million entries and most
+    /// are a bare key. Never the default.
+    pub details: Option<Box<Details>>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// What an entry says beside whom it selects and when.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Details {
     /// Gated kinds that this entry lets in, sorted.
     pub kinds: Vec<KindId>,
     /// Ticket of the request.
@@ -70,8 +80,22 @@ pub struct Entry {
     pub reason: Option<Box<str>>,
     /// Who is claimed to have approved it.
     pub approved_by: Option<PersonId>,
-    /// Where it was written.
-    pub place: Place,
+}
+
+static NO_DETAILS: Details = Details { kinds: Vec::new(), ticket: None, reason: None, approved_by: None };
+
+impl Details {
+    /// As an entry holds them: nothing where nothing is written.
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != NO_DETAILS).then(|| Box::new(self))
+    }
+}
+
+impl Entry {
+    /// What is written beside whom the entry selects and when.
+    pub fn details(&self) -> &Details {
+        self.details.as_deref().unwrap_or(&NO_DETAILS)
+    }
 }
 
 /// An entitlement that a role gives, and where that is written.

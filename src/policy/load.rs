@@ -93,9 +93,9 @@ pub fn sources(source: &dyn Source, findings: &[Diagnostic]) -> BTreeMap<Arc<str
     let named: BTreeSet<Arc<str>> = findings.iter().flat_map(spans).collect();
     let files = source.files().unwrap_or_default();
     files
-        .into_iter()
+        .iter()
         .filter(|file| named.contains(&file.path))
-        .map(|file| (file.path, String::from_utf8_lossy(&file.bytes).into()))
+        .map(|file| (Arc::clone(&file.path), String::from_utf8_lossy(&file.bytes).into()))
         .collect()
 }
 

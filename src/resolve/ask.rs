@@ -29,7 +29,7 @@ impl Around {
     }
 
     pub(super) fn within(&self, entry: &Entry) -> Self {
-        let kinds = self.kinds.as_ref().map(|kinds| kinds.iter().chain(&entry.kinds).copied().collect());
+        let kinds = self.kinds.as_ref().map(|kinds| kinds.iter().chain(&entry.details().kinds).copied().collect());
         let window = Window {
             starts: later_start(self.window.starts, entry.window.starts),
             expires: time::earlier(self.window.expires, entry.window.expires),

@@ -189,7 +189,10 @@ impl Ask<'_> {
     fn dated(&self, text: String, entry: &Entry) -> String {
         let expires = entry.window.expires.map(|end| format!("expires {}", last_day(self.policy, end)));
         let more: Vec<&str> =
-            [expires.as_deref(), entry.ticket.as_deref(), entry.reason.as_deref()].into_iter().flatten().collect();
+            [expires.as_deref(), entry.details().ticket.as_deref(), entry.details().reason.as_deref()]
+                .into_iter()
+                .flatten()
+                .collect();
         if more.is_empty() { text } else { format!("{text}  {}", more.join(" · ")) }
     }
 
@@ -362,7 +365,7 @@ impl Ask<'_> {
 }
 
 fn ticket(entry: &Entry) -> String {
-    entry.ticket.as_ref().map_or_else(String::new, |ticket| format!(" · {ticket}"))
+    entry.details().ticket.as_ref().map_or_else(String::new, |ticket| format!(" · {ticket}"))
 }
 
 /// The last day of access where the end is a midnight, as it would be written;

@@ -120,11 +120,11 @@ fn missing_fields(policy: &Policy) -> Vec<Diagnostic> {
 
 fn has(entry: &Entry, field: &str) -> bool {
     match field {
-        "ticket" => entry.ticket.is_some(),
-        "reason" => entry.reason.is_some(),
+        "ticket" => entry.details().ticket.is_some(),
+        "reason" => entry.details().reason.is_some(),
         "expires" => entry.window.expires.is_some(),
         "starts" => entry.window.starts.is_some(),
-        "approved_by" => entry.approved_by.is_some(),
+        "approved_by" => entry.details().approved_by.is_some(),
         _ => true,
     }
 }

@@ -97,7 +97,7 @@ impl Selector<'_, '_> {
         let times = &self.facts.times;
         let mut kinds = around.kinds.clone();
         if let Some(kinds) = &mut kinds {
-            kinds.extend_from_slice(&entry.kinds);
+            kinds.extend_from_slice(&entry.details().kinds);
         }
         Around {
             window: Window {

@@ -115,7 +115,7 @@ impl<'a> Walk<'a> {
                 starts: later_start(around.window.starts, entry.window.starts),
                 expires: time::earlier(around.window.expires, entry.window.expires),
             },
-            kinds: around.kinds.iter().chain(&entry.kinds).copied().collect(),
+            kinds: around.kinds.iter().chain(&entry.details().kinds).copied().collect(),
         };
         match &entry.select {
             Select::People(people) => people.iter().for_each(|one| found(entry, *one, Reach::Named, around.window)),

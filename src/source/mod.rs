@@ -25,17 +25,18 @@ pub struct SourceFile {
 
 /// Somewhere policy files come from.
 pub trait Source: Sync {
-    /// Every policy file, sorted by path.
+    /// Every policy file, sorted by path; shared, because a large organisation's files
+    /// are tens of megabytes and are needed again where something is wrong.
     ///
     /// # Errors
     /// Everything that is wrong with the folder: symlinks, names that are not
     /// UTF-8, files that cannot be read, a missing `accord.yaml`.
-    fn files(&self) -> Result<Vec<SourceFile>, Vec<Diagnostic>>;
+    fn files(&self) -> Result<Arc<[SourceFile]>, Vec<Diagnostic>>;
 }
 
 /// Policy files that are text of the program: for tests, benchmarks, examples.
 #[derive(Debug, Clone, Default)]
-pub struct InMemory(Vec<SourceFile>);
+pub struct InMemory(Arc<[SourceFile]>);
 
 impl InMemory {
     /// Files from pairs of path and content.
@@ -45,14 +46,21 @@ impl InMemory {
             .map(|(path, bytes)| SourceFile { path: path.as_ref().into(), bytes: bytes.into() })
             .collect();
         files.sort();
+        Self(files.into())
+    }
+}
+
+impl From<Arc<[SourceFile]>> for InMemory {
+    /// Files that were read already, sorted by path.
+    fn from(files: Arc<[SourceFile]>) -> Self {
         Self(files)
     }
 }
 
 impl Source for InMemory {
-    fn files(&self) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
+    fn files(&self) -> Result<Arc<[SourceFile]>, Vec<Diagnostic>> {
         ensure_accord_yaml(&self.0).map_err(|missing| vec![*missing])?;
-        Ok(self.0.clone())
+        Ok(Arc::clone(&self.0))
     }
 }
 

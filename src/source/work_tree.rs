@@ -45,7 +45,7 @@ impl WorkTree {
 }
 
 impl Source for WorkTree {
-    fn files(&self) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
+    fn files(&self) -> Result<Arc<[SourceFile]>, Vec<Diagnostic>> {
         let mut walk = Walk::default();
         walk.folder(&self.folder, "policies");
         if walk.wrong.is_empty()
@@ -55,7 +55,7 @@ impl Source for WorkTree {
         }
         if walk.wrong.is_empty() {
             walk.files.sort();
-            Ok(walk.files)
+            Ok(walk.files.into())
         } else {
             walk.wrong.sort();
             Err(walk.wrong)

@@ -132,15 +132,7 @@ impl Draft {
     pub(crate) fn dated(&mut self, select: Select, window: Window) -> EntryId {
         let id = EntryId(u32::try_from(self.policy.entries.len()).unwrap());
         let place = place(100 + id.0);
-        self.policy.entries.push(Entry {
-            select,
-            window,
-            kinds: vec![],
-            ticket: None,
-            reason: None,
-            approved_by: None,
-            place,
-        });
+        self.policy.entries.push(Entry { select, window, details: None, place });
         id
     }
 
@@ -479,7 +471,7 @@ fn random_entry(draft: &mut Draft, dice: &mut Dice<'_>, context: Context, depth:
     let window = dice.window(context.shape.starts, positive);
     let id = draft.dated(select, window);
     if dice.once_in(3) {
-        draft.policy.entries[id.0 as usize].kinds = vec![KindId(1)];
+        draft.policy.entries[id.0 as usize].details.get_or_insert_default().kinds = vec![KindId(1)];
     }
     id
 }

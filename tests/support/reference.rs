@@ -150,7 +150,7 @@ impl<'a> Slow<'a> {
         let starts = [around.window.starts, entry.window.starts].into_iter().flatten().max();
         let expires = [around.window.expires, entry.window.expires].into_iter().flatten().min();
         let kinds = around.kinds.clone().map(|mut kinds| {
-            kinds.extend(&entry.kinds);
+            kinds.extend(&entry.details().kinds);
             kinds
         });
         Around { window: Window { starts, expires }, kinds }

@@ -9,6 +9,7 @@ use crate::model::time::Instant;
 use hashbrown::HashTable;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 /// Number of an account while its state is being built, in the order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,12 +19,66 @@ pub struct AccountSlot(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupSlot(pub u32);
 
+/// In the place of an entry's number: none.
+const NO_ENTRY: u32 = u32::MAX;
+
+/// One membership of the group that is being placed.
 #[derive(Debug, Clone, Copy)]
 struct Edge {
-    group: u32,
     account: u32,
     entry: u32,
     end: u32,
+}
+
+/// Memberships in the order of arrival, column by column: ten million of them are
+/// kept before they are sorted, and observed ones have neither entry nor end.
+#[derive(Debug, Default)]
+struct Edges {
+    /// Group and first membership of each stretch of memberships of one group.
+    runs: Vec<(u32, usize)>,
+    accounts: Vec<u32>,
+    /// Empty as long as no membership has one.
+    entries: Vec<u32>,
+    /// Empty as long as no membership has one.
+    ends: Vec<u32>,
+}
+
+impl Edges {
+    fn push(&mut self, group: u32, edge: Edge) {
+        let n = self.accounts.len();
+        if self.runs.last().is_none_or(|(last, _)| *last != group) {
+            self.runs.push((group, n));
+        }
+        self.accounts.push(edge.account);
+        for (column, value, nothing) in [(&mut self.entries, edge.entry, NO_ENTRY), (&mut self.ends, edge.end, 0)] {
+            if !column.is_empty() {
+                column.push(value);
+            } else if value != nothing {
+                column.resize(n, nothing);
+                column.push(value);
+            }
+        }
+    }
+
+    /// New group numbers with their stretches, sorted.
+    fn runs(&self, group_of: &[u32]) -> Vec<(u32, Range<usize>)> {
+        let ends = self.runs.iter().skip(1).map(|(_, first)| *first).chain([self.accounts.len()]);
+        let run = |((group, first), end): (&(u32, usize), usize)| {
+            (group_of.get(*group as usize).copied().unwrap_or(u32::MAX), *first..end)
+        };
+        let mut runs: Vec<_> = self.runs.iter().zip(ends).map(run).collect();
+        runs.sort_unstable_by_key(|(group, run)| (*group, run.start));
+        runs
+    }
+
+    fn get(&self, n: usize, account_of: &[u32]) -> Edge {
+        let account = self.accounts.get(n).and_then(|slot| account_of.get(*slot as usize));
+        Edge {
+            account: account.copied().unwrap_or(u32::MAX),
+            entry: self.entries.get(n).copied().unwrap_or(NO_ENTRY),
+            end: self.ends.get(n).copied().unwrap_or(0),
+        }
+    }
 }
 
 /// Takes accounts, groups and members in any order and makes a [`State`].
@@ -31,7 +86,7 @@ pub struct StateBuilder {
     state: State,
     by_key: HashTable<u32>,
     hasher: foldhash::quality::RandomState,
-    edges: Vec<Edge>,
+    edges: Edges,
     ends: BTreeMap<Instant, u32>,
     too_large: bool,
 }
@@ -45,7 +100,7 @@ impl StateBuilder {
             state: State { names, attributes, ..State::default() },
             by_key: HashTable::new(),
             hasher: foldhash::quality::RandomState::default(),
-            edges: Vec::new(),
+            edges: Edges::default(),
             ends: BTreeMap::new(),
             too_large: false,
         }
@@ -142,7 +197,7 @@ impl StateBuilder {
     pub fn member(&mut self, group: GroupSlot, account: AccountSlot, entry: Option<u32>, ends: Option<Instant>) {
         let next = number(self.ends.len()) + 1;
         let end = ends.map_or(0, |ends| *self.ends.entry(ends).or_insert(next));
-        self.edges.push(Edge { group: group.0, account: account.0, entry: entry.unwrap_or(u32::MAX), end });
+        self.edges.push(group.0, Edge { account: account.0, entry: entry.unwrap_or(NO_ENTRY), end });
     }
 
     /// Something that is no account of this state is a member of a group.
@@ -169,7 +224,7 @@ impl StateBuilder {
     /// [`StateError::Duplicate`] when two accounts or two groups share a name after
     /// normalisation; [`StateError::TooLarge`] beyond 32-bit counts.
     pub fn finish(mut self) -> Result<State, StateError> {
-        if self.too_large || u32::try_from(self.edges.len()).is_err() {
+        if self.too_large || u32::try_from(self.edges.accounts.len()).is_err() {
             return Err(StateError::TooLarge);
         }
         let account_of = self.sort_accounts()?;
@@ -238,40 +293,44 @@ impl StateBuilder {
 
     fn place_members(&mut self, account_of: &[u32], group_of: &[u32]) {
         let state = &mut self.state;
-        for edge in &mut self.edges {
-            edge.account = account_of.get(edge.account as usize).copied().unwrap_or(u32::MAX);
-            edge.group = group_of.get(edge.group as usize).copied().unwrap_or(u32::MAX);
-        }
+        let edges = std::mem::take(&mut self.edges);
         let instants = &state.instants;
         let end = |edge: &Edge| match edge.end {
             0 => (1, None),
             n => (0, instants.get(n as usize - 1).copied()),
         };
-        // Later ends first, so that the first of equal memberships is the one to keep.
-        self.edges.sort_unstable_by(|a, b| {
-            (a.group, a.account)
-                .cmp(&(b.group, b.account))
-                .then_with(|| end(b).cmp(&end(a)))
-                .then(a.entry.cmp(&b.entry))
-        });
-        self.edges.dedup_by_key(|edge| (edge.group, edge.account));
-        state.offsets = vec![0; state.groups.len() + 1];
-        for edge in &self.edges {
-            if let Some(cell) = state.offsets.get_mut(edge.group as usize + 1) {
-                *cell += 1;
+        let runs = edges.runs(group_of);
+        let mut runs = runs.iter().peekable();
+        state.members.reserve_exact(edges.accounts.len());
+        state.entries.reserve_exact(edges.entries.len());
+        state.ends.reserve_exact(edges.ends.len());
+        state.offsets = Vec::with_capacity(state.groups.len() + 1);
+        state.offsets.push(0);
+        let mut of_group: Vec<Edge> = Vec::new();
+        for group in 0..number(state.groups.len()) {
+            while let Some((_, run)) = runs.next_if(|(of, _)| *of == group) {
+                of_group.extend(run.clone().map(|n| edges.get(n, account_of)));
             }
+            // Later ends first, so that the first of equal memberships is the one to keep.
+            of_group.sort_unstable_by(|a, b| {
+                a.account.cmp(&b.account).then_with(|| end(b).cmp(&end(a))).then(a.entry.cmp(&b.entry))
+            });
+            of_group.dedup_by_key(|edge| edge.account);
+            state.members.extend(of_group.iter().map(|edge| AccountId(edge.account)));
+            if !edges.entries.is_empty() {
+                state.entries.extend(of_group.iter().map(|edge| edge.entry));
+            }
+            if !edges.ends.is_empty() {
+                state.ends.extend(of_group.iter().map(|edge| edge.end));
+            }
+            of_group.clear();
+            state.offsets.push(number(state.members.len()));
         }
-        let mut sum = 0;
-        for cell in &mut state.offsets {
-            sum += *cell;
-            *cell = sum;
+        if state.entries.iter().all(|entry| *entry == NO_ENTRY) {
+            state.entries = Vec::new();
         }
-        state.members = self.edges.iter().map(|edge| AccountId(edge.account)).collect();
-        if self.edges.iter().any(|edge| edge.entry != u32::MAX) {
-            state.entries = self.edges.iter().map(|edge| edge.entry).collect();
-        }
-        if self.edges.iter().any(|edge| edge.end != 0) {
-            state.ends = self.edges.iter().map(|edge| edge.end).collect();
+        if state.ends.iter().all(|end| *end == 0) {
+            state.ends = Vec::new();
         }
     }
 }

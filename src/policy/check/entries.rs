@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::{Matching, Window};
 use crate::policy::glob::Glob;
 use crate::policy::written::{self, Mark, Selector, Text};
-use crate::policy::{Entry, EntryId, GroupId, PersonId, Select};
+use crate::policy::{Details, Entry, EntryId, GroupId, PersonId, Select};
 
 /// Deepest nesting of `all`, `any` and `not`.
 const DEEPEST: usize = 16;
@@ -106,17 +106,18 @@ fn one(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry) -> Option<
         }
         _ => checker.zone.clone(),
     };
-    let window = spans::window(checker, file, (entry.starts.as_ref(), entry.expires.as_ref()), &zone);
+    let details = entry.details();
+    let window = spans::window(checker, file, (details.starts.as_ref(), details.expires.as_ref()), &zone);
     if spot.negated
-        && let Some(expires) = &entry.expires
+        && let Some(expires) = &details.expires
     {
         end_of_exclusion(checker, spot, entry, expires);
     }
     texts(checker, file, entry);
-    let mut kinds: Vec<_> = entry.kinds.iter().map(|kind| kind_of(checker, file, Some(kind))).collect();
+    let mut kinds: Vec<_> = details.kinds.iter().map(|kind| kind_of(checker, file, Some(kind))).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let approved_by = entry.approved_by.as_ref().and_then(|text| approver(checker, file, text, select.as_ref()));
+    let approved_by = details.approved_by.as_ref().and_then(|text| approver(checker, file, text, select.as_ref()));
     let select = select?;
     if let Select::People(people) = &select {
         outside(checker, file, entry, people, window);
@@ -124,10 +125,7 @@ fn one(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry) -> Option<
     let entry = Entry {
         select,
         window,
-        kinds,
-        ticket: entry.ticket.clone(),
-        reason: entry.reason.clone(),
-        approved_by,
+        details: Details { kinds, ticket: details.ticket.clone(), reason: details.reason.clone(), approved_by }.boxed(),
         place: Checker::place(file, entry.mark),
     };
     let id = EntryId(u32::try_from(checker.meant.entries.len()).unwrap_or(u32::MAX));
@@ -246,7 +244,7 @@ fn end_of_exclusion(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entr
 
 /// Ticket and reason are there to be read.
 fn texts(checker: &mut Checker<'_>, file: u32, entry: &written::Entry) {
-    for (word, text) in [("ticket", &entry.ticket), ("reason", &entry.reason)] {
+    for (word, text) in [("ticket", &entry.details().ticket), ("reason", &entry.details().reason)] {
         if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
             let diagnostic = Diagnostic::error("empty-text", format!("`{word}` of this entry is empty"))
                 .help("fill it in, or remove the line");
@@ -283,7 +281,7 @@ fn outside(checker: &mut Checker<'_>, file: u32, entry: &written::Entry, people:
         }
         let message =
             format!("`{}` is not with the organisation between these dates, so the entry never counts", person.key);
-        let text = entry.starts.as_ref().or(entry.expires.as_ref());
+        let text = entry.details().starts.as_ref().or(entry.details().expires.as_ref());
         let mark = text.map_or(entry.mark, |text| text.mark);
         let help = format!("the periods of `{}` are written at {}", person.key, checker.shown_place(person.place));
         checker.report(file, mark, Diagnostic::warning("outside-every-period", message).help(help));

@@ -33,7 +33,9 @@ impl<T> Copy for Named<'_, T> {}
 #[derive(Debug)]
 pub(super) struct Index<'a, T> {
     list: Vec<Named<'a, T>>,
-    by_key: HashTable<u32>,
+    /// Keys beside their numbers: each look-up is a miss of the processor's cache for
+    /// every step that it takes, and there is one for every membership.
+    by_key: HashTable<(&'a str, u32)>,
     /// Declared again: (the first one's number, the later one).
     again: Vec<(u32, Named<'a, T>)>,
 }
@@ -66,17 +68,16 @@ impl<'a, T> Index<'a, T> {
             }
         }
         let mut by_key = HashTable::with_capacity(unique.len());
-        let hash_of = |n: &u32| unique.get(*n as usize).map_or(0, |named| hash(named.key.as_str()));
-        for n in 0..u32::try_from(unique.len()).unwrap_or(u32::MAX) {
-            by_key.insert_unique(hash_of(&n), n, hash_of);
+        for (n, named) in (0u32..).zip(&unique) {
+            let key = named.key.as_str();
+            by_key.insert_unique(hash(key), (key, n), |(key, _)| hash(key));
         }
         Self { list: unique, by_key, again }
     }
 
     /// The number of `key`.
     pub(super) fn find(&self, key: &str) -> Option<u32> {
-        let same = |n: &u32| self.list.get(*n as usize).is_some_and(|named| named.key.as_str() == key);
-        self.by_key.find(hash(key), same).copied()
+        self.by_key.find(hash(key), |(other, _)| *other == key).map(|(_, n)| *n)
     }
 
     /// The thing with that number.

@@ -18,6 +18,15 @@ use std::fmt;
 pub struct Entry {
     /// Whom.
     pub selector: Selector,
+    /// What else is written; apart, because most entries are a bare key.
+    details: Option<Box<Details>>,
+    /// Where the entry begins: its first key, or the bare string.
+    pub mark: Mark,
+}
+
+/// What an entry says beside whom it selects.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Details {
     /// First day.
     pub starts: Option<Text>,
     /// Last day.
@@ -30,8 +39,16 @@ pub struct Entry {
     pub reason: Option<Box<str>>,
     /// Who approved it.
     pub approved_by: Option<Text>,
-    /// Where the entry begins: its first key, or the bare string.
-    pub mark: Mark,
+}
+
+static NO_DETAILS: Details =
+    Details { starts: None, expires: None, kinds: Vec::new(), ticket: None, reason: None, approved_by: None };
+
+impl Entry {
+    /// What is written beside whom the entry selects.
+    pub fn details(&self) -> &Details {
+        self.details.as_deref().unwrap_or(&NO_DETAILS)
+    }
 }
 
 /// What an entry selects.
@@ -171,12 +188,7 @@ struct Draft {
     selector: Option<Selector>,
     direct: Option<bool>,
     including: Option<bool>,
-    starts: Option<Text>,
-    expires: Option<Text>,
-    kinds: Vec<Text>,
-    ticket: Option<Box<str>>,
-    reason: Option<Box<str>>,
-    approved_by: Option<Text>,
+    details: Details,
 }
 
 impl Draft {
@@ -194,12 +206,12 @@ impl Draft {
             Field::Not => Selector::Not(map.next_value()?),
             Field::Direct => return map.next_value().map(|v| self.direct = Some(v)),
             Field::Including => return map.next_value().map(|v| self.including = Some(v)),
-            Field::Starts => return map.next_value().map(|v| self.starts = Some(v)),
-            Field::Expires => return map.next_value().map(|v| self.expires = Some(v)),
-            Field::Kinds => return map.next_value().map(|v| self.kinds = v),
-            Field::Ticket => return map.next_value().map(|v| self.ticket = Some(v)),
-            Field::Reason => return map.next_value().map(|v| self.reason = Some(v)),
-            Field::ApprovedBy => return map.next_value().map(|v| self.approved_by = Some(v)),
+            Field::Starts => return map.next_value().map(|v| self.details.starts = Some(v)),
+            Field::Expires => return map.next_value().map(|v| self.details.expires = Some(v)),
+            Field::Kinds => return map.next_value().map(|v| self.details.kinds = v),
+            Field::Ticket => return map.next_value().map(|v| self.details.ticket = Some(v)),
+            Field::Reason => return map.next_value().map(|v| self.details.reason = Some(v)),
+            Field::ApprovedBy => return map.next_value().map(|v| self.details.approved_by = Some(v)),
         };
         if let Some(first) = &self.selector {
             let (first, second) = (first.word(), selector.word());
@@ -213,7 +225,7 @@ impl Draft {
     }
 
     fn finish<E: Error>(self) -> Result<Bare, E> {
-        let Self { selector, direct, including, starts, expires, kinds, ticket, reason, approved_by } = self;
+        let Self { selector, direct, including, details } = self;
         let Some(mut selector) = selector else {
             let words = SELECTORS.join("`, `");
             return Err(E::custom(format_args!("no-selector\nthis entry selects nobody\nit needs one of `{words}`")));
@@ -224,7 +236,8 @@ impl Draft {
             return Err(E::custom("misplaced-field\n`direct` and `including` only go with `reports_to`"));
         }
         let mark = Mark::default();
-        Ok(Bare(Entry { selector, starts, expires, kinds, ticket, reason, approved_by, mark }))
+        let details = (details != NO_DETAILS).then(|| Box::new(details));
+        Ok(Bare(Entry { selector, details, mark }))
     }
 }
 

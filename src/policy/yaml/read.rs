@@ -264,6 +264,13 @@ struct Children<'a, 't> {
 }
 
 impl Children<'_, '_> {
+    /// Children that are left, hidden ones counted too: lists then take the room they
+    /// need and no more.
+    fn count(&self) -> usize {
+        let after = |id: &NodeId| Some(self.of.tree.end(*id));
+        std::iter::successors(Some(self.next), after).take_while(|id| *id < self.end).count()
+    }
+
     fn take(&mut self) -> Option<NodeId> {
         let this = self.next;
         (this < self.end).then(|| {
@@ -283,6 +290,10 @@ impl<'de> SeqAccess<'de> for Children<'_, '_> {
             }
         }
         Ok(None)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.count())
     }
 }
 
@@ -307,6 +318,10 @@ impl<'de> MapAccess<'de> for Pairs<'_, '_> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         let (key, value) = self.pair.take().ok_or_else(|| Error::custom("a value without a key"))?;
         seed.deserialize(self.children.of.child(value, Some(key)))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.children.count() / 2)
     }
 }
 

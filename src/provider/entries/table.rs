@@ -18,8 +18,8 @@ pub(super) enum Found {
 #[derive(Default)]
 pub(super) struct Table {
     text: String,
-    rows: Vec<(usize, usize, Found)>,
-    index: HashTable<usize>,
+    /// Where a key stands in `text`, and what it names.
+    index: HashTable<(usize, usize, Found)>,
     hasher: foldhash::quality::RandomState,
 }
 
@@ -31,18 +31,16 @@ impl Table {
         }
         let start = self.text.len();
         self.text.push_str(key);
-        self.rows.push((start, self.text.len(), found));
-        let (text, rows, hasher) = (&self.text, &self.rows, &self.hasher);
-        let row_text = |n: &usize| rows.get(*n).and_then(|(start, end, _)| text.get(*start..*end)).unwrap_or_default();
-        self.index.insert_unique(hasher.hash_one(key), rows.len() - 1, |n| hasher.hash_one(row_text(n)));
+        let row = (start, self.text.len(), found);
+        let (text, hasher) = (&self.text, &self.hasher);
+        self.index.insert_unique(hasher.hash_one(key), row, |(start, end, _)| {
+            hasher.hash_one(text.get(*start..*end).unwrap_or_default())
+        });
     }
 
     /// The object with that key.
     pub(super) fn get(&self, key: &str) -> Option<Found> {
-        let same = |n: &usize| {
-            self.rows.get(*n).and_then(|(start, end, _)| self.text.get(*start..*end)).is_some_and(|text| text == key)
-        };
-        let n = self.index.find(self.hasher.hash_one(key), same)?;
-        self.rows.get(*n).map(|(_, _, found)| *found)
+        let same = |(start, end, _): &(usize, usize, Found)| self.text.get(*start..*end) == Some(key);
+        self.index.find(self.hasher.hash_one(key), same).map(|(_, _, found)| *found)
     }
 }
