@@ -48,7 +48,7 @@ fn told_not(draft: &Draft, person: &str, entitlement: &str) -> String {
 fn every_way_is_told_the_winning_one_first() {
     let mut draft = organisation();
     let (maria, wei) = (draft.person("maria"), draft.person("wei"));
-    let entry = draft.dated(Select::People(vec![maria]), window(None, Some(31)));
+    let entry = draft.dated(Select::People(vec![maria].into()), window(None, Some(31)));
     draft.policy.entries[entry.0 as usize].details.get_or_insert_default().ticket = Some("ACC-1042".into());
     draft.add_to_role("sre", entry);
     let rule = draft.rule("person.department == \"platform\" && person.kind == \"employee\"");
@@ -78,7 +78,7 @@ fn every_way_is_told_the_winning_one_first() {
 fn why_not_names_the_nearest_reason() {
     let mut draft = organisation();
     let maria = draft.person("maria");
-    let entry = draft.dated(Select::People(vec![maria]), window(None, Some(5)));
+    let entry = draft.dated(Select::People(vec![maria].into()), window(None, Some(5)));
     draft.add_to_role("sre", entry);
     assert_eq!(told_not(&draft, "maria", "corp/sre"), "person: maria  expired 1970-01-05 → granted by role sre");
     let everybody = draft.people(&["li", "wei"]);
@@ -205,7 +205,7 @@ fn a_rehire_brings_nothing_back_and_keep_prolongs_what_rules_gave() {
     let li = draft.person("li");
     let entry = draft.people(&["li"]);
     draft.add_to_group("ext/chat", entry);
-    let later = draft.dated(Select::People(vec![li]), window(Some(9), None));
+    let later = draft.dated(Select::People(vec![li].into()), window(Some(9), None));
     draft.add_to_group("corp/vpn", later);
     draft.person_mut("li").periods =
         [window(None, Some(3)), window(Some(9), None)].map(|window| Period { window, place: place(2) }).into();
@@ -227,7 +227,7 @@ fn a_rehire_brings_nothing_back_and_keep_prolongs_what_rules_gave() {
 fn a_maximum_term_ends_a_grant_that_says_more() {
     let mut draft = organisation();
     let (li, reference) = (draft.person("li"), draft.group("ext/chat"));
-    let entry = draft.dated(Select::People(vec![li]), window(Some(4), Some(90)));
+    let entry = draft.dated(Select::People(vec![li].into()), window(Some(4), Some(90)));
     draft.add_to_group("corp/vpn", entry);
     draft.policy.groups[reference.0 as usize].manage = Manage::Reference;
     let mut terms = constraint("terms");

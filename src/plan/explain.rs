@@ -152,7 +152,7 @@ impl Ways<'_> {
         let person = |id: &PersonId| self.policy.people.get(id.0 as usize).map_or("?", |person| person.key.as_ref());
         let named = |n: u32| self.policy.roles.get(n as usize).map_or("?", |role| role.key.as_ref());
         let mut text = match &entry.select {
-            Select::People(people) => match people.as_slice() {
+            Select::People(people) => match &**people {
                 [one] => format!("person: {}", person(one)),
                 several => format!("people: {} of them", several.len()),
             },

@@ -6,6 +6,7 @@
 use super::people::{KindId, PersonId};
 use super::settings::DirectoryId;
 use crate::model::{Instant, Place, Term, Window};
+use std::ops::Deref;
 
 /// Number of a role: position in `Policy::roles`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,11 +24,48 @@ pub struct EntryId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub u32);
 
+/// People whom an entry names: nearly always one, who then needs no list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct People(Named);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Named {
+    One(PersonId),
+    /// None, or more than one.
+    Several(Box<[PersonId]>),
+}
+
+impl From<Vec<PersonId>> for People {
+    fn from(people: Vec<PersonId>) -> Self {
+        Self(match people.as_slice() {
+            [one] => Named::One(*one),
+            _ => Named::Several(people.into()),
+        })
+    }
+}
+
+impl FromIterator<PersonId> for People {
+    fn from_iter<I: IntoIterator<Item = PersonId>>(people: I) -> Self {
+        people.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl Deref for People {
+    type Target = [PersonId];
+
+    fn deref(&self) -> &[PersonId] {
+        match &self.0 {
+            Named::One(person) => std::slice::from_ref(person),
+            Named::Several(people) => people,
+        }
+    }
+}
+
 /// What an entry selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Select {
     /// One or several people by key.
-    People(Vec<PersonId>),
+    People(People),
     /// Everybody in a role.
     Role(RoleId),
     /// Everybody in a group.

@@ -18,8 +18,8 @@ pub mod written;
 pub mod yaml;
 
 pub use access::{
-    Breach, Constraint, Details, Entry, EntryId, Exception, Grant, Group, GroupId, Holding, Manage, Role, RoleId,
-    RuleId, Select, SponsorGone,
+    Breach, Constraint, Details, Entry, EntryId, Exception, Grant, Group, GroupId, Holding, Manage, People, Role,
+    RoleId, RuleId, Select, SponsorGone,
 };
 pub use load::load;
 pub use people::{AccountName, Kind, KindId, Leave, Period, Person, PersonId, Position, Standing, Value};

@@ -139,7 +139,7 @@ directories:
         let policy = read(&[("policies/x.yaml", text)]).unwrap();
         let named = |key: &str| policy.person_named(key).unwrap();
         let members: Vec<_> = policy.entries.iter().map(|entry| entry.select.clone()).collect();
-        assert_eq!(members, ["no", "on", "0123"].map(|key| Select::People(vec![named(key)])));
+        assert_eq!(members, ["no", "on", "0123"].map(|key| Select::People(vec![named(key)].into())));
         assert_eq!(policy.people[named("0123").0 as usize].id.as_deref(), Some("0042"));
     }
 

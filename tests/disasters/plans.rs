@@ -233,9 +233,9 @@ fn a_dated_plan_holds_only_what_time_brought() {
     let mut entry = case.policy.entries[0].clone();
     let p1 = case.policy.person_named("p001").unwrap();
     if let Select::People(people) = &mut case.policy.entries[0].select {
-        people.retain(|person| *person != p1);
+        *people = people.iter().copied().filter(|person| *person != p1).collect();
     }
-    entry.select = Select::People(vec![p1]);
+    entry.select = Select::People(vec![p1].into());
     entry.window = window(None, Some(95));
     case.policy.entries.push(entry);
     case.policy.groups[0].members.push(accord::policy::EntryId(u32::try_from(expiring).unwrap()));

@@ -211,7 +211,7 @@ proptest! {
         for entry in &mut turned.entries {
             match &mut entry.select {
                 Select::All(parts) | Select::Any(parts) => parts.reverse(),
-                Select::People(people) => people.reverse(),
+                Select::People(people) => *people = people.iter().rev().copied().collect(),
                 _ => {}
             }
         }

@@ -134,7 +134,7 @@ fn exception(checker: &mut Checker<'_>, file: u32, written: &At<written::Excepti
             checker.report(file, *mark, diagnostic);
         }
     }
-    let select = person.map(|person| Select::People(vec![person]));
+    let select = person.map(|person| Select::People(vec![person].into()));
     let approved_by = value.approved_by.as_ref().and_then(|text| approver(checker, file, text, select.as_ref()));
     Some(Exception {
         person: person?,

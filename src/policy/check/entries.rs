@@ -137,7 +137,7 @@ fn select(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry) -> Opti
     let Holder { node, file } = spot.holder;
     let below = Spot { depth: spot.depth + 1, ..spot };
     Some(match &entry.selector {
-        Selector::Person(person) => Select::People(vec![reference(checker, file, person)?]),
+        Selector::Person(person) => Select::People(vec![reference(checker, file, person)?].into()),
         Selector::People(people) => {
             not_empty(checker, file, people.len(), entry.mark, "people");
             let known = people.iter().filter_map(|person| reference(checker, file, person)).collect();
