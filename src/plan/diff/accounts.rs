@@ -425,7 +425,8 @@ impl Diff<'_> {
             return;
         }
         if !gone {
-            if self.known.accounts().is_none() && links.owner(id) == Owner::Nobody {
+            let known = self.account_is_protected(observed.name());
+            if !known && self.known.accounts().is_none() && links.owner(id) == Owner::Nobody {
                 found.note("orphan-account", self.name(), observed.name(), "nobody declared this account");
             }
             return;

@@ -126,6 +126,12 @@ fn cuts(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<(u32, u32)> {
     if cutting.is_empty() {
         return edges;
     }
+    // Groups list an account under the name that it has before a rename.
+    let old_names: BTreeMap<(u16, u32), &Option<String>> = drafts
+        .iter()
+        .filter(|draft| draft.action() == Action::RenameAccount)
+        .filter_map(|draft| Some(((draft.directory, draft.account?), &draft.change.object.account)))
+        .collect();
     let mut waking: BTreeMap<(u16, String), Vec<u32>> = BTreeMap::new();
     for (n, draft) in drafts.iter().enumerate() {
         let Some((input, _)) = ground.of(draft.directory) else { continue };
@@ -135,7 +141,9 @@ fn cuts(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<(u32, u32)> {
             let cuts = cutting.get(&(draft.directory, key(&draft.change.object.group)));
             edges.extend(cuts.into_iter().flatten().map(|cut| (*cut, number(n))));
         } else if wakes(draft) {
-            waking.entry((draft.directory, key(&draft.change.object.account))).or_default().push(number(n));
+            let old = draft.account.and_then(|account| old_names.get(&(draft.directory, account)).copied());
+            let name = key(old.unwrap_or(&draft.change.object.account));
+            waking.entry((draft.directory, name)).or_default().push(number(n));
         }
     }
     for ((directory, group), cuts) in &cutting {
