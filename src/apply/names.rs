@@ -5,6 +5,7 @@
 //! neither observed nor made has no handle.
 
 use crate::model::change::OtherMember;
+use crate::model::state::{AccountRef, GroupRef};
 use crate::model::{Action, Change, Object, State};
 use crate::provider::{Kind, Step};
 use std::borrow::Cow;
@@ -44,8 +45,8 @@ impl<'a> Names<'a> {
             Sort::Group => &self.groups,
         };
         made.get(self.key(name).as_ref()).map(String::as_str).or_else(|| match sort {
-            Sort::Account => self.observed.account_named(name).map(|account| account.handle()),
-            Sort::Group => self.observed.group_named(name).map(|group| group.handle()),
+            Sort::Account => self.observed.account_named(name).map(AccountRef::handle),
+            Sort::Group => self.observed.group_named(name).map(GroupRef::handle),
         })
     }
 
