@@ -107,6 +107,19 @@ fn a_read_cut_short_changes_nothing_that_hangs_on_it() {
     assert!(plan.notes.iter().any(|note| note.code == "incomplete" && note.text.contains("sizeLimitExceeded")));
 }
 
+/// The id of somebody whose own account was cut short is on another account too: that
+/// one is not nobody's.
+#[test]
+fn an_account_with_the_id_of_somebody_unread_keeps_its_memberships() {
+    let mut case = Case::settled(2);
+    let spare = Account { id: Some("id-p000".to_owned()), enabled: true, ..Account::default() };
+    case.model.accounts.insert("spare".to_owned(), spare);
+    case.model.groups.get_mut("team").unwrap().members.insert("spare".to_owned());
+    let gap = Gap { scope: GapScope::Account("p000".to_owned()), why: "cut short".to_owned() };
+    let plan = case.plan_of(&case.model.observed_with(vec![gap]));
+    assert_eq!((words(&plan), plan.withheld.len()), (vec![], 0));
+}
+
 /// A wrong people base (noSuchObject, 32) was read as "nobody": every group emptied.
 #[test]
 fn an_unread_directory_is_not_an_empty_one() {

@@ -52,10 +52,35 @@ impl Diff<'_> {
         for (desired, taken) in loose.desired {
             self.missing(desired, taken, &mut links, found);
         }
+        let unread = self.unread_ids(&links);
         for observed in loose.observed {
-            self.undeclared(observed, &mut links, found);
+            match self.observed.account(observed).and_then(|account| unread.get(&self.id_key(account)?)) {
+                Some(person) => {
+                    if let Some(owner) = links.of_observed.get_mut(observed.0 as usize) {
+                        *owner = Owner::Doubtful(*person);
+                    }
+                    found.unknown += 1;
+                }
+                None => self.undeclared(observed, &mut links, found),
+            }
         }
         links
+    }
+
+    /// Ids of people whose own account was not read whole: another account that
+    /// carries such an id may be theirs, so it is not nobody's.
+    fn unread_ids(&self, links: &Links) -> BTreeMap<String, AccountId> {
+        let accounts = self.desired.state.accounts();
+        accounts
+            .filter(|account| links.link(account.id()) == Link::Unread && self.known.account(account.name()).is_some())
+            .filter_map(|account| Some((self.id_key(account)?, account.id())))
+            .collect()
+    }
+
+    /// The stable id of an account as the directory compares it.
+    fn id_key(&self, account: AccountRef<'_>) -> Option<String> {
+        let attribute = self.settings().accounts.id_attribute.as_deref().unwrap_or("id");
+        Some(self.kind.matching(attribute).key(account.person_id()?).into_owned())
     }
 
     fn want(&self, desired: AccountId) -> Want {
