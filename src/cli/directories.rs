@@ -43,8 +43,8 @@ pub(super) struct Reads {
 /// Starts reading all directories at the same time.
 ///
 /// # Errors
-/// When connection settings are not trusted, a secret is missing, or the journal
-/// cannot be read. Nothing was contacted then.
+/// When connection settings are not trusted, git tracks what accord remembers, a
+/// secret is missing, or the journal cannot be read. Nothing was contacted then.
 pub(super) fn start(
     global: &Global,
     repository: &Repository,
@@ -52,15 +52,16 @@ pub(super) fn start(
     authors: bool,
 ) -> Result<Reads, Failure> {
     trust::ensure(global, repository, directories)?;
+    // Before any secret is fetched: nothing of such a repository is used.
+    if history::is_tracked(&repository.root.join(record::FOLDER)).map_err(Failure::from)? {
+        return Err(Failure::new(format!("git tracks `{}`, which accord writes for itself", record::FOLDER))
+            .help("whoever proposes a change could write what accord remembers; git rm -r --cached .accord"));
+    }
     let credentials = directories
         .iter()
         .map(|directory| secrets::credentials(global, &repository.root, directory, Purpose::Plan))
         .collect::<Result<Vec<_>, _>>()?;
     let folder = record::journal_folder(&repository.root);
-    if history::is_tracked(&repository.root.join(record::FOLDER)).map_err(Failure::from)? {
-        return Err(Failure::new(format!("git tracks `{}`, which accord writes for itself", record::FOLDER))
-            .help("whoever proposes a change could write what accord remembers; git rm -r --cached .accord"));
-    }
     let newest = record::newest(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     let memory = record::memory(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     let earlier = directories.iter().map(|directory| earlier(&memory, &directory.name)).collect();

@@ -46,7 +46,11 @@ impl Repository {
     }
 }
 
+/// Where the command was started.
+///
+/// # Errors
+/// When it is gone or may not be seen.
 #[expect(clippy::disallowed_methods, reason = "the environment is read in `cli`, and this is it")]
-fn working_directory() -> Result<PathBuf, Failure> {
+pub(super) fn working_directory() -> Result<PathBuf, Failure> {
     std::env::current_dir().map_err(|error| Failure::new(format!("the working directory cannot be read: {error}")))
 }

@@ -1,18 +1,22 @@
 //! Whether the connection settings are those of a revision that is trusted.
 //!
 //! Comes in: `--trusted REV`. Goes out: leave to resolve secrets and to connect.
-//! Refuses: settings that differ from the trusted ones, before any secret is
+//! Refuses: settings that differ from the trusted ones, and files that they name
+//! inside the repository (`ca:`, programs) with another content, before any secret is
 //! resolved: whoever may propose a policy must not choose where a password is sent.
 
 use super::args::Global;
 use super::failure::Failure;
-use super::repository::Repository;
+use super::repository::{self, Repository};
 use super::session;
-use crate::history::Revision;
+use crate::history::{self, Revision};
 use crate::policy::Directory;
 use crate::policy::load::load;
+use crate::policy::settings::SecretRef;
 use crate::source::Source;
 use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Settings that say where a connection goes, as whom, and with which secret.
 const CONNECTION: [&str; 7] = ["kind", "url", "tls", "ca", "bind", "plan_bind", "file"];
@@ -34,12 +38,74 @@ pub(super) fn ensure(global: &Global, repository: &Repository, directories: &[Di
             let what = format!("`{setting}` of directory `{name}` differs from the trusted revision `{revision}`");
             return Err(refusal(&what));
         }
+        files(global, repository, directory, revision)?;
     }
     Ok(())
 }
 
+/// The files that the settings of a directory name inside the repository: the same
+/// words with another content would be another setting.
+fn files(global: &Global, repository: &Repository, directory: &Directory, revision: &str) -> Result<(), Failure> {
+    let name = &directory.name;
+    let settings = &directory.settings;
+    let mut named: Vec<(&str, PathBuf)> = settings.ca.iter().map(|ca| ("ca", PathBuf::from(ca))).collect();
+    let binds = [("bind", &settings.bind), ("plan_bind", &settings.plan_bind)];
+    let passwords = binds.into_iter().filter_map(|(setting, bind)| Some((setting, bind.as_ref()?.password.as_ref()?)));
+    let initial = settings.accounts.initial_password.as_ref().map(|secret| ("accounts.initial_password", secret));
+    for (setting, secret) in passwords.chain(initial) {
+        match secret {
+            SecretRef::Command(words) => {
+                named.extend(programs(repository, words)?.into_iter().map(|path| (setting, path)));
+            }
+            SecretRef::File(file) => {
+                if let Some(folder) = &global.secrets_dir
+                    && history::is_tracked(&folder.join(file))?
+                {
+                    let what = format!("git tracks the secret file `{file}` of `{setting}` of directory `{name}`");
+                    return Err(Failure::withheld(format!("{what}; {NOTHING_DONE}"))
+                        .help("keep secrets outside the repository: --secrets-dir DIR"));
+                }
+            }
+            SecretRef::Env(_) => {}
+        }
+    }
+    for (setting, path) in named {
+        let ours = fs::read(repository.root.join(&path)).ok();
+        let theirs = history::file_at(&repository.root, &path, revision)?;
+        let differs = match (&ours, &theirs) {
+            (Some(_), None) => "is not in",
+            (ours, theirs) if ours != theirs => "differs from",
+            _ => continue,
+        };
+        let path = path.display();
+        let what = format!("the file `{path}`, which `{setting}` of directory `{name}` names, {differs}");
+        return Err(refusal(&format!("{what} the trusted revision `{revision}`")));
+    }
+    Ok(())
+}
+
+/// The words of a command that are files of the repository: the program, if it is
+/// named by its path, and what it is given to read. Relative to the root.
+fn programs(repository: &Repository, words: &[String]) -> Result<Vec<PathBuf>, Failure> {
+    let here = repository::working_directory()?;
+    let root = repository.root.canonicalize().map_err(|error| Failure::file(&repository.root, "find", &error))?;
+    let by_path = words.iter().enumerate().filter(|(n, word)| *n > 0 || word.contains('/'));
+    // `--config=scripts/x` names a file too.
+    let parts = by_path.flat_map(|(_, word)| [Some(word.as_str()), word.split_once('=').map(|(_, value)| value)]);
+    let files = parts.flatten().filter_map(|part| {
+        let written = here.join(part);
+        // A link is compared where it stands, so that what it points to cannot be chosen.
+        let folder = written.parent()?.canonicalize().ok()?;
+        let path = folder.join(written.file_name()?);
+        path.is_file().then(|| path.strip_prefix(&root).ok().map(Path::to_owned)).flatten()
+    });
+    Ok(files.collect())
+}
+
+const NOTHING_DONE: &str = "no secret was read and no directory contacted";
+
 fn refusal(what: &str) -> Failure {
-    Failure::withheld(format!("{what}; no secret was read and no directory contacted"))
+    Failure::withheld(format!("{what}; {NOTHING_DONE}"))
         .help("merge the change of settings first, by its own review, then plan again")
 }
 

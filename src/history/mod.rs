@@ -6,14 +6,15 @@
 //!
 //! * [`Revision`]: policies at a commit, for `--rev` and `--trusted`.
 //! * [`mark`]: which commit the work tree is at, for the plan file.
+//! * [`file_at`]: one file at a revision, for what connection settings point to.
 
 mod revision;
 
 pub use revision::Revision;
 
 use crate::plan::PolicyMark;
-use git2::{ErrorCode, Repository, StatusOptions};
-use std::path::{Path, PathBuf};
+use git2::{ErrorCode, ObjectType, Repository, StatusOptions};
+use std::path::{Component, Path, PathBuf};
 
 /// Git said no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,16 +72,58 @@ pub fn mark(folder: &Path) -> Result<PolicyMark, HistoryError> {
 }
 
 /// Whether git tracks `path` (a file, or any file below a folder): what accord
-/// writes for itself must not come from a commit.
+/// writes for itself must not come from a commit. The path counts as it is written
+/// and as it really is: a tracked link or submodule on the way is tracked too.
 ///
 /// # Errors
 /// When there is a repository and git cannot read it.
 pub fn is_tracked(path: &Path) -> Result<bool, HistoryError> {
-    let Some(place) = Place::find(path)? else { return Ok(false) };
-    let index = place.repository.index().map_err(|error| HistoryError::new("git's index cannot be read", &error))?;
-    let wanted = place.inside.to_string_lossy().into_owned();
-    let below = format!("{wanted}/");
-    Ok(index.iter().any(|entry| entry.path == wanted.as_bytes() || entry.path.starts_with(below.as_bytes())))
+    let mut places: Vec<Place> = Place::find(path)?.into_iter().collect();
+    if let (Some(folder), Some(name)) = (path.parent(), path.file_name())
+        && let Some(mut written) = Place::find(folder)?
+    {
+        written.inside.push(name);
+        places.push(written);
+    }
+    for Place { repository, inside } in places {
+        let index = repository.index().map_err(|error| HistoryError::new("git's index cannot be read", &error))?;
+        let wanted = inside.to_string_lossy().into_owned();
+        let below = format!("{wanted}/");
+        let above = |entry: &[u8]| wanted.as_bytes().strip_prefix(entry).is_some_and(|rest| rest.starts_with(b"/"));
+        let is_it = |entry: &[u8]| entry == wanted.as_bytes() || entry.starts_with(below.as_bytes()) || above(entry);
+        if index.iter().any(|entry| is_it(&entry.path)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The bytes of the file `path`, relative to the folder `root`, at `revision`; `None`
+/// where that commit has no such file (a link or a submodule is none).
+///
+/// # Errors
+/// When `root` is in no repository, or `revision` names no commit.
+pub fn file_at(root: &Path, path: &Path, revision: &str) -> Result<Option<Vec<u8>>, HistoryError> {
+    let what = || format!("`{}` at `{revision}` cannot be read", path.display());
+    let wrong = |error: &git2::Error| HistoryError::new(what(), error);
+    let Some(Place { repository, inside }) = Place::find(root)? else {
+        let message = format!("`{}` is in no git repository", root.display());
+        return Err(HistoryError { what: what(), message, help: Some("`--trusted` needs one".to_owned()) });
+    };
+    let plain = path.components().filter(|part| matches!(part, Component::Normal(_)));
+    let path = inside.join(plain.collect::<PathBuf>());
+    let commit = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
+    let tree = commit.and_then(|commit| commit.tree()).map_err(|error| wrong(&error))?;
+    let entry = match tree.get_path(&path) {
+        Ok(entry) => entry,
+        Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+        Err(error) => return Err(wrong(&error)),
+    };
+    if entry.filemode() == revision::SYMLINK || entry.kind() != Some(ObjectType::Blob) {
+        return Ok(None);
+    }
+    let blob = entry.to_object(&repository).and_then(|object| object.peel_to_blob()).map_err(|error| wrong(&error))?;
+    Ok(Some(blob.content().to_vec()))
 }
 
 /// A path in its repository.

@@ -82,7 +82,7 @@ impl Source for Revision {
 }
 
 /// Mode of a symbolic link in a git tree.
-const SYMLINK: i32 = 0o120_000;
+pub(super) const SYMLINK: i32 = 0o120_000;
 
 struct Walk<'r> {
     repository: &'r Repository,

@@ -116,3 +116,28 @@ fn a_tracked_journal_is_seen() {
     assert!(is_tracked(&repo.dir.path().join(".accord/journal/20261122-1031.jsonl")).unwrap());
     assert!(!is_tracked(&repo.dir.path().join(".accord/journal/20261122")).unwrap());
 }
+
+/// A commit must not bring what accord remembers by a detour.
+#[cfg(unix)]
+#[test]
+fn a_tracked_link_or_submodule_in_its_place_is_seen() {
+    let repo = Repo::new();
+    repo.write("policies/accord.yaml", "a");
+    repo.write("elsewhere/x", "a");
+    std::os::unix::fs::symlink("elsewhere", repo.dir.path().join(".accord")).unwrap();
+    repo.commit();
+    assert!(is_tracked(&repo.dir.path().join(".accord")).unwrap());
+    // A repository of its own where the commit says submodule.
+    let other = Repo::new();
+    other.write("policies/accord.yaml", "a");
+    let inner = git2::Repository::init(other.dir.path().join(".accord")).unwrap();
+    std::fs::write(other.dir.path().join(".accord/memory.json"), "{}").unwrap();
+    let outer = git2::Repository::open(other.dir.path()).unwrap();
+    let mut index = outer.index().unwrap();
+    let who = git2::Signature::now("t", "t@example.com").unwrap();
+    let tree = inner.find_tree(inner.index().unwrap().write_tree().unwrap()).unwrap();
+    inner.commit(Some("HEAD"), &who, &who, "x", &tree, &[]).unwrap();
+    index.add_path(std::path::Path::new(".accord")).unwrap();
+    index.write().unwrap();
+    assert!(is_tracked(&other.dir.path().join(".accord")).unwrap());
+}

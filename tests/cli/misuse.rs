@@ -244,3 +244,82 @@ fn whoever_proposes_a_policy_does_not_choose_where_a_password_goes() {
     // Without `--trusted` a person runs it on purpose.
     let _ = repo.accord(&["plan"]).exits(0);
 }
+
+/// A repository whose directory is a server that nobody listens for, committed on `main`.
+fn with_a_server(settings: &str) -> Repo {
+    let repo = Repo::company();
+    repo.edit(
+        "policies/accord.yaml",
+        "    kind: ldif\n    file: directory.ldif\n    create: true\n",
+        &format!("    kind: ldap\n    url: ldaps://127.0.0.1:1\n{settings}"),
+    );
+    repo.write("ca/root.pem", "-----BEGIN CERTIFICATE-----\n");
+    repo.write("scripts/secret", "#!/bin/sh\necho trusted > ran\n");
+    for words in [["init", "-q", "."].as_slice(), &["add", "."], &["commit", "-q", "-m", "trusted"]] {
+        git(&repo, words);
+    }
+    repo
+}
+
+const BY_CA: &str =
+    "    ca: ca/root.pem\n    bind: { dn: \"cn=accord,dc=example,dc=com\", password: { env: SECRET } }\n";
+
+#[test]
+fn another_content_of_the_ca_file_is_another_connection() {
+    let repo = with_a_server(BY_CA);
+    // The trusted content: on to the secret, which is not there.
+    let ran = repo.accord(&["plan", "--trusted", "main"]).exits(1);
+    assert!(ran.stderr.contains("`SECRET`, which is not set"), "{}", ran.stderr);
+    repo.write("ca/root.pem", "-----BEGIN CERTIFICATE-----\nmine\n");
+    git(&repo, &["checkout", "-q", "-b", "proposal"]);
+    git(&repo, &["commit", "-q", "-a", "-m", "a new authority"]);
+    insta::assert_snapshot!(repo.accord(&["plan", "--trusted", "main"]).all(), @r"
+    exit 3
+    --- stdout
+    --- stderr
+    error: the file `ca/root.pem`, which `ca` of directory `corp` names, differs from the trusted revision `main`; no secret was read and no directory contacted
+      to go on: merge the change of settings first, by its own review, then plan again
+    ");
+    // A link in place of the folder leads to another file: its bytes count.
+    std::fs::remove_dir_all(repo.file("ca")).unwrap();
+    repo.write("elsewhere/root.pem", "mine");
+    std::os::unix::fs::symlink("elsewhere", repo.file("ca")).unwrap();
+    assert!(repo.accord(&["plan", "--trusted", "main"]).exits(3).stderr.contains("differs from the trusted"));
+}
+
+#[test]
+fn another_content_of_a_program_that_fetches_a_secret_is_refused_before_it_runs() {
+    let repo = with_a_server(
+        "    bind: { dn: \"cn=accord,dc=example,dc=com\", password: { command: [sh, scripts/secret] } }\n",
+    );
+    let plan = ["plan", "--trusted", "main", "--allow-exec"];
+    let _ = repo.accord(&plan).exits(1);
+    assert!(repo.file("ran").exists(), "the trusted program runs");
+    std::fs::remove_file(repo.file("ran")).unwrap();
+    repo.write("scripts/secret", "#!/bin/sh\necho mine > ran\n");
+    let ran = repo.accord(&plan).exits(3);
+    assert!(ran.stderr.contains("the file `scripts/secret`, which `bind` of directory `corp` names"), "{}", ran.stderr);
+    assert!(!repo.file("ran").exists());
+}
+
+#[test]
+fn a_secret_file_that_git_tracks_is_nobodys_secret_under_a_trusted_revision() {
+    let repo = with_a_server("    bind: { dn: \"cn=accord,dc=example,dc=com\", password: { file: bind } }\n");
+    repo.write("secrets/bind", "chosen by the proposal");
+    git(&repo, &["add", "secrets"]);
+    let plan = ["plan", "--trusted", "main", "--secrets-dir", "secrets"];
+    let ran = repo.accord(&plan).exits(3);
+    assert!(ran.stderr.contains("git tracks the secret file `bind` of `bind` of directory `corp`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_tracked_memory_is_refused_before_any_secret_is_fetched() {
+    let repo = with_a_server(
+        "    bind: { dn: \"cn=accord,dc=example,dc=com\", password: { command: [sh, scripts/secret] } }\n",
+    );
+    repo.write(".accord/memory.json", "{}");
+    git(&repo, &["add", "-f", ".accord"]);
+    let ran = repo.accord(&["plan", "--allow-exec"]).exits(1);
+    assert!(ran.stderr.contains("git tracks `.accord`, which accord writes for itself"), "{}", ran.stderr);
+    assert!(!repo.file("ran").exists(), "a secret was fetched first");
+}
