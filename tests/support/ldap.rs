@@ -12,9 +12,11 @@ use accord::provider::{
     Answer, Credentials, Kind, Observed, ProviderError, Purpose, Reader, Reading, Step, Target, Writer, connect, ldap,
 };
 use accord::source::InMemory;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Settings of a directory `corp` at `url`: [`WRITER`] binds, [`READER`] plans.
 pub(crate) fn settings(server: &Slapd, url: &str) -> Value {
@@ -50,6 +52,16 @@ pub(crate) fn directory(settings: &Value) -> Directory {
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(future)
+}
+
+/// A TLS client that trusts `ca` alone, for tests that speak LDAP without accord.
+pub(crate) fn tls(ca: &Path) -> Arc<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    let pem = std::fs::read(ca).unwrap();
+    roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// A connection with a password.

@@ -7,6 +7,8 @@ pub(crate) mod model_directory;
 pub(crate) mod policies;
 pub(crate) mod proxy;
 pub(crate) mod reference;
+pub(crate) mod samba;
+pub(crate) mod server;
 pub(crate) mod slapd;
 
 /// Copies a folder with everything below it, permissions included.
