@@ -54,8 +54,13 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
     }
     // Since when an undeclared member is there is kept in the journal: without a run
     // the wait of `undeclared: {after: …}` would never begin.
-    // So is whose an account is that nothing has to be changed of.
-    let remembers = || planning::begins_a_wait(&plan, &live) || !planning::matched(&session, &live).is_empty();
+    // So is whose an account is that nothing has to be changed of, and who is in the
+    // groups that are managed elsewhere.
+    let remembers = || {
+        planning::begins_a_wait(&plan, &live)
+            || !planning::matched(&session, &live).is_empty()
+            || planning::references(&session, &live).iter().any(|read| read.people.is_some())
+    };
     if plan.changes.is_empty() && !remembers() {
         return Ok(planning::exit(&plan, &live, false));
     }

@@ -53,10 +53,7 @@ pub(super) fn start(
 ) -> Result<Reads, Failure> {
     trust::ensure(global, repository, directories)?;
     // Before any secret is fetched: nothing of such a repository is used.
-    if history::is_tracked(&repository.root.join(record::FOLDER)).map_err(Failure::from)? {
-        return Err(Failure::new(format!("git tracks `{}`, which accord writes for itself", record::FOLDER))
-            .help("whoever proposes a change could write what accord remembers; git rm -r --cached .accord"));
-    }
+    ensure_own(repository)?;
     let credentials = directories
         .iter()
         .map(|directory| secrets::credentials(global, &repository.root, directory, Purpose::Plan))
@@ -70,6 +67,18 @@ pub(super) fn start(
         thread::Builder::new().name("directories".to_owned()).spawn(move || read(&own, credentials, earlier, authors));
     let thread = thread.map_err(|error| Failure::new(format!("no thread could be started: {error}")))?;
     Ok(Reads { directories: directories.to_vec(), memory, newest, thread })
+}
+
+/// What accord remembers does not come from a commit.
+///
+/// # Errors
+/// When git tracks some of it, or cannot say.
+pub(super) fn ensure_own(repository: &Repository) -> Result<(), Failure> {
+    if history::is_tracked(&repository.root.join(record::FOLDER))? {
+        return Err(Failure::new(format!("git tracks `{}`, which accord writes for itself", record::FOLDER))
+            .help("whoever proposes a change could write what accord remembers; git rm -r --cached .accord"));
+    }
+    Ok(())
 }
 
 impl Reads {

@@ -40,6 +40,9 @@ pub(super) fn execute(
     for (directory, accounts) in planning::matched(session, live) {
         journal.add(session.now, Record::Matched(Matched { directory, accounts }))?;
     }
+    for read in planning::references(session, live) {
+        journal.add(session.now, Record::Reference(read))?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("no runtime could be started: {error}")))?;
     let cancel = Cancel::new();

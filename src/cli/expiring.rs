@@ -20,7 +20,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ExpiringArgs) -> R
     let session = Session::offline(terminal, global)?;
     let at = session.at(args.at.at.as_deref())?;
     let until = at.plus(clock::term(&args.within)?.seconds());
-    let question = Question::new(&session, at);
+    let question = Question::new(&session, at)?;
     let answer = Expiring { at, until, answerable: answerable(&question, at, until) };
     match global.format {
         Format::Json => terminal.print(&terminal::json(&answer)?)?,

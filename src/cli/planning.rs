@@ -7,10 +7,11 @@ use super::directories::Live;
 use super::failure::{Exit, Failure};
 use super::session::Session;
 use crate::model::Instant;
-use crate::plan::{self, DirectoryInput, Filter, Inputs, Plan};
+use crate::plan::{self, DirectoryInput, Filter, Inputs, Plan, references};
 use crate::policy::DirectoryId;
 use crate::provider::GapScope;
 use crate::record;
+use crate::record::entry::ReferenceRead;
 use crate::render::escape;
 use std::collections::BTreeMap;
 
@@ -24,6 +25,20 @@ fn inputs(live: &Live) -> Vec<DirectoryInput<'_>> {
 /// Whose accounts the journal does not know yet: directory → (account, person).
 pub(super) fn matched(session: &Session<'_>, live: &Live) -> BTreeMap<String, Vec<(String, String)>> {
     plan::matched(&session.policy, &inputs(live), &live.memory)
+}
+
+/// The groups that are managed elsewhere, for the journal. A reading that it knows
+/// already is told by its digest alone.
+pub(super) fn references(session: &Session<'_>, live: &Live) -> Vec<ReferenceRead> {
+    let policy = &session.policy;
+    let kept = references::kept(policy, &references::references(policy, &inputs(live)));
+    let read = kept.into_iter().map(|(key, people)| {
+        let known = live.memory.references.get(&key).is_some_and(|known| known.people == people);
+        let digest = references::digest(people.iter().map(String::as_str));
+        let (directory, group) = key;
+        ReferenceRead { directory, group, digest, people: (!known).then_some(people) }
+    });
+    read.collect()
 }
 
 /// The plan of everything that was read.

@@ -1,30 +1,46 @@
 //! What `why`, `who`, `show` and `expiring` share: names to numbers, and the
 //! because chain of a holding as lines.
 //!
-//! Comes in: words of the command line and a session without directories. Goes out:
-//! answers for `render`. Refuses: to call a group empty that was not read.
+//! Comes in: words of the command line, a session without directories, what the
+//! journal kept of the groups that are managed elsewhere. Goes out: answers for
+//! `render`. Refuses: to call a group empty that was not read, and to answer about the
+//! past from a later reading.
 
+use super::directories;
 use super::failure::Failure;
 use super::session::Session;
 use crate::model::{Instant, Place};
-use crate::policy::{Holding, Manage, PersonId, Policy};
-use crate::render::answers::{self, Link, Verdict};
-use crate::resolve::{self, References, Resolution};
+use crate::plan::{Memory, references};
+use crate::policy::{GroupId, Holding, Manage, PersonId, Policy};
+use crate::record;
+use crate::render::answers::{self, Link, Reading, Verdict};
+use crate::resolve::{self, Resolution};
 use similar::get_close_matches;
 
 /// Policies resolved at an instant, without directories.
 pub(super) struct Question<'s, 'g> {
     /// The session.
     pub(super) session: &'s Session<'g>,
-    /// Who holds what then, as far as the policies alone can say.
+    /// Who holds what then, as far as the policies and the journal can say.
     pub(super) resolution: Resolution,
+    /// What accord remembered then.
+    memory: Memory,
 }
 
 impl<'s, 'g> Question<'s, 'g> {
-    /// Resolves at `at`.
-    pub(super) fn new(session: &'s Session<'g>, at: Instant) -> Self {
-        let resolution = resolve::resolve(&session.policy, &References::default(), at);
-        Self { session, resolution }
+    /// Resolves at `at`, with the last reading by then of the groups that are managed
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or comes from a commit.
+    pub(super) fn new(session: &'s Session<'g>, at: Instant) -> Result<Self, Failure> {
+        directories::ensure_own(&session.repository)?;
+        let folder = record::journal_folder(&session.repository.root);
+        let memory = if at < session.now { record::memory_at(&folder, at) } else { record::memory(&folder) };
+        let memory = memory.map_err(|error| Failure::file(&folder, "read", &error))?;
+        let references = references::remembered(&session.policy, &memory);
+        let resolution = resolve::resolve(&session.policy, &references, at);
+        Ok(Self { session, resolution, memory })
     }
 
     /// The policies.
@@ -93,16 +109,29 @@ impl<'s, 'g> Question<'s, 'g> {
         Link { text, note, file: Some(file.to_string()), line: Some(line) }
     }
 
-    /// Whether a holding is a group that only its directory could tell.
+    /// Whether a holding is a group that only its directory could tell, and no run read.
     pub(super) fn is_unread(&self, holding: Holding) -> bool {
-        let Holding::Group(group) = holding else { return false };
-        self.policy().groups.get(group.0 as usize).is_some_and(|group| group.manage == Manage::Reference)
+        let Holding::Group(id) = holding else { return false };
+        self.is_reference(holding) && self.reading(id).is_some_and(|reading| reading.at.is_none())
     }
 
-    /// What cannot be known without directories: reference groups that are declared.
-    pub(super) fn unread(&self) -> Vec<String> {
-        let references = self.policy().groups.iter().filter(|group| group.manage == Manage::Reference);
-        references.map(|group| format!("members of {} (not read)", group_name(self.policy(), group))).collect()
+    /// Whether a holding is a group that is managed elsewhere.
+    pub(super) fn is_reference(&self, holding: Holding) -> bool {
+        let Holding::Group(id) = holding else { return false };
+        self.policy().groups.get(id.0 as usize).is_some_and(|group| group.manage == Manage::Reference)
+    }
+
+    /// The groups managed elsewhere that decide who holds any of these, with the age
+    /// of what is known of each.
+    pub(super) fn readings(&self, holdings: impl IntoIterator<Item = Holding>) -> Vec<Reading> {
+        resolve::references_of(self.policy(), holdings).into_iter().filter_map(|id| self.reading(id)).collect()
+    }
+
+    fn reading(&self, id: GroupId) -> Option<Reading> {
+        let group = self.policy().groups.get(id.0 as usize)?;
+        let directory = self.policy().directories.get(usize::from(group.directory.0))?;
+        let known = self.memory.references.get(&(directory.name.to_string(), group.name.to_string()));
+        Some(Reading { group: group_name(self.policy(), group), at: known.map(|known| known.at) })
     }
 
     /// The name of a group or role as people write it.

@@ -9,13 +9,13 @@ use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::model::Instant;
 use crate::policy::{Holding, Person, PersonId, Standing, Value};
-use crate::render::answers::{self, Show, Verdict};
+use crate::render::answers::{self, Show};
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
     let session = Session::offline(terminal, global)?;
     let at = session.at(args.at.at.as_deref())?;
-    let question = Question::new(&session, at);
+    let question = Question::new(&session, at)?;
     let id = question.person(&args.person)?;
     let Some(person) = session.policy.people.get(id.0 as usize) else {
         return Err(Failure::new(format!("nobody is called `{}`", args.person)));
@@ -35,7 +35,8 @@ fn answer(question: &Question<'_, '_>, id: PersonId, person: &Person, at: Instan
         let list = if matches!(holding, Holding::Role(_)) { &mut roles } else { &mut groups };
         list.extend(question.holding(id, holding, question.name(holding)));
     }
-    let unsettled = roles.iter().chain(&groups).any(|one| one.verdict == Verdict::Unknown);
+    // Also what hangs on a reading and is not held: an old reading may be why.
+    let hanging = question.holdings().filter(|holding| !question.is_reference(*holding));
     Show {
         person: person.key.to_string(),
         at,
@@ -43,7 +44,7 @@ fn answer(question: &Question<'_, '_>, id: PersonId, person: &Person, at: Instan
         about: about(question, person, at),
         roles,
         groups,
-        unknown: if unsettled { question.unread() } else { Vec::new() },
+        references: question.readings(hanging),
     }
 }
 

@@ -10,14 +10,14 @@ use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::model::Instant;
 use crate::policy::{Holding, PersonId};
-use crate::render::answers::{self, Verdict, Who};
+use crate::render::answers::{self, Who};
 use std::collections::BTreeSet;
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &WhoArgs) -> Result<Exit, Failure> {
     let session = Session::offline(terminal, global)?;
     let at = session.at(args.at.at.as_deref())?;
-    let question = Question::new(&session, at);
+    let question = Question::new(&session, at)?;
     let holding = question.entitlement(&args.entitlement)?;
     let answer = answer(&question, holding, at);
     match global.format {
@@ -42,21 +42,12 @@ fn answer(question: &Question<'_, '_>, holding: Holding, at: Instant) -> Who {
     let people: BTreeSet<PersonId> = sure.chain(question.resolution.unsettled_in(holding)).collect();
     let people: Vec<_> =
         people.into_iter().filter_map(|person| question.holding(person, holding, key(policy, Some(person))?)).collect();
-    let mut unknown = Vec::new();
-    if question.is_unread(holding) {
-        unknown.push(format!("members of {} (not read)", question.name(holding)));
-    }
-    if people.iter().any(|one| one.verdict == Verdict::Unknown) {
-        unknown.extend(question.unread());
-    }
-    unknown.sort();
-    unknown.dedup();
     Who {
         entitlement: question.name(holding),
         description: description.map(String::from),
         owner: key(policy, owner),
         at,
         people,
-        unknown,
+        references: question.readings([holding]),
     }
 }

@@ -17,7 +17,7 @@ use crate::resolve;
 pub(super) fn run(terminal: Terminal, global: &Global, args: &WhyArgs) -> Result<Exit, Failure> {
     let session = Session::offline(terminal, global)?;
     let at = session.at(args.at.at.as_deref())?;
-    let question = Question::new(&session, at);
+    let question = Question::new(&session, at)?;
     let person = question.person(&args.person)?;
     let holding = question.entitlement(&args.entitlement)?;
     let answer = answer(&question, person, holding, at);
@@ -45,19 +45,12 @@ fn answer(question: &Question<'_, '_>, id: PersonId, holding: Holding, at: Insta
     if verdict == Verdict::No {
         notes.extend(refusals(question, id, holding));
     }
-    if verdict == Verdict::Unknown {
-        let text = if question.is_unread(holding) {
-            format!("members of {name} (not read)")
-        } else {
-            "it hangs on a group that is managed elsewhere (not read)".to_owned()
-        };
-        notes.push(Link { text, note: None, file: None, line: None });
-    }
     // That somebody has left is said by the refusal itself.
     let told = |person: &&Person| verdict != Verdict::No || !matches!(person.standing(at), Standing::Left(_));
     notes.extend(person.filter(told).and_then(|person| standing(question, person, at, ends)));
     let key = person.map(|person| person.key.to_string()).unwrap_or_default();
-    Why { person: key, entitlement: name, at, verdict, ends, because, notes }
+    let references = question.readings([holding]);
+    Why { person: key, entitlement: name, at, verdict, ends, because, notes, references }
 }
 
 /// The ways beside the winning one: taking that away would not be enough.

@@ -209,6 +209,17 @@ pub struct Memory {
     pub undeclared: BTreeMap<(String, String, String), Instant>,
     /// Directory → how large the last complete read was.
     pub sizes: BTreeMap<String, Size>,
+    /// (directory, group of the policy that is managed elsewhere) → its last reading.
+    pub references: BTreeMap<(String, String), ReferenceMemory>,
+}
+
+/// A reference group as a run read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferenceMemory {
+    /// When, UTC.
+    pub at: Instant,
+    /// Keys of the people among its members, sorted.
+    pub people: Vec<String>,
 }
 
 /// How large a directory was.

@@ -1,14 +1,15 @@
 //! Reference groups as they were read: account names become people.
 //!
 //! Comes in: the observed reference groups. Goes out: [`References`] for `resolve`,
-//! a digest of each for the plan. Refuses: to call a group empty that was not read
+//! a digest of each for the plan, the keys of the people for the journal; and back
+//! from what the journal kept. Refuses: to call a group empty that was not read
 //! whole, that is not there, or whose members cannot be told for sure.
 
-use super::DirectoryInput;
 use super::file::hex;
+use super::{DirectoryInput, Memory};
 use crate::model::state::{GroupRef, Member};
 use crate::model::{Matching, State};
-use crate::policy::{DirectoryId, Manage, PersonId, Policy};
+use crate::policy::{DirectoryId, GroupId, Manage, PersonId, Policy};
 use crate::resolve::{Reference, References};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,7 @@ pub fn references(policy: &Policy, directories: &[DirectoryInput<'_>]) -> Refere
             Ok(people) => Reference::Read(people.into_iter().collect()),
             Err(why) => Reference::NotRead(why),
         };
-        references.groups.insert(crate::policy::GroupId(n), reference);
+        references.groups.insert(GroupId(n), reference);
     }
     references
 }
@@ -34,25 +35,62 @@ pub fn references(policy: &Policy, directories: &[DirectoryInput<'_>]) -> Refere
 /// Digests for the plan: SHA-256 over the sorted keys, one a line; or why not.
 pub fn digests(policy: &Policy, references: &References) -> BTreeMap<String, String> {
     let digest = |reference: &Reference| match reference {
-        Reference::Read(people) => {
-            let mut hash = Sha256::new();
-            for person in people.iter().filter_map(|id| policy.people.get(id.0 as usize)) {
-                hash.update(person.key.as_bytes());
-                hash.update(b"\n");
-            }
-            hex(&hash.finalize())
-        }
+        Reference::Read(people) => digest(keys(policy, people)),
         Reference::NotRead(why) => format!("not read: {why}"),
     };
     references
         .groups
         .iter()
         .filter_map(|(id, reference)| {
-            let group = policy.groups.get(id.0 as usize)?;
-            let directory = policy.directories.get(usize::from(group.directory.0))?;
-            Some((format!("{}/{}", directory.name, group.name), digest(reference)))
+            let (directory, group) = name(policy, *id)?;
+            Some((format!("{directory}/{group}"), digest(reference)))
         })
         .collect()
+}
+
+/// SHA-256 over the sorted keys of a reference group's people, one a line.
+pub fn digest<'k>(keys: impl Iterator<Item = &'k str>) -> String {
+    let mut hash = Sha256::new();
+    for key in keys {
+        hash.update(key.as_bytes());
+        hash.update(b"\n");
+    }
+    hex(&hash.finalize())
+}
+
+/// What the journal keeps of the reference groups that were read: (directory, group)
+/// → keys, sorted. Those that were not read are left out.
+pub fn kept(policy: &Policy, references: &References) -> BTreeMap<(String, String), Vec<String>> {
+    let read = references.groups.iter().filter_map(|(id, reference)| match reference {
+        Reference::Read(people) => Some((name(policy, *id)?, keys(policy, people).map(str::to_owned).collect())),
+        Reference::NotRead(_) => None,
+    });
+    read.collect()
+}
+
+/// The last readings that the journal kept, for questions that contact no directory.
+/// People whom these policies do not declare are in nobody's set.
+pub fn remembered(policy: &Policy, memory: &Memory) -> References {
+    let mut references = References::default();
+    let groups = (0u32..).zip(&policy.groups).filter(|(_, group)| group.manage == Manage::Reference);
+    for (n, _) in groups {
+        let id = GroupId(n);
+        let Some(known) = name(policy, id).and_then(|name| memory.references.get(&name)) else { continue };
+        let people: BTreeSet<PersonId> = known.people.iter().filter_map(|key| policy.person_named(key)).collect();
+        references.groups.insert(id, Reference::Read(people.into_iter().collect()));
+    }
+    references
+}
+
+fn keys<'p>(policy: &'p Policy, people: &[PersonId]) -> impl Iterator<Item = &'p str> {
+    people.iter().filter_map(|id| policy.people.get(id.0 as usize)).map(|person| person.key.as_ref())
+}
+
+/// Directory and name of a group of the policy.
+fn name(policy: &Policy, id: GroupId) -> Option<(String, String)> {
+    let group = policy.groups.get(id.0 as usize)?;
+    let directory = policy.directories.get(usize::from(group.directory.0))?;
+    Some((directory.name.to_string(), group.name.to_string()))
 }
 
 /// Account name (as the directory compares it) → person.

@@ -9,7 +9,7 @@
 use super::entry::{Line, Record, sha256};
 use super::store;
 use crate::model::Instant;
-use crate::plan::{AccountMemory, Memory, Size};
+use crate::plan::{AccountMemory, Memory, ReferenceMemory, Size};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -27,6 +27,8 @@ struct Written {
     undeclared: Vec<(String, String, String, Instant)>,
     /// (directory, accounts, groups), sorted.
     sizes: Vec<(String, u64, u64)>,
+    /// (directory, group managed elsewhere, when read, keys of its people), sorted.
+    references: Vec<(String, String, Instant, Vec<String>)>,
 }
 
 impl Written {
@@ -39,11 +41,16 @@ impl Written {
             .iter()
             .map(|((directory, group, member), at)| (directory.clone(), group.clone(), member.clone(), *at));
         let sizes = memory.sizes.iter().map(|(name, size)| (name.clone(), size.accounts, size.groups));
+        let references = memory
+            .references
+            .iter()
+            .map(|((directory, group), known)| (directory.clone(), group.clone(), known.at, known.people.clone()));
         Self {
             run: run.to_owned(),
             accounts: accounts.collect(),
             undeclared: undeclared.collect(),
             sizes: sizes.collect(),
+            references: references.collect(),
         }
     }
 
@@ -54,7 +61,15 @@ impl Written {
         let undeclared = self.undeclared.into_iter();
         let undeclared = undeclared.map(|(directory, group, member, at)| ((directory, group, member), at));
         let sizes = self.sizes.into_iter().map(|(name, accounts, groups)| (name, Size { accounts, groups }));
-        Memory { accounts: accounts.collect(), undeclared: undeclared.collect(), sizes: sizes.collect() }
+        let references = self.references.into_iter();
+        let references =
+            references.map(|(directory, group, at, people)| ((directory, group), ReferenceMemory { at, people }));
+        Memory {
+            accounts: accounts.collect(),
+            undeclared: undeclared.collect(),
+            sizes: sizes.collect(),
+            references: references.collect(),
+        }
     }
 }
 

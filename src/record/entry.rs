@@ -44,6 +44,8 @@ pub enum Record {
     Undeclared(Undeclared),
     /// Accounts that were found to be somebody's, and that nothing had to be changed of.
     Matched(Matched),
+    /// A group that is managed elsewhere, as the run read it.
+    Reference(ReferenceRead),
     /// A change that is about to be sent. It is on disk before anything is.
     Intent(Intent),
     /// What became of a change: its only final result.
@@ -127,6 +129,20 @@ pub struct Matched {
     pub directory: String,
     /// (account, key of its person), sorted.
     pub accounts: Vec<(String, String)>,
+}
+
+/// A group that is managed elsewhere, as the run read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferenceRead {
+    /// Name of the directory.
+    pub directory: String,
+    /// The group, as the policies call it.
+    pub group: String,
+    /// SHA-256 over the sorted keys of its people, one a line: what the plan names.
+    pub digest: String,
+    /// The keys, sorted; left out where they are those of the reading before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<Vec<String>>,
 }
 
 /// A change without its values.

@@ -2,17 +2,17 @@
 //!
 //! Comes in: the journal's folder. Goes out: [`Memory`]: whose account is whose,
 //! when accord disabled it, since when a member is there undeclared, how large a
-//! directory was. Refuses: to be stopped by a torn line, and to judge the journal
+//! directory was, who was in the groups that are managed elsewhere. Refuses: to be stopped by a torn line, and to judge the journal
 //! (that is `verify`).
 //!
 //! A change without a result (a kill, an answer that never came) may be in effect.
 //! For what only protects (whose an account is, since when it is disabled) it
 //! counts as done; the next plan reads the directory anyway.
 
-use super::entry::{Intent, Line, Outcome, Record, Status};
+use super::entry::{Intent, Line, Outcome, Record, ReferenceRead, Status};
 use super::{digest, store};
 use crate::model::{Action, ChangeId, Instant};
-use crate::plan::{AccountMemory, Memory, Size};
+use crate::plan::{AccountMemory, Memory, ReferenceMemory, Size, references};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -26,15 +26,35 @@ use std::path::Path;
 /// When a file cannot be read.
 pub fn memory(folder: &Path) -> io::Result<Memory> {
     let runs = store::list(folder)?.0;
-    let (mut memory, covered) = digest::load(folder, &runs);
-    for run in runs.iter().skip(covered) {
+    let (memory, covered) = digest::load(folder, &runs);
+    read(folder, runs.iter().skip(covered), memory, None)
+}
+
+/// What was remembered at an instant: every run is read, and of it what was written
+/// by then. For questions about the past, not for plans.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn memory_at(folder: &Path, at: Instant) -> io::Result<Memory> {
+    read(folder, store::list(folder)?.0.iter(), Memory::default(), Some(at))
+}
+
+fn read<'r>(
+    folder: &Path,
+    runs: impl Iterator<Item = &'r String>,
+    mut memory: Memory,
+    until: Option<Instant>,
+) -> io::Result<Memory> {
+    for run in runs {
         let path = store::file_of(folder, run);
         store::refuse_symlink(&path)?;
         let mut open = Open::default();
         let mut lines = BufReader::new(File::open(path)?);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line)? > 0 {
-            if let Ok(Line { at, record, .. }) = serde_json::from_slice::<Line<Record>>(&line) {
+            if let Ok(Line { at, record, .. }) = serde_json::from_slice::<Line<Record>>(&line)
+                && until.is_none_or(|until| at <= until)
+            {
                 open.take(at, record, &mut memory);
             }
             line.clear();
@@ -85,6 +105,7 @@ impl Open {
                     entry.person = Some(person);
                 }
             }
+            Record::Reference(read) => reference(read, at, memory),
             Record::RunStarted(_) | Record::Verified(_) | Record::RunEnded(_) => {}
         }
     }
@@ -95,6 +116,17 @@ impl Open {
             maybe(&intent, at, memory);
         }
     }
+}
+
+/// A reading without its people is the one before, read again; where that is not
+/// known, nothing is.
+fn reference(read: ReferenceRead, at: Instant, memory: &mut Memory) {
+    let key = (read.directory, read.group);
+    let people = read.people.or_else(|| Some(memory.references.get(&key)?.people.clone()));
+    match people.filter(|people| references::digest(people.iter().map(String::as_str)) == read.digest) {
+        Some(people) => memory.references.insert(key, ReferenceMemory { at, people }),
+        None => memory.references.remove(&key),
+    };
 }
 
 fn done(intent: &Intent, at: Instant, memory: &mut Memory) {

@@ -28,7 +28,7 @@ pub use chain::{Finding, Report, verify};
 pub use entry::{Record, Status};
 pub use journal::{Journal, JournalError, Start};
 pub use lock::{Holder, Lock, LockError};
-pub use memory::memory;
+pub use memory::{memory, memory_at};
 pub use store::{Disk, Head, Store};
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,9 @@ use serde::Serialize;
 /// Column of what is said about a name.
 const WORDS_COLUMN: usize = 30;
 
+/// Most readings of groups that are told one by one.
+const MOST_READINGS: usize = 5;
+
 /// One link of a because chain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Link {
@@ -40,6 +43,15 @@ pub enum Verdict {
     Unknown,
 }
 
+/// A group that is managed elsewhere, and when it was read last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Reading {
+    /// `corp/on-call-trained`.
+    pub group: String,
+    /// When a run read it, UTC; none where no run had by then.
+    pub at: Option<Instant>,
+}
+
 /// The answer to `accord why`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Why {
@@ -57,6 +69,8 @@ pub struct Why {
     pub because: Vec<Link>,
     /// What else there is to know, or why not.
     pub notes: Vec<Link>,
+    /// The groups managed elsewhere that the answer hangs on.
+    pub references: Vec<Reading>,
 }
 
 /// A person or an entitlement, held until some end through some way.
@@ -85,8 +99,8 @@ pub struct Who {
     pub at: Instant,
     /// The people, by key.
     pub people: Vec<Holding>,
-    /// What is not known: `members of corp/x (not read)`.
-    pub unknown: Vec<String>,
+    /// The groups managed elsewhere that the answer hangs on.
+    pub references: Vec<Reading>,
 }
 
 /// The answer to `accord show`.
@@ -104,8 +118,8 @@ pub struct Show {
     pub roles: Vec<Holding>,
     /// Groups, by directory and name.
     pub groups: Vec<Holding>,
-    /// What is not known.
-    pub unknown: Vec<String>,
+    /// The groups managed elsewhere that anything here hangs on.
+    pub references: Vec<Reading>,
 }
 
 /// Something that ends soon.
@@ -163,6 +177,7 @@ pub fn why(answer: &Why, zone: &TimeZone) -> String {
     for note in &answer.notes {
         page.line(noted(Line::default().say(&note.text), note));
     }
+    readings(&mut page, &answer.references, zone);
     page.finish()
 }
 
@@ -181,7 +196,7 @@ pub fn who(answer: &Who, zone: &TimeZone) -> String {
     let number = counted(answer.people.len() as u64, "person", "people");
     page.line(Line::default().say(&format!("{number} at {} {name}", answer.at.civil(zone))));
     holdings(&mut page, &answer.people, zone);
-    unknown(&mut page, &answer.unknown);
+    readings(&mut page, &answer.references, zone);
     page.finish()
 }
 
@@ -202,7 +217,7 @@ pub fn show(answer: &Show, zone: &TimeZone) -> String {
     if answer.roles.is_empty() && answer.groups.is_empty() {
         page.line(Line::default().say(&format!("holds nothing at {}", answer.at.civil(zone))));
     }
-    unknown(&mut page, &answer.unknown);
+    readings(&mut page, &answer.references, zone);
     page.finish()
 }
 
@@ -253,9 +268,22 @@ fn holdings(page: &mut Page, list: &[Holding], zone: &TimeZone) {
     }
 }
 
-fn unknown(page: &mut Page, list: &[String]) {
-    for one in list {
-        page.line(Line::default().word(Tone::Other, "?").say(" ").say(one));
+/// How old is what the answer hangs on; where that are many, the oldest and the rest
+/// in one line. What was not read is always named.
+fn readings(page: &mut Page, list: &[Reading], zone: &TimeZone) {
+    for Reading { group, .. } in list.iter().filter(|one| one.at.is_none()) {
+        page.line(Line::default().word(Tone::Other, "?").say(&format!(" members of {group} (not read)")));
+    }
+    let mut read: Vec<(Instant, &str)> = list.iter().filter_map(|one| Some((one.at?, one.group.as_str()))).collect();
+    read.sort_unstable();
+    let shown = if read.len() > MOST_READINGS { 1 } else { read.len() };
+    for (at, group) in read.iter().take(shown) {
+        page.line(Line::default().say(&format!("members of {group} as read {}", at.civil(zone))));
+    }
+    let more = read.len().saturating_sub(shown);
+    if more > 0 {
+        let number = counted(more as u64, "group", "groups");
+        page.line(Line::default().say(&format!("members of {number} more that others manage, read later")));
     }
 }
 
@@ -315,6 +343,10 @@ mod tests {
                 link("person: maria.lopez", Some("expires 2026-12-31 · ACC-1042"), Some(("roles/platform.yaml", 9))),
             ],
             notes: vec![link("the person ends 2027-04-01 00:00", None, None)],
+            references: vec![
+                Reading { group: "corp/trained".to_owned(), at: Some(at("2026-11-22T09:00:00Z")) },
+                Reading { group: "corp/sworn-in".to_owned(), at: None },
+            ],
         };
         let shown = anstream::adapter::strip_str(&why(&answer, &berlin())).to_string();
         insta::assert_snapshot!(shown, @r"
@@ -323,6 +355,24 @@ mod tests {
           └ granted by role sre                                                   roles/platform.yaml:6
             └ person: maria.lopez                                                 roles/platform.yaml:9   expires 2026-12-31 · ACC-1042
         the person ends 2027-04-01 00:00
+        ? members of corp/sworn-in (not read)
+        members of corp/trained as read 2026-11-22 10:00
+        ");
+    }
+
+    /// Nobody reads fifty lines; what is oldest and what is missing count.
+    #[test]
+    fn of_many_readings_the_oldest_is_told() {
+        let one = |n: i64| Reading { group: format!("corp/g{n}"), at: Some(at("2026-11-22T09:00:00Z").plus(n * 60)) };
+        let mut page = Page::default();
+        let mut list: Vec<_> = (0..7).rev().map(one).collect();
+        list.push(Reading { group: "corp/new".to_owned(), at: None });
+        readings(&mut page, &list, &berlin());
+        let shown = anstream::adapter::strip_str(&page.finish()).to_string();
+        insta::assert_snapshot!(shown, @r"
+        ? members of corp/new (not read)
+        members of corp/g0 as read 2026-11-22 10:00
+        members of 6 groups more that others manage, read later
         ");
     }
 

@@ -4,7 +4,8 @@
 //! within a level nothing hangs on anything else. Refuses: to resolve what stands in
 //! a circle: it stays empty.
 
-use crate::policy::{EntryId, Manage, Policy, RoleId, Select};
+use crate::policy::{EntryId, GroupId, Holding, Manage, Policy, RoleId, Select};
+use std::collections::BTreeSet;
 
 /// Roles, then groups, as one row of nodes.
 pub(super) struct Graph {
@@ -24,21 +25,53 @@ struct Edge {
     flipped: bool,
 }
 
-impl Graph {
-    pub(super) fn new(policy: &Policy, is_unread: impl Fn(usize) -> bool) -> Self {
-        let (roles, groups) = (policy.roles.len(), policy.groups.len());
-        let count = roles + groups;
-        let mut feeders: Vec<Vec<RoleId>> = vec![Vec::new(); count];
-        for (n, role) in policy.roles.iter().enumerate() {
-            let id = RoleId(u32::try_from(n).unwrap_or(u32::MAX));
-            let included = role.includes.iter().map(|(role, _)| role.0 as usize);
-            for node in included.chain(role.grants.iter().map(|grant| roles + grant.group.0 as usize)) {
-                if let Some(list) = feeders.get_mut(node) {
-                    list.push(id);
-                }
+/// The groups managed elsewhere that decide who holds any of `holdings`, however far
+/// away.
+pub fn references_of(policy: &Policy, holdings: impl IntoIterator<Item = Holding>) -> BTreeSet<GroupId> {
+    let roles = policy.roles.len();
+    let (_, edges) = edges(policy);
+    let mut open: Vec<u32> = holdings
+        .into_iter()
+        .map(|holding| match holding {
+            Holding::Role(role) => role.0,
+            Holding::Group(group) => group.0.saturating_add(u32::try_from(roles).unwrap_or(u32::MAX)),
+        })
+        .collect();
+    let mut seen: BTreeSet<u32> = BTreeSet::new();
+    while let Some(node) = open.pop() {
+        if seen.insert(node) {
+            open.extend(edges.get(node as usize).into_iter().flatten().map(|edge| edge.to));
+        }
+    }
+    let group = |node: u32| Some(GroupId(u32::try_from((node as usize).checked_sub(roles)?).ok()?));
+    let is_reference =
+        |id: &GroupId| policy.groups.get(id.0 as usize).is_some_and(|group| group.manage == Manage::Reference);
+    seen.into_iter().filter_map(group).filter(is_reference).collect()
+}
+
+/// By node: the roles that feed it, and everything that it reads.
+fn edges(policy: &Policy) -> (Vec<Vec<RoleId>>, Vec<Vec<Edge>>) {
+    let (roles, groups) = (policy.roles.len(), policy.groups.len());
+    let count = roles + groups;
+    let mut feeders: Vec<Vec<RoleId>> = vec![Vec::new(); count];
+    for (n, role) in policy.roles.iter().enumerate() {
+        let id = RoleId(u32::try_from(n).unwrap_or(u32::MAX));
+        let included = role.includes.iter().map(|(role, _)| role.0 as usize);
+        for node in included.chain(role.grants.iter().map(|grant| roles + grant.group.0 as usize)) {
+            if let Some(list) = feeders.get_mut(node) {
+                list.push(id);
             }
         }
-        let edges: Vec<Vec<Edge>> = (0..count).map(|node| edges_of(policy, roles, node, &feeders)).collect();
+    }
+    let edges = (0..count).map(|node| edges_of(policy, roles, node, &feeders)).collect();
+    (feeders, edges)
+}
+
+impl Graph {
+    pub(super) fn new(policy: &Policy, is_unread: impl Fn(usize) -> bool) -> Self {
+        let roles = policy.roles.len();
+        let (feeders, edges) = edges(policy);
+        let count = edges.len();
         let levels = levels(&edges);
         let mut graph = Self { roles, levels, feeders, negated: vec![false; count], on_unread: vec![false; count] };
         graph.spread_unread(policy, &edges, is_unread);

@@ -26,6 +26,7 @@ pub use because::{Chain, Step, because, name, why_not};
 pub use constraints::{Breach, BreachKind, Side, carried, constraints};
 pub use desired::{DesiredDirectory, desired};
 pub use fixed::{checked, static_breaches};
+pub use graph::references_of;
 pub use sponsor::{Gone, answering, unsponsored};
 pub use terms::ending_term;
 pub use times::instants;

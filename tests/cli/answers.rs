@@ -107,7 +107,7 @@ fn what_only_a_directory_knows_is_not_called_empty() {
     insta::assert_snapshot!(ask(&repo, &["why", "wei.chen", "corp/staff"]), @r"
     not known
       corp/staff
-    it hangs on a group that is managed elsewhere (not read)
+    ? members of corp/trained (not read)
     ");
 }
 

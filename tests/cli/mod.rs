@@ -8,3 +8,4 @@ mod harm;
 mod harness;
 mod misuse;
 mod plan;
+mod references;
