@@ -3,6 +3,7 @@
 //! directory is looked at by something that is not accord, and planning again gives
 //! nothing.
 
+mod ds389;
 mod edit;
 mod file;
 mod server;
@@ -26,6 +27,10 @@ pub(crate) trait Harness {
     fn edit(&mut self, root: &Path, edits: &[Edit]);
     /// The directory goes away and comes back with its data.
     fn restart(&mut self);
+    /// Whether the directory can hold the end of an account itself.
+    fn keeps_ends(&self) -> bool {
+        true
+    }
     /// Everything in it as LDIF, unfolded, as told by something that is not accord.
     fn dump(&self, root: &Path) -> String;
 }
@@ -50,7 +55,8 @@ impl View {
             };
             let Some(dn) = all("dn").first().copied() else { continue };
             if dn.contains(",ou=people,") {
-                let locked = all("pwdAccountLockedTime").contains(&"000001010000Z");
+                let locked =
+                    all("pwdAccountLockedTime").contains(&"000001010000Z") || all("nsAccountLock").contains(&"true");
                 let state = if locked { "disabled" } else { "enabled" };
                 view.accounts.insert(first_value(dn), state.to_owned());
             } else if dn.contains(",ou=groups,") {
@@ -99,4 +105,14 @@ fn openldap_with_start_tls_and_no_overlay_that_mends_references() {
 #[test]
 fn openldap_without_tls() {
     story::tell(&mut server::Server::in_the_clear());
+}
+
+#[test]
+fn ds389_over_tls() {
+    story::tell(&mut ds389::Ds::over_tls());
+}
+
+#[test]
+fn ds389_with_start_tls_and_no_plugin_that_mends_references() {
+    story::tell(&mut ds389::Ds::start_tls_without_plugins());
 }

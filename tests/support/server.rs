@@ -119,14 +119,15 @@ impl Tools {
         values
     }
 
-    /// Carries out LDIF change records.
+    /// Carries out LDIF change records; one without `changetype` is an entry to add.
     pub(crate) fn modify(&self, ldif: &str) {
         checked("ldapmodify", &self.try_modify(ldif));
     }
 
-    /// Carries out LDIF change records; the exit status is the LDAP result.
+    /// Carries out LDIF change records as [`Self::modify`] does; the exit status is the LDAP result.
     pub(crate) fn try_modify(&self, ldif: &str) -> Output {
         let mut command = self.command("ldapmodify");
+        command.arg("-a");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
         child.wait_with_output().unwrap()

@@ -90,6 +90,9 @@ pub struct Schema {
     pub group_class: GroupClass,
     /// Further object classes of new groups.
     pub group_classes: Vec<Box<str>>,
+    /// Whether the server lets a group of that class be without members, so that only
+    /// a configured placeholder is written.
+    pub may_be_empty: bool,
     /// The configured placeholder member, as written.
     pub placeholder: Option<Box<str>>,
     /// Its comparison key.
@@ -142,6 +145,7 @@ impl Schema {
             native_end: native_end && accounts.native_end == NativeEnd::Auto,
             group_class: groups.object_class.unwrap_or_default(),
             group_classes: groups.object_classes.iter().map(|class| class.as_str().into()).collect(),
+            may_be_empty: false,
             placeholder_key: groups.placeholder.as_deref().map(|dn| key("groups.placeholder", dn)).transpose()?,
             placeholder: groups.placeholder.as_deref().map(Into::into),
         })
@@ -173,7 +177,8 @@ impl Schema {
     /// The member that keeps a group from being empty where its class forbids that:
     /// the configured one, or the group's own DN.
     pub fn placeholder<'a>(&'a self, group_dn: &'a str) -> Option<&'a str> {
-        self.members_are_dns().then(|| self.placeholder.as_deref().unwrap_or(group_dn))
+        let own = (!self.may_be_empty).then_some(group_dn);
+        self.placeholder.as_deref().or(own).filter(|_| self.members_are_dns())
     }
 
     /// Whether a member (by comparison key) is the placeholder of a group (by key).

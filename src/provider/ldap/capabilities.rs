@@ -5,6 +5,7 @@
 
 use super::probe::Server;
 use crate::model::{Action, Matching};
+use crate::policy::settings::DisableBy;
 use crate::provider::entries::{Disabling, Schema};
 use crate::provider::{Batch, Capabilities, Repeat};
 
@@ -15,6 +16,9 @@ const MEMBERS_PER_MODIFY: usize = 500;
 /// Modifies on their way at once: with 10 ms of round trip 64 reach 3,000 a second,
 /// 256 reach 12,000; a server nearby is busy long before.
 const IN_FLIGHT: usize = 128;
+
+/// Attribute of 389 Directory Server whose value `true` refuses every bind.
+const ACCOUNT_LOCK: &str = "nsAccountLock";
 
 /// What the settings promise, before any server was asked.
 pub(super) fn promised(schema: &Schema) -> Capabilities {
@@ -32,7 +36,20 @@ pub(super) fn promised(schema: &Schema) -> Capabilities {
     }
 }
 
-/// What of it this server keeps.
+/// How this server's entries are made, where that is not what the settings let
+/// expect: 389 Directory Server disables accounts by an attribute of its own, and
+/// lets groups be empty.
+pub(super) fn fitted(schema: &Schema, server: &Server) -> Schema {
+    let mut schema = schema.clone();
+    if schema.disabling == Disabling::Locked && !server.locks && server.account_lock {
+        let (attribute, disabled) = (ACCOUNT_LOCK.to_owned(), "true".to_owned());
+        schema.disabling = Disabling::By(DisableBy { attribute, disabled, enabled: None });
+    }
+    schema.may_be_empty = server.leaves_free(schema.group_class_name(), schema.member_attribute());
+    schema
+}
+
+/// What of it this server keeps. `schema` is what [`fitted`] made of it.
 pub(super) fn kept(mut promised: Capabilities, schema: &Schema, server: &Server) -> Capabilities {
     promised.native_end &= server.ends;
     if schema.disabling == Disabling::Locked && !server.locks {

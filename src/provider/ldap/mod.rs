@@ -126,8 +126,8 @@ impl Directory {
     async fn dial(&self) -> Result<Open, ProviderError> {
         let session = self.plug.session().await?;
         let server = probe::probe(&session).await?;
-        let capabilities = capabilities::kept(self.promised.clone(), &self.schema, &server);
-        let mut schema = self.schema.clone();
+        let mut schema = capabilities::fitted(&self.schema, &server);
+        let capabilities = capabilities::kept(self.promised.clone(), &schema, &server);
         schema.native_end = capabilities.native_end;
         Ok(Open { session, server, schema, capabilities })
     }

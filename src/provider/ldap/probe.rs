@@ -29,6 +29,9 @@ pub(super) struct Server {
     pub(super) locks: bool,
     /// Whether `pwdEndTime` exists (the same draft, §5.3.10).
     pub(super) ends: bool,
+    /// Whether this is a 389 Directory Server that keeps `nsAccountLock`: `vendorName`
+    /// (RFC 3045) and schema say so. Others may have the attribute and do nothing with it.
+    pub(super) account_lock: bool,
     /// Object class → its superiors and the attributes that it requires, lower case.
     classes: BTreeMap<String, (Vec<String>, Vec<String>)>,
 }
@@ -42,6 +45,13 @@ impl Server {
     /// Whether `contextCSN` follows every change.
     pub(super) fn counts(&self) -> bool {
         self.controls.contains(SYNC)
+    }
+
+    /// Whether `class` exists here without requiring `attribute`, as in 389 Directory
+    /// Server, where a groupOfNames may be empty (RFC 4519 §3.5 forbids that).
+    pub(super) fn leaves_free(&self, class: &str, attribute: &str) -> bool {
+        self.classes.contains_key(&class.to_ascii_lowercase())
+            && !self.required([class]).iter().any(|name| name.eq_ignore_ascii_case(attribute))
     }
 
     /// The attributes that entries of `classes` must carry, lower case; nothing for
@@ -79,12 +89,13 @@ fn names(list: &[&str]) -> Vec<String> {
 /// # Errors
 /// When no answer comes.
 pub(super) async fn probe(session: &Session) -> Result<Server, ProviderError> {
-    let wanted = names(&["namingContexts", "supportedControl", "subschemaSubentry"]);
+    let wanted = names(&["namingContexts", "supportedControl", "subschemaSubentry", "vendorName"]);
     let root = search::base(session, "", "(objectClass=*)", &wanted, |entry| {
         let all = |name| entry.values(name).filter_map(|v| std::str::from_utf8(v).ok()).map(str::to_owned);
         let server = Server {
             contexts: all("namingContexts").collect(),
             controls: all("supportedControl").collect(),
+            account_lock: all("vendorName").any(|name| name.contains("389")),
             ..Server::default()
         };
         (server, entry.text("subschemaSubentry").map(str::to_owned))
@@ -93,11 +104,12 @@ pub(super) async fn probe(session: &Session) -> Result<Server, ProviderError> {
     let Some((mut server, schema)) = root else { return Ok(Server::default()) };
     let Some(schema) = schema else { return Ok(server) };
     let wanted = names(&["attributeTypes", "objectClasses"]);
-    let (mut locks, mut ends, mut classes) = (false, false, BTreeMap::new());
+    let (mut locks, mut ends, mut account_lock, mut classes) = (false, false, false, BTreeMap::new());
     search::base(session, &schema, "(objectClass=subschema)", &wanted, |entry| {
         for value in entry.values("attributeTypes").filter_map(|v| std::str::from_utf8(v).ok()) {
             locks |= value.contains("'pwdAccountLockedTime'");
             ends |= value.contains("'pwdEndTime'");
+            account_lock |= value.contains("'nsAccountLock'");
         }
         for value in entry.values("objectClasses").filter_map(|v| std::str::from_utf8(v).ok()) {
             let superiors = listed(value, " SUP ");
@@ -109,6 +121,7 @@ pub(super) async fn probe(session: &Session) -> Result<Server, ProviderError> {
     })
     .await?;
     (server.locks, server.ends, server.classes) = (locks, ends, classes);
+    server.account_lock &= account_lock;
     Ok(server)
 }
 
