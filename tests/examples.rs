@@ -85,7 +85,7 @@ fn hospital() {
 
 #[test]
 fn separation_of_duties() {
-    story("separation-of-duties", &[], 3, 1, 1);
+    story("separation-of-duties", &[], 4, 1, 1);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What the resolver answers: because, why not, desired directories, constraints.
 
 use crate::support::policies::{Draft, constraint, day, place, position, window};
-use accord::model::{Matching, Term};
+use accord::model::{Instant, Matching, Term};
 use accord::policy::{
-    AccountsFor, DirectoryId, Exception, Holding, KindId, Leave, Manage, Period, Policy, Select, SponsorGone, Value,
+    AccountsFor, Breach, DirectoryId, Exception, Holding, KindId, Leave, Manage, Period, PersonId, Policy, Select,
+    SponsorGone, Value,
 };
 use accord::resolve::{
-    BreachKind, References, Resolution, Want, because, constraints, desired, resolve, static_breaches, why_not,
+    BreachKind, Reference, References, Resolution, Want, because, constraints, desired, references_of, resolve,
+    static_breaches, why_not,
 };
 
 /// Wei leads platform; Li and Maria (a contractor) report to Wei.
@@ -178,6 +180,99 @@ fn an_exception_lets_through_until_it_ends() {
     // A date on one side makes it a matter of time, not of the files.
     draft.policy.entries[1].window = window(None, Some(20));
     assert_eq!(static_breaches(&draft.policy), []);
+}
+
+/// Somebody holds both sides under an exception that ends on day 12; the other side
+/// ends on day 20.
+fn broken_by_time() -> Draft {
+    let mut draft = organisation();
+    let entry = draft.people(&["li"]);
+    draft.add_to_role("sre", entry);
+    let li = draft.person("li");
+    let chat = draft.dated(Select::People(vec![li].into()), window(None, Some(20)));
+    draft.add_to_group("ext/chat", chat);
+    let mut separation = constraint("separation");
+    separation.exclusive = vec![Holding::Role(draft.role("sre")), Holding::Group(draft.group("ext/chat"))];
+    separation.on_breach = Breach::Revoke(vec![Holding::Role(draft.role("sre"))]);
+    separation.exceptions.push(exception(li, None, 12));
+    draft.policy.constraints.push(separation);
+    draft
+}
+
+fn exception(person: PersonId, starts: Option<i64>, expires: i64) -> Exception {
+    let window = window(starts, Some(expires));
+    Exception { person, window, ticket: None, reason: None, approved_by: None, place: place(8) }
+}
+
+/// The days on which li is in corp/sre, and until when it is said on the first of them.
+fn days_in_sre(draft: &Draft) -> (Vec<i64>, Option<Instant>) {
+    let (li, sre) = (draft.person("li"), Holding::Group(draft.group("corp/sre")));
+    let held = |today: i64| resolve(&draft.policy, &References::default(), day(today)).held(li, sre);
+    let days: Vec<i64> = (0..40).filter(|today| held(*today).is_some()).collect();
+    let ends = days.first().and_then(|first| held(*first)).and_then(|held| held.ends);
+    (days, ends)
+}
+
+#[test]
+fn what_time_broke_is_taken_away_and_not_given_back_when_the_other_side_ends() {
+    let mut draft = broken_by_time();
+    assert_eq!(days_in_sre(&draft), ((0..12).collect(), Some(day(12))));
+    assert_eq!(static_breaches(&draft.policy), []);
+    let late = resolve(&draft.policy, &References::default(), day(30));
+    let told = "constraint separation broken since 1970-01-13 00:00, beside ext/chat (exception of policies/test.yaml:8 ended)";
+    for holding in [Holding::Role(draft.role("sre")), Holding::Group(draft.group("corp/sre"))] {
+        assert_eq!(why_not(&draft.policy, &late, draft.person("li"), holding)[0].text, told);
+    }
+    let breaches = constraints(&draft.policy, &late);
+    assert_eq!(breaches[0].message, format!("role sre is taken from li: {told}"));
+    assert!(!breaches[0].withholds(draft.group("corp/sre")), "nothing is wanted that could be withheld");
+    // What excepts the members of the role goes on excepting the one who was cut.
+    let entry = draft.people(&["li"]);
+    let role = draft.role("sre");
+    let except = draft.entry(Select::Role(role));
+    draft.add_to_group("corp/vpn", entry);
+    draft.group_mut("corp/vpn").except.push(except);
+    let late = resolve(&draft.policy, &References::default(), day(30));
+    assert!(late.held(draft.person("li"), Holding::Group(draft.group("corp/vpn"))).is_none());
+}
+
+#[test]
+fn only_what_starts_or_an_edit_gives_back_what_a_constraint_revoked() {
+    let mut draft = broken_by_time();
+    let li = draft.person("li");
+    // A second exception that starts, and then the end of the other side.
+    draft.policy.constraints[0].exceptions.push(exception(li, Some(15), 18));
+    assert_eq!(days_in_sre(&draft).0, (0..12).chain(15..18).collect::<Vec<_>>());
+    draft.policy.constraints[0].exceptions[1] = exception(li, Some(15), 22);
+    assert_eq!(days_in_sre(&draft).0, (0..12).chain(15..40).collect::<Vec<_>>(), "the other side ended under it");
+    draft.policy.constraints[0].exceptions.pop();
+    // A new start after the breach; one inside the old grant is no new start.
+    let entry = draft.dated(Select::People(vec![li].into()), window(Some(25), None));
+    draft.add_to_role("sre", entry);
+    assert_eq!(days_in_sre(&draft).0, (0..12).collect::<Vec<_>>());
+    draft.policy.entries[0].window = window(None, Some(14));
+    assert_eq!(days_in_sre(&draft).0, (0..12).chain(25..40).collect::<Vec<_>>());
+    // An edit: the other side was never there by today's files.
+    draft.policy.entries[0].window = window(None, None);
+    draft.group_mut("ext/chat").members.clear();
+    assert_eq!(days_in_sre(&draft).0, (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_breach_that_nobody_can_tell_revokes_nothing_and_gives_nothing() {
+    let mut draft = broken_by_time();
+    let (li, chat, sre) = (draft.person("li"), draft.group("ext/chat"), Holding::Group(draft.group("corp/sre")));
+    draft.group_mut("ext/chat").manage = Manage::Reference;
+    draft.group_mut("ext/chat").members.clear();
+    let late = |references: &References| {
+        let resolution = resolve(&draft.policy, references, day(30));
+        (resolution.held(li, sre).is_some(), resolution.unsettled_in(sre).any(|person| person == li))
+    };
+    let read = |people: Vec<PersonId>| References { groups: [(chat, Reference::Read(people))].into() };
+    assert_eq!(late(&References::default()), (false, true), "neither granted nor revoked");
+    assert_eq!(references_of(&draft.policy, [sre]), [chat].into(), "what is revoked hangs on the other side too");
+    assert_eq!(late(&read(vec![li])), (false, false));
+    assert_eq!(late(&read(vec![])), (true, false));
 }
 
 #[test]

@@ -54,7 +54,11 @@ fn answerable(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<A
                 continue;
             }
             let person = key(policy, Some(held.person)).unwrap_or_default();
-            let ending = Ending { ends, person, what: question.name(holding), because: entry(question, held.via) };
+            let because = match question.resolution.ending_cut(held.person, ends) {
+                Some(cut) => question.link(cut.words(policy, at), cut.place),
+                None => entry(question, held.via),
+            };
+            let ending = Ending { ends, person, what: question.name(holding), because };
             found.entry(owner(question, holding).unwrap_or_else(nobody)).or_default().push(ending);
         }
     }

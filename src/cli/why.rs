@@ -41,6 +41,8 @@ fn answer(question: &Question<'_, '_>, id: PersonId, holding: Holding, at: Insta
     };
     let term = ends.and_then(|ends| resolve::ending_term(question.policy(), id, ends, at));
     notes.extend(term.map(|(text, place)| question.link(text, place)));
+    let cut = ends.and_then(|ends| question.resolution.ending_cut(id, ends));
+    notes.extend(cut.map(|cut| question.link(format!("ends: {}", cut.words(question.policy(), at)), cut.place)));
     notes.extend(other_ways(question, id, holding));
     if verdict == Verdict::No {
         notes.extend(refusals(question, id, holding));

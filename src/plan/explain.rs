@@ -26,6 +26,9 @@ impl Explain for Ways<'_> {
     }
     fn holds_not(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)> {
         let Some(written) = self.policy.groups.get(group.0 as usize) else { return Vec::new() };
+        if let Some(cut) = self.cut(person, group) {
+            return vec![cut];
+        }
         let mut lists: Vec<&[EntryId]> = vec![&written.members];
         for role in &self.policy.roles {
             if role.grants.iter().any(|grant| grant.group == group) {
@@ -83,6 +86,38 @@ fn gives(role: &Role, holding: Holding) -> bool {
 }
 
 impl Ways<'_> {
+    /// The constraint that keeps a person out of a group, or out of something that gives it.
+    fn cut(&self, person: PersonId, group: GroupId) -> Option<(String, Place)> {
+        if self.resolution.cuts().is_empty() {
+            return None;
+        }
+        let mut seen = BTreeSet::new();
+        let mut open = vec![Holding::Group(group)];
+        while let Some(holding) = open.pop().filter(|_| seen.len() < LONGEST) {
+            if !seen.insert(holding) {
+                continue;
+            }
+            if let Some(cut) = self.resolution.cut(person, holding) {
+                return Some((cut.words(self.policy, self.resolution.at()), cut.place));
+            }
+            let members: &[EntryId] = match holding {
+                Holding::Group(group) => self.policy.groups.get(group.0 as usize).map_or(&[], |group| &group.members),
+                Holding::Role(role) => self.policy.roles.get(role.0 as usize).map_or(&[], |role| &role.members),
+            };
+            for entry in members.iter().filter_map(|id| self.policy.entries.get(id.0 as usize)) {
+                match &entry.select {
+                    Select::Role(role) => open.push(Holding::Role(*role)),
+                    Select::Group(group) => open.push(Holding::Group(*group)),
+                    Select::Groups(groups, _) => open.extend(groups.iter().map(|group| Holding::Group(*group))),
+                    _ => {}
+                }
+            }
+            let feeders = (0u32..).zip(&self.policy.roles).filter(|(_, role)| gives(role, holding));
+            open.extend(feeders.map(|(n, _)| Holding::Role(RoleId(n))));
+        }
+        None
+    }
+
     /// Whether an entry concerned the person by name or by rule, whatever the date.
     fn named(&self, person: PersonId, entry: &Entry) -> bool {
         match &entry.select {

@@ -1,8 +1,9 @@
 //! Whether one person is in one entry, answered for that person alone.
 //!
-//! Comes in: a resolution (for the roles and groups that an entry refers to) and a
-//! person. Goes out: yes or no in either reading. Refuses: ends (the resolution has
-//! them). Because-chains are rebuilt with it; a property test holds it to the sets.
+//! Comes in: who holds the roles and groups that an entry refers to (a resolution, or
+//! one person's readings at an instant), and a person. Goes out: yes or no in either
+//! reading. Refuses: ends (the resolution has them). Because-chains are rebuilt with it,
+//! breaches are dated with it; property tests hold it to the sets.
 
 use super::Resolution;
 use super::term::clamp_of;
@@ -38,17 +39,45 @@ impl Around {
     }
 }
 
+/// Who holds what at one instant, in either reading.
+pub(super) trait Holds {
+    /// The instant.
+    fn at(&self) -> Instant;
+    /// Whether the person surely holds it.
+    fn surely(&self, person: PersonId, holding: Holding) -> bool;
+    /// Whether the person possibly holds it.
+    fn possibly(&self, person: PersonId, holding: Holding) -> bool;
+}
+
+impl Holds for Resolution {
+    fn at(&self) -> Instant {
+        Self::at(self)
+    }
+
+    fn surely(&self, person: PersonId, holding: Holding) -> bool {
+        self.held(person, holding).is_some()
+    }
+
+    /// A set that takes nothing away has no possible reading; it is not asked then.
+    fn possibly(&self, person: PersonId, holding: Holding) -> bool {
+        match self.possible(holding) {
+            Some(mut possible) => possible.any(|other| other == person),
+            None => self.held(person, holding).is_some(),
+        }
+    }
+}
+
 /// One person, and everything needed to place the person.
-pub(super) struct Ask<'a> {
+pub(super) struct Ask<'a, H = Resolution> {
     pub(super) policy: &'a Policy,
-    pub(super) resolution: &'a Resolution,
+    pub(super) resolution: &'a H,
     pub(super) id: PersonId,
     pub(super) person: &'a Person,
     pub(super) at: Instant,
 }
 
-impl<'a> Ask<'a> {
-    pub(super) fn new(policy: &'a Policy, resolution: &'a Resolution, id: PersonId) -> Option<Self> {
+impl<'a, H: Holds> Ask<'a, H> {
+    pub(super) fn new(policy: &'a Policy, resolution: &'a H, id: PersonId) -> Option<Self> {
         let person = policy.people.get(id.0 as usize)?;
         Some(Self { policy, resolution, id, person, at: resolution.at() })
     }
@@ -64,7 +93,7 @@ impl<'a> Ask<'a> {
         if !around.window.contains(self.at) {
             return false;
         }
-        let holds = |holding: Holding| self.resolution.held(self.id, holding).is_some();
+        let holds = |holding: Holding| self.resolution.surely(self.id, holding);
         match &entry.select {
             Select::People(people) => people.contains(&self.id) && self.is_named_now(around.window),
             Select::Role(role) => self.lets_in(&around, self.person.kind) && holds(Holding::Role(*role)),
@@ -126,12 +155,8 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// A set that takes nothing away has no possible reading; it is not asked then.
     fn may_hold(&self, holding: Holding) -> bool {
-        match self.resolution.possible(holding) {
-            Some(mut possible) => possible.any(|person| person == self.id),
-            None => self.resolution.held(self.id, holding).is_some(),
-        }
+        self.resolution.possibly(self.id, holding)
     }
 
     pub(super) fn lets_in(&self, around: &Around, kind: KindId) -> bool {

@@ -262,6 +262,9 @@ impl Ask<'_> {
         if let Some(end) = lists.expires.filter(|end| *end <= self.at) {
             return step(format!("{what} expired {}", last_day(self.policy, end)), lists.place);
         }
+        if let Some(cut) = self.cut(holding, lists.members) {
+            return vec![cut];
+        }
         let given = lists.members.iter().any(|entry| self.is_in(*entry, &Around::giving()))
             || self
                 .feeders(holding)
@@ -298,6 +301,17 @@ impl Ask<'_> {
             format!("nothing gives {what} to {key}")
         };
         step(text, lists.place)
+    }
+
+    /// A constraint that keeps the person out of it, or out of what it takes its members from.
+    fn cut(&self, holding: Holding, members: &[EntryId]) -> Option<Step> {
+        let inside = members.iter().filter_map(|entry| match self.entry(*entry)?.select {
+            Select::Role(role) => Some(Holding::Role(role)),
+            Select::Group(group) => Some(Holding::Group(group)),
+            _ => None,
+        });
+        let cut = [holding].into_iter().chain(inside).find_map(|holding| self.resolution.cut(self.id, holding))?;
+        Some(Step { text: cut.words(self.policy, self.at), place: cut.place })
     }
 
     /// A reason that says more than "nothing gives it".

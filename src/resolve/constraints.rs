@@ -1,13 +1,13 @@
 //! Constraints against who holds what.
 //!
 //! Comes in: a resolution. Goes out: breaches, each with both ways and what to do.
-//! Refuses: to take anything away (new grants of the people concerned are withheld by
-//! `plan`), and what no date brings or ends (`fixed` refuses the files then).
+//! Refuses: to take anything away (`cuts` does where a constraint says so, `plan`
+//! withholds new grants of the people concerned), and what no date brings or ends (`fixed` refuses the files then).
 
 use super::because::{last_day, name};
 use super::sponsor::{Gone, answering, sponsor_gone};
 use super::term::is_concerned;
-use super::{Held, Resolution, Via};
+use super::{Cut, Held, Resolution, Via};
 use crate::model::{Instant, Place};
 use crate::policy::{Constraint, Exception, GroupId, Holding, Person, PersonId, Policy, RoleId, Select};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +25,8 @@ pub enum BreachKind {
     Forbidden,
     /// The person's sponsor left then.
     SponsorGone(Instant),
+    /// The constraint takes this away from the person, because it was broken.
+    Revoked(Holding),
     /// The person holds one thing, and whether they hold one that it excludes hangs on
     /// something that was not read.
     Unsettled,
@@ -80,6 +82,7 @@ pub fn constraints(policy: &Policy, resolution: &Resolution) -> Vec<Breach> {
         checked.held_together(&constraint.exclusive, 2, BreachKind::Exclusive, &mut breaches);
         checked.held_together(&constraint.forbid, 1, BreachKind::Forbidden, &mut breaches);
         checked.sponsors(&mut breaches);
+        checked.revoked(&mut breaches);
     }
     breaches.sort_by_key(|breach| (breach.constraint, breach.person, breach.kind));
     breaches
@@ -156,6 +159,7 @@ impl Checked<'_> {
         let help = match (kind, ended) {
             (BreachKind::SponsorGone(_), _) => self.new_sponsor(person),
             (BreachKind::Unsettled, _) => "read it whole, or write an exception with an expiry".to_owned(),
+            (BreachKind::Revoked(_), _) => "take one away, or write a new exception with an expiry".to_owned(),
             (_, Some(end)) => format!(
                 "the exception expired {}: take one away, or write a new exception with an expiry",
                 last_day(self.policy, end)
@@ -244,6 +248,17 @@ impl Checked<'_> {
                 since.civil(zone)
             );
             out.push(self.breach(PersonId(n), BreachKind::SponsorGone(since), Vec::new(), None, message));
+        }
+    }
+
+    /// What the constraint takes away: no longer held, and still written.
+    fn revoked(&self, out: &mut Vec<Breach>) {
+        let at = self.resolution.at();
+        let mine = |cut: &&Cut| cut.constraint == self.number && cut.certain && cut.is_in_force(at);
+        for cut in self.resolution.cuts().iter().filter(mine) {
+            let text = cut.words(self.policy, at);
+            let message = format!("{} is taken from {}: {text}", name(self.policy, cut.holding), self.key(cut.person));
+            out.push(self.breach(cut.person, BreachKind::Revoked(cut.holding), Vec::new(), None, message));
         }
     }
 

@@ -10,7 +10,7 @@ use super::terms::{self, is_ever_concerned};
 use super::{References, Via, instants, resolve};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Instant, Window};
-use crate::policy::{Constraint, Entry, EntryId, Holding, Period, Person, PersonId, Policy, Select};
+use crate::policy::{self, Constraint, Entry, EntryId, Holding, Period, Person, PersonId, Policy, Select};
 use std::collections::BTreeSet;
 
 /// The policy, once nothing in it breaks a constraint whatever the date.
@@ -81,6 +81,8 @@ fn timeless(policy: &Policy) -> Policy {
         person.periods = vec![Period { window: Window::default(), place }];
     }
     for constraint in &mut policy.constraints {
+        // What is broken whatever the date is an error, not something to take away.
+        constraint.on_breach = policy::Breach::Report;
         constraint.maximum_term = None;
         constraint.sponsor_gone = None;
         for exception in &mut constraint.exceptions {

@@ -4,8 +4,8 @@
 //! within a level nothing hangs on anything else. Refuses: to resolve what stands in
 //! a circle: it stays empty.
 
-use crate::policy::{EntryId, GroupId, Holding, Manage, Policy, RoleId, Select};
-use std::collections::BTreeSet;
+use crate::policy::{Breach, EntryId, GroupId, Holding, Manage, Policy, RoleId, Select};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Roles, then groups, as one row of nodes.
 pub(super) struct Graph {
@@ -17,11 +17,13 @@ pub(super) struct Graph {
     pub(super) negated: Vec<bool>,
     /// By node: whether it hangs on a reference group that was not read.
     pub(super) on_unread: Vec<bool>,
+    /// By node: what it reads.
+    pub(super) edges: Vec<Vec<Edge>>,
 }
 
 /// One thing that a node reads, and whether it is flipped.
-struct Edge {
-    to: u32,
+pub(super) struct Edge {
+    pub(super) to: u32,
     flipped: bool,
 }
 
@@ -30,23 +32,35 @@ struct Edge {
 pub fn references_of(policy: &Policy, holdings: impl IntoIterator<Item = Holding>) -> BTreeSet<GroupId> {
     let roles = policy.roles.len();
     let (_, edges) = edges(policy);
-    let mut open: Vec<u32> = holdings
-        .into_iter()
-        .map(|holding| match holding {
-            Holding::Role(role) => role.0,
-            Holding::Group(group) => group.0.saturating_add(u32::try_from(roles).unwrap_or(u32::MAX)),
-        })
-        .collect();
+    let mut open: Vec<u32> = holdings.into_iter().map(|holding| node_of(roles, holding)).collect();
+    // What a constraint revokes hangs on the constraint's other sides too.
+    let mut sides: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for constraint in &policy.constraints {
+        let Breach::Revoke(revoked) = &constraint.on_breach else { continue };
+        for revoked in revoked.iter().filter(|revoked| constraint.exclusive.contains(revoked)) {
+            let all = constraint.exclusive.iter().map(|side| node_of(roles, *side));
+            sides.entry(node_of(roles, *revoked)).or_default().extend(all);
+        }
+    }
     let mut seen: BTreeSet<u32> = BTreeSet::new();
     while let Some(node) = open.pop() {
         if seen.insert(node) {
             open.extend(edges.get(node as usize).into_iter().flatten().map(|edge| edge.to));
+            open.extend(sides.get(&node).into_iter().flatten());
         }
     }
     let group = |node: u32| Some(GroupId(u32::try_from((node as usize).checked_sub(roles)?).ok()?));
     let is_reference =
         |id: &GroupId| policy.groups.get(id.0 as usize).is_some_and(|group| group.manage == Manage::Reference);
     seen.into_iter().filter_map(group).filter(is_reference).collect()
+}
+
+/// Roles come first, then groups.
+fn node_of(roles: usize, holding: Holding) -> u32 {
+    match holding {
+        Holding::Role(role) => role.0,
+        Holding::Group(group) => group.0.saturating_add(u32::try_from(roles).unwrap_or(u32::MAX)),
+    }
 }
 
 /// By node: the roles that feed it, and everything that it reads.
@@ -73,20 +87,39 @@ impl Graph {
         let (feeders, edges) = edges(policy);
         let count = edges.len();
         let levels = levels(&edges);
-        let mut graph = Self { roles, levels, feeders, negated: vec![false; count], on_unread: vec![false; count] };
-        graph.spread_unread(policy, &edges, is_unread);
-        graph.spread_negated(&edges);
+        let mut graph =
+            Self { roles, levels, feeders, negated: vec![false; count], on_unread: vec![false; count], edges };
+        graph.spread_unread(policy, is_unread);
+        graph.spread_negated();
         graph
     }
 
-    fn spread_unread(&mut self, policy: &Policy, edges: &[Vec<Edge>], is_unread: impl Fn(usize) -> bool) {
+    /// The number of a role's or group's node.
+    pub(super) fn node_of(&self, holding: Holding) -> u32 {
+        node_of(self.roles, holding)
+    }
+
+    /// What the nodes read, directly or not, themselves included; each after what it reads.
+    pub(super) fn upstream(&self, of: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut wanted = vec![false; self.edges.len()];
+        let mut open: Vec<u32> = of.collect();
+        while let Some(node) = open.pop() {
+            if let Some(cell) = wanted.get_mut(node as usize).filter(|cell| !**cell) {
+                *cell = true;
+                open.extend(self.edges.get(node as usize).into_iter().flatten().map(|edge| edge.to));
+            }
+        }
+        self.levels.iter().flatten().copied().filter(|node| wanted.get(*node as usize) == Some(&true)).collect()
+    }
+
+    fn spread_unread(&mut self, policy: &Policy, is_unread: impl Fn(usize) -> bool) {
         for (n, group) in policy.groups.iter().enumerate() {
             if let Some(cell) = self.on_unread.get_mut(self.roles + n) {
                 *cell = group.manage == Manage::Reference && is_unread(n);
             }
         }
         for node in self.levels.iter().flatten() {
-            let edges = edges.get(*node as usize).map_or(&[][..], Vec::as_slice);
+            let edges = self.edges.get(*node as usize).map_or(&[][..], Vec::as_slice);
             let hangs = edges.iter().any(|edge| self.on_unread.get(edge.to as usize) == Some(&true));
             if let Some(cell) = self.on_unread.get_mut(*node as usize).filter(|_| hangs) {
                 *cell = true;
@@ -96,10 +129,10 @@ impl Graph {
 
     /// The sure reading of a node needs the possible one of what it reads flipped;
     /// the possible one needs the possible one of what it reads unflipped.
-    fn spread_negated(&mut self, edges: &[Vec<Edge>]) {
+    fn spread_negated(&mut self) {
         for node in self.levels.iter().rev().flatten() {
             let is_negated = self.negated.get(*node as usize) == Some(&true);
-            for edge in edges.get(*node as usize).map_or(&[][..], Vec::as_slice) {
+            for edge in self.edges.get(*node as usize).map_or(&[][..], Vec::as_slice) {
                 if let Some(cell) = self.negated.get_mut(edge.to as usize).filter(|_| edge.flipped || is_negated) {
                     *cell = true;
                 }

@@ -9,9 +9,12 @@
 mod ask;
 mod because;
 mod constraints;
+mod cuts;
 mod desired;
+mod ever;
 mod fixed;
 mod graph;
+mod moments;
 mod rules;
 mod select;
 mod sets;
@@ -24,6 +27,7 @@ mod tree;
 
 pub use because::{Chain, Step, because, name, why_not};
 pub use constraints::{Breach, BreachKind, Side, carried, constraints};
+pub use cuts::Cut;
 pub use desired::{DesiredDirectory, desired};
 pub use fixed::{checked, static_breaches};
 pub use graph::references_of;
@@ -33,6 +37,7 @@ pub use times::instants;
 
 use crate::model::Instant;
 use crate::policy::{EntryId, GroupId, Holding, PersonId, Policy, RoleId};
+use cuts::Cuts;
 use sets::{Node, Nodes};
 use std::collections::BTreeMap;
 use times::{Facts, Times};
@@ -105,14 +110,15 @@ pub struct Held {
 pub struct Resolution {
     times: Times,
     nodes: Nodes,
+    cuts: Cuts,
 }
 
 /// Resolves the policy at an instant. Reference groups that `references` lacks count
 /// as not read.
 pub fn resolve(policy: &Policy, references: &References, at: Instant) -> Resolution {
     let facts = Facts::new(policy, at);
-    let nodes = sets::resolve(&facts, references);
-    Resolution { times: facts.times, nodes }
+    let (nodes, cuts) = sets::resolve(&facts, references);
+    Resolution { times: facts.times, nodes, cuts }
 }
 
 impl Resolution {
@@ -168,6 +174,23 @@ impl Resolution {
     pub fn unsettled_in(&self, holding: Holding) -> impl ExactSizeIterator<Item = PersonId> + '_ {
         let list = self.nodes.get(holding).map_or(&[][..], |node| node.unsettled.as_slice());
         list.iter().map(|person| PersonId(*person))
+    }
+
+    /// What constraints with `on_breach: revoke` take away, now or later as far as is
+    /// written; by holding, then person.
+    pub fn cuts(&self) -> &[Cut] {
+        self.cuts.list()
+    }
+
+    /// The cut in force that keeps a person out of a role or group.
+    pub fn cut(&self, person: PersonId, holding: Holding) -> Option<&Cut> {
+        self.cuts.of(person, holding).find(|cut| cut.is_in_force(self.at()))
+    }
+
+    /// The cut that will end at that instant what a person holds.
+    pub fn ending_cut(&self, person: PersonId, ends: Instant) -> Option<&Cut> {
+        let coming = |cut: &&Cut| cut.person == person && cut.since == Some(ends) && !cut.is_in_force(self.at());
+        self.cuts.list().iter().find(coming)
     }
 
     /// Number of sure memberships in groups.

@@ -9,6 +9,7 @@
 //! readings are the same two with unread references as everybody (what gives) or
 //! nobody (what takes away); they are made only for what hangs on something unread.
 
+use super::cuts::{Cuts, NodeCuts};
 use super::graph::Graph;
 use super::rules::Rules;
 use super::select::{Around, Lens, Selector};
@@ -86,30 +87,84 @@ impl Nodes {
     }
 }
 
-/// Resolves every node.
-pub(super) fn resolve(facts: &Facts<'_>, references: &References) -> Nodes {
-    let unread = |n: usize| {
-        let group = GroupId(u32::try_from(n).unwrap_or(u32::MAX));
-        !matches!(references.groups.get(&group), Some(Reference::Read(_)))
-    };
-    let graph = Graph::new(facts.policy, unread);
-    let (rules, tree) = rayon::join(|| Rules::new(facts), || Tree::new(facts));
-    let mut nodes = Nodes { roles: graph.roles, list: vec![Node::default(); graph.feeders.len()] };
-    for level in &graph.levels {
-        let selector = Selector { facts, rules: &rules, tree: &tree, nodes: &nodes };
-        let maker = Maker { selector, graph: &graph, references };
-        let made: Vec<Node> = level.par_iter().map(|node| maker.node(*node as usize)).collect();
-        for (number, node) in level.iter().zip(made) {
-            if let Some(cell) = nodes.list.get_mut(*number as usize) {
-                *cell = node;
+/// Resolves every node; first as if no constraint revoked anything, then, where one
+/// does, what hangs on what it takes away once more.
+pub(super) fn resolve(facts: &Facts<'_>, references: &References) -> (Nodes, Cuts) {
+    let mut ground = Ground::new(facts, references);
+    let mut nodes = Nodes { roles: ground.graph.roles, list: vec![Node::default(); ground.graph.feeders.len()] };
+    let mut cuts = Cuts::default();
+    ground.make(&mut nodes, &cuts, |_| true);
+    cuts.find(&ground, &nodes);
+    if !cuts.is_empty() {
+        let touched = ground.touched(&cuts);
+        ground.make(&mut nodes, &cuts, |node| touched.get(node as usize) == Some(&true));
+    }
+    nodes.list.par_iter_mut().for_each(Node::settle);
+    (nodes, cuts)
+}
+
+/// Everything that is prepared once, whatever is cut.
+pub(super) struct Ground<'r, 'p> {
+    pub(super) facts: &'r Facts<'p>,
+    pub(super) references: &'r References,
+    pub(super) graph: Graph,
+    pub(super) rules: Rules<'p>,
+    pub(super) tree: Tree,
+}
+
+impl<'r, 'p> Ground<'r, 'p> {
+    fn new(facts: &'r Facts<'p>, references: &'r References) -> Self {
+        let unread = |n: usize| {
+            let group = GroupId(u32::try_from(n).unwrap_or(u32::MAX));
+            !matches!(references.groups.get(&group), Some(Reference::Read(_)))
+        };
+        let graph = Graph::new(facts.policy, unread);
+        let (rules, tree) = rayon::join(|| Rules::new(facts), || Tree::new(facts));
+        Self { facts, references, graph, rules, tree }
+    }
+
+    /// Makes the nodes that are asked for, level by level.
+    fn make(&self, nodes: &mut Nodes, cuts: &Cuts, asked: impl Fn(u32) -> bool) {
+        for level in &self.graph.levels {
+            let level: Vec<u32> = level.iter().copied().filter(|node| asked(*node)).collect();
+            let selector = Selector { facts: self.facts, rules: &self.rules, tree: &self.tree, nodes };
+            let maker = Maker { selector, graph: &self.graph, references: self.references, cuts };
+            let made: Vec<Node> = level.par_iter().map(|node| maker.node(*node as usize)).collect();
+            for (number, node) in level.iter().zip(made) {
+                if let Some(cell) = nodes.list.get_mut(*number as usize) {
+                    *cell = node;
+                }
             }
         }
     }
-    nodes.list.par_iter_mut().for_each(Node::settle);
-    nodes
+
+    /// By node: whether a cut is in it or in what it reads. Where a cut is uncertain,
+    /// they hang on something unread from now on.
+    fn touched(&mut self, cuts: &Cuts) -> Vec<bool> {
+        let mut touched = vec![false; self.graph.edges.len()];
+        for node in self.graph.levels.iter().flatten().map(|node| *node as usize) {
+            let cut = cuts.of_node(node);
+            let edges = self.graph.edges.get(node).map_or(&[][..], Vec::as_slice);
+            let hangs = |list: &[bool]| edges.iter().any(|edge| list.get(edge.to as usize) == Some(&true));
+            let is_touched = cut.is_some() || hangs(&touched);
+            let is_uncertain = cut.is_some_and(NodeCuts::is_uncertain) || hangs(&self.graph.on_unread);
+            if let Some(cell) = touched.get_mut(node) {
+                *cell = is_touched;
+            }
+            if let Some(cell) = self.graph.on_unread.get_mut(node) {
+                *cell |= is_uncertain;
+            }
+        }
+        touched
+    }
 }
 
 impl Node {
+    /// Whoever may be in it as the people were read: sure and unsettled.
+    pub(super) fn generous(&self) -> &[Span] {
+        self.generous.as_deref().unwrap_or(&self.sure)
+    }
+
     /// Keeps of the generous readings only who is unsettled.
     fn settle(&mut self) {
         self.generous_possible = Vec::new();
@@ -144,6 +199,7 @@ struct Maker<'r, 'p> {
     selector: Selector<'r, 'p>,
     graph: &'r Graph,
     references: &'r References,
+    cuts: &'r Cuts,
 }
 
 impl<'p> Maker<'_, 'p> {
@@ -221,7 +277,7 @@ impl<'p> Maker<'_, 'p> {
         items.dedup_by_key(|item| item.person);
         let mut people: Vec<Span> = Vec::with_capacity(items.len());
         people.extend(items.iter().map(|item| Span { person: item.person, tick: NEVER - item.rank }));
-        self.narrow(written, Lens::SURE, &mut people);
+        self.narrow(number, written, Lens::SURE, &mut people);
         let mut vias: Vec<u32> = Vec::with_capacity(people.len());
         let mut rest = items.iter();
         vias.extend(people.iter().filter_map(|span| rest.find(|item| item.person == span.person)).map(|item| item.via));
@@ -243,7 +299,7 @@ impl<'p> Maker<'_, 'p> {
         }
         self.read(written, lens, &mut people);
         normalise(&mut people, lens.reading);
-        self.narrow(written, lens, &mut people);
+        self.narrow(number, written, lens, &mut people);
         people
     }
 
@@ -266,8 +322,8 @@ impl<'p> Maker<'_, 'p> {
         }
     }
 
-    /// `only`, then `except`, then the end of the whole.
-    fn narrow(&self, written: &Written<'_>, lens: Lens, people: &mut Vec<Span>) {
+    /// `only`, then `except`, then what constraints revoke, then the end of the whole.
+    fn narrow(&self, number: usize, written: &Written<'_>, lens: Lens, people: &mut Vec<Span>) {
         if people.is_empty() {
             return;
         }
@@ -286,6 +342,10 @@ impl<'p> Maker<'_, 'p> {
             }
             normalise(&mut away, lens.reading.flipped());
             subtract(people, &away, lens.reading);
+        }
+        // A negated position keeps them: nobody comes in through a cut.
+        if let Some(cut) = self.cuts.of_node(number).filter(|_| lens.reading == Reading::Sure) {
+            subtract(people, if lens.generous { &cut.certain } else { &cut.perhaps }, lens.reading);
         }
         if lens.reading == Reading::Sure && written.expires != NEVER {
             for span in people.iter_mut() {

@@ -36,7 +36,7 @@ proptest! {
         today in 0i64..21,
     ) {
         let at = day(today);
-        let slow = Slow { policy: &policy, references: &references, at };
+        let slow = Slow::new(&policy, &references, at);
         let mut wanted = BTreeSet::new();
         for (n, constraint) in policy.constraints.iter().enumerate() {
             for id in (0..u32::try_from(policy.people.len()).unwrap()).map(PersonId) {
@@ -55,7 +55,11 @@ proptest! {
                 }
             }
         }
-        let found = constraints(&policy, &resolve(&policy, &references, at));
+        let resolution = resolve(&policy, &references, at);
+        for cut in resolution.cuts().iter().filter(|cut| cut.certain && cut.is_in_force(at)) {
+            wanted.insert((cut.constraint, cut.person, BreachKind::Revoked(cut.holding)));
+        }
+        let found = constraints(&policy, &resolution);
         let told: BTreeSet<_> = found.iter().map(|b| (b.constraint, b.person, b.kind)).collect();
         prop_assert_eq!(told, wanted, "on day {}", today);
         for breach in &found {
@@ -80,26 +84,37 @@ proptest! {
     }
 }
 
-/// Enough of the random policies break something, cannot say, or have lost a sponsor.
+/// Enough of the random policies break something, cannot say, or have lost a sponsor;
+/// and of what is revoked, enough outlives the other side, is still to come, or hangs on
+/// something unread.
 #[test]
 fn random_constraints_reach_every_corner() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let [mut broken, mut forbidden, mut unknown, mut gone, mut disabled] = [0; 5];
+    let [mut revoked, mut outliving, mut coming, mut uncertain] = [0; 4];
     for n in 0..2000 {
         let (policy, references) = policies(Shape::default()).new_tree(&mut runner).unwrap().current();
         let at = day(n % 21);
-        for breach in constraints(&policy, &resolve(&policy, &references, at)) {
+        let resolution = resolve(&policy, &references, at);
+        for breach in constraints(&policy, &resolution) {
             match breach.kind {
                 BreachKind::Exclusive => broken += 1,
                 BreachKind::Forbidden => forbidden += 1,
                 BreachKind::Unsettled => unknown += 1,
                 BreachKind::SponsorGone(_) => gone += 1,
+                BreachKind::Revoked(_) => revoked += 1,
             }
             disabled += usize::from(unsponsored(&policy, breach.person, at).is_some());
         }
+        for cut in resolution.cuts() {
+            let ended = cut.others.iter().all(|other| resolution.held(cut.person, *other).is_none());
+            outliving += usize::from(cut.is_in_force(at) && !cut.others.is_empty() && ended);
+            coming += usize::from(!cut.is_in_force(at));
+            uncertain += usize::from(!cut.certain);
+        }
     }
-    let counts = [broken, forbidden, unknown, gone, disabled];
+    let counts = [broken, forbidden, unknown, gone, disabled, revoked, outliving, coming, uncertain];
     assert!(counts.iter().all(|count| *count >= 20), "{counts:?}");
 }

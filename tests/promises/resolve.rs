@@ -43,7 +43,7 @@ proptest! {
         today in 0i64..21,
     ) {
         let fast = resolve(&policy, &references, day(today));
-        let slow = Slow { policy: &policy, references: &references, at: day(today) };
+        let slow = Slow::new(&policy, &references, day(today));
         for holding in holdings(&policy) {
             let wanted: Vec<_> =
                 people(&policy).filter_map(|p| slow.sure(p, holding).map(|end| (p, end))).collect();
@@ -84,6 +84,7 @@ proptest! {
             .chain(policy.people.iter().flat_map(|p| {
                 p.periods.iter().map(|period| period.window).chain(p.positions.iter().map(|position| position.window))
             }))
+            .chain(policy.constraints.iter().flat_map(|c| c.exceptions.iter().map(|exception| exception.window)))
             .filter_map(|window| window.starts)
             .collect();
         let mut before = resolve(&policy, &references, day(-1));

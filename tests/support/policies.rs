@@ -313,7 +313,7 @@ pub(crate) fn random(tape: &[u32], shape: Shape) -> (Policy, References) {
         random_group(&mut draft, &mut dice, shape, n);
     }
     if shape.constraints {
-        random_constraints(&mut draft, &mut dice);
+        random_constraints(&mut draft, &mut dice, shape);
     }
     (draft.policy, references)
 }
@@ -476,7 +476,7 @@ fn random_entry(draft: &mut Draft, dice: &mut Dice<'_>, context: Context, depth:
     id
 }
 
-fn random_constraints(draft: &mut Draft, dice: &mut Dice<'_>) {
+fn random_constraints(draft: &mut Draft, dice: &mut Dice<'_>, shape: Shape) {
     let (roles, groups) = (draft.policy.roles.len(), draft.policy.groups.len());
     let people = u32::try_from(draft.policy.people.len()).unwrap();
     let holding = |dice: &mut Dice<'_>| {
@@ -501,10 +501,15 @@ fn random_constraints(draft: &mut Draft, dice: &mut Dice<'_>) {
             }
             _ => made.maximum_term = Some(Term(i64::from(1 + dice.roll(9)) * 86_400)),
         }
-        if dice.once_in(3) {
+        let about: Vec<Holding> = made.exclusive.iter().chain(&made.forbid).copied().collect();
+        let revoked: Vec<Holding> = about.into_iter().filter(|_| dice.once_in(2)).collect();
+        if !revoked.is_empty() {
+            made.on_breach = Breach::Revoke(revoked);
+        }
+        for _ in 0..dice.roll(4) {
             made.exceptions.push(Exception {
                 person: PersonId(dice.roll(people)),
-                window: window(None, Some(dice.day())),
+                window: Window { expires: Some(day(dice.day())), ..dice.window(shape.starts, false) },
                 ticket: Some("RISK-1".into()),
                 reason: None,
                 approved_by: None,

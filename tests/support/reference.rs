@@ -7,10 +7,12 @@
 use accord::model::{Instant, Window};
 use accord::policy::rule::Verdict;
 use accord::policy::{
-    Constraint, Entry, EntryId, GroupId, Holding, KindId, Manage, Period, Person, PersonId, Policy, Position, RoleId,
-    Select,
+    Breach, Constraint, Entry, EntryId, GroupId, Holding, KindId, Manage, Period, Person, PersonId, Policy, Position,
+    RoleId, Select,
 };
-use accord::resolve::{Reference, References};
+use accord::resolve::{Reference, References, instants};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// No end.
 pub(crate) const FOREVER: i64 = i64::MAX;
@@ -20,6 +22,10 @@ pub(crate) struct Slow<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) references: &'a References,
     pub(crate) at: Instant,
+    /// Whether what constraints revoke is left alone.
+    raw: bool,
+    /// Cuts asked for before: only so that tests end.
+    cuts: RefCell<BTreeMap<(PersonId, Holding, bool), Option<i64>>>,
 }
 
 /// What is said around a nested entry.
@@ -31,6 +37,59 @@ struct Around {
 }
 
 impl<'a> Slow<'a> {
+    pub(crate) fn new(policy: &'a Policy, references: &'a References, at: Instant) -> Self {
+        Self { policy, references, at, raw: false, cuts: RefCell::default() }
+    }
+
+    /// The same as if nothing were revoked, at any instant.
+    fn raw(&self, at: Instant) -> Self {
+        Self { raw: true, ..Self::new(self.policy, self.references, at) }
+    }
+
+    /// From when on (the past counts as now) constraints take this away from the person:
+    /// walks every instant that is written anywhere.
+    fn cut(&self, person: PersonId, holding: Holding, generous: bool) -> Option<i64> {
+        let key = (person, holding, generous);
+        if let Some(known) = self.cuts.borrow().get(&key) {
+            return *known;
+        }
+        let revoking = self.policy.constraints.iter().filter(|constraint| match &constraint.on_breach {
+            Breach::Report => false,
+            Breach::Revoke(revoked) => revoked.contains(&holding),
+        });
+        let cut = revoking.filter_map(|constraint| self.cut_by(constraint, person, holding, generous)).min();
+        self.cuts.borrow_mut().insert(key, cut);
+        cut
+    }
+
+    fn cut_by(&self, constraint: &Constraint, person: PersonId, holding: Holding, generous: bool) -> Option<i64> {
+        let mut all: Vec<Instant> = instants(self.policy).into_iter().collect();
+        all.insert(0, all.first().map_or(self.at, |first| first.plus(-1)));
+        let broken = |at: Instant| {
+            let slow = self.raw(at);
+            let holds = |one: Holding| slow.end(person, one, generous).is_some();
+            let excepted = constraint.exceptions.iter().any(|e| e.person == person && e.window.contains(at));
+            if !holds(holding) || excepted || !slow.concerned(constraint, person) {
+                return None;
+            }
+            let pair = constraint.exclusive.contains(&holding)
+                && constraint.exclusive.iter().any(|other| *other != holding && holds(*other));
+            Some(pair || constraint.forbid.contains(&holding))
+        };
+        // Broken at some instant since it was last allowed.
+        let mut cut = None;
+        for at in all.iter().filter(|at| **at <= self.at || **at == all[0]) {
+            match broken(*at) {
+                None => cut = None,
+                Some(true) => cut = cut.or(Some(self.now())),
+                Some(false) => {}
+            }
+        }
+        let end = self.raw(self.at).end(person, holding, generous)?;
+        let coming = all.iter().filter(|at| **at > self.at && at.as_seconds() < end);
+        cut.or(coming.filter(|at| broken(**at) == Some(true)).map(|at| at.as_seconds()).min())
+    }
+
     /// The end of a person's sure membership (seconds; [`FOREVER`] is no end).
     pub(crate) fn sure(&self, person: PersonId, holding: Holding) -> Option<i64> {
         self.end(person, holding, false)
@@ -106,6 +165,12 @@ impl<'a> Slow<'a> {
             }
         }
         end = end.min(seconds(expires));
+        // What is perhaps revoked is not sure; what is not surely revoked may still be held.
+        if !self.raw {
+            for lens in if generous { vec![false] } else { vec![false, true] } {
+                end = end.min(self.cut(person, holding, lens).unwrap_or(FOREVER));
+            }
+        }
         (end > self.now()).then_some(end)
     }
 

@@ -7,7 +7,7 @@ use crate::model::Action;
 use crate::plan::Note;
 use crate::plan::draft::{Fate, Found, Reason};
 use crate::policy::{GroupId, PersonId, Policy};
-use crate::resolve::{Breach, BreachKind};
+use crate::resolve::{self, Breach, BreachKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Withholds the new grants of people who break a constraint, or of whom nobody can
@@ -17,7 +17,7 @@ pub fn withhold(policy: &Policy, breaches: &[Breach], found: &mut Found) {
     for (n, breach) in breaches.iter().enumerate() {
         by_person.entry(breach.person).or_default().push((n, breach));
     }
-    let mut met: BTreeSet<usize> = BTreeSet::new();
+    let mut met: BTreeSet<usize> = revoking(policy, &by_person, found);
     for draft in &mut found.drafts {
         let (Some(person), Some(group), Action::Grant) = (draft.person, draft.group, draft.change.action) else {
             continue;
@@ -44,6 +44,22 @@ pub fn withhold(policy: &Policy, breaches: &[Breach], found: &mut Found) {
             text: format!("{}; {}", breach.message, setting(policy, breach)),
         });
     }
+}
+
+/// Breaches of which a revoke in this plan says it: it needs no note.
+fn revoking(policy: &Policy, breaches: &BTreeMap<PersonId, Vec<(usize, &Breach)>>, found: &Found) -> BTreeSet<usize> {
+    let revokes = found.drafts.iter().filter(|draft| draft.change.action == Action::Revoke);
+    let mut met = BTreeSet::new();
+    for (person, group) in revokes.filter_map(|draft| draft.person.zip(draft.group)) {
+        for (n, breach) in breaches.get(&person).into_iter().flatten() {
+            if let BreachKind::Revoked(holding) = breach.kind
+                && resolve::carried(policy, holding).contains(&group)
+            {
+                met.insert(*n);
+            }
+        }
+    }
+    met
 }
 
 /// `breaks payments-separation: dana.wolf also holds corp/payment-clerks by role
@@ -75,7 +91,7 @@ mod tests {
     use crate::model::Object;
     use crate::plan::draft::{Draft, Why};
     use crate::policy::load;
-    use crate::resolve::{self, References};
+    use crate::resolve::References;
     use crate::source::InMemory;
 
     const ACCORD: &str = "\

@@ -28,6 +28,7 @@ fn one(checker: &mut Checker<'_>, named: Named<'_, written::Constraint>) -> Cons
     let applies_to = value.applies_to.as_ref().and_then(|rule| rules::compile(checker, file, rule));
     let exclusive = holdings(checker, file, &value.exclusive);
     let forbid = holdings(checker, file, &value.forbid);
+    let on_breach = on_breach(checker, file, value);
     let mut exceptions = Vec::with_capacity(value.exceptions.len());
     for written in &value.exceptions {
         exceptions.extend(exception(checker, file, written));
@@ -41,21 +42,68 @@ fn one(checker: &mut Checker<'_>, named: Named<'_, written::Constraint>) -> Cons
         maximum_term: maximum_term(checker, file, value.maximum_term.as_ref()),
         require: required(checker, file, &value.require),
         exceptions,
-        on_breach: value.on_breach.as_ref().map_or(Breach::Report, |breach| on_breach(checker, file, breach)),
+        on_breach,
         sponsor_gone: value.sponsor_gone.as_ref().and_then(|gone| sponsor_gone(checker, file, gone)),
         place: Checker::place(file, key.mark),
     }
 }
 
-/// Taking away what time broke needs to know whether it was ever broken by today's
-/// files, so that it does not come back when the other side ends; that is not told yet,
-/// and saying so is better than doing nothing.
-fn on_breach(checker: &mut Checker<'_>, file: u32, breach: &At<written::Breach>) -> Breach {
-    let written::Breach::Revoke(list) = &breach.value else { return Breach::Report };
-    let diagnostic = Diagnostic::error("not-supported", "`on_breach: revoke` is not supported yet")
-        .help("write `on_breach: report`: the breach is told, and new grants of the people concerned are withheld");
-    checker.report(file, breach.mark, diagnostic);
-    Breach::Revoke(holdings(checker, file, list))
+/// What is taken away must be what the constraint is about: one of its sides, or
+/// something that it forbids; and something that can be taken away from here.
+fn on_breach(checker: &mut Checker<'_>, file: u32, value: &written::Constraint) -> Breach {
+    let Some(At { value: written::Breach::Revoke(list), mark }) = &value.on_breach else { return Breach::Report };
+    if list.is_empty() {
+        let diagnostic = Diagnostic::error("revokes-nothing", "`revoke` names nothing to take away")
+            .help("name a side of the constraint, or write `on_breach: report`");
+        checker.report(file, *mark, diagnostic);
+    }
+    let about: Vec<String> = value.exclusive.iter().chain(&value.forbid).map(words).collect();
+    let (sides, strange): (Vec<_>, Vec<_>) = list.iter().cloned().partition(|one| about.contains(&words(one)));
+    for one in &strange {
+        let what = &text_of(one).value;
+        let message = format!("the constraint is not about `{what}`: breaking it has nothing to do with that");
+        let help = match about.as_slice() {
+            [] => "what may not be held is said by `exclusive` or `forbid`; a sponsor who is gone by `sponsor_gone`"
+                .to_owned(),
+            about => format!("`revoke` takes away one or more of `{}`", about.join("`, `")),
+        };
+        checker.report(file, text_of(one).mark, Diagnostic::error("revokes-elsewhere", message).help(help));
+    }
+    for one in &sides {
+        let (written::Holding::Group(text), manage) = (one, managed(checker, one)) else { continue };
+        let (why, help) = match manage {
+            written::Manage::Exact => continue,
+            written::Manage::Reference => ("managed elsewhere", "take away what is managed here"),
+            written::Manage::Additive => ("`additive`: nothing is revoked there", "write `manage: exact` on the group"),
+        };
+        let message = format!("`{}` is {why}", text.value);
+        let diagnostic =
+            Diagnostic::error("revokes-elsewhere", message).help(format!("{help}, or revoke the other side"));
+        checker.report(file, text.mark, diagnostic);
+    }
+    Breach::Revoke(holdings(checker, file, &sides))
+}
+
+/// How the group is managed; a role is what it grants.
+fn managed(checker: &Checker<'_>, written: &written::Holding) -> written::Manage {
+    let written::Holding::Group(text) = written else { return written::Manage::Exact };
+    let groups = &checker.names.groups;
+    let named = groups.find(text.as_str()).and_then(|n| groups.list().get(n as usize));
+    named.and_then(|named| named.value.manage.as_ref()).map_or(written::Manage::Exact, |manage| manage.value)
+}
+
+/// As it is written: `role: clerk`.
+fn words(written: &written::Holding) -> String {
+    match written {
+        written::Holding::Role(text) => format!("role: {}", text.value),
+        written::Holding::Group(text) => format!("group: {}", text.value),
+    }
+}
+
+fn text_of(written: &written::Holding) -> &Text {
+    match written {
+        written::Holding::Role(text) | written::Holding::Group(text) => text,
+    }
 }
 
 fn says_something(checker: &mut Checker<'_>, named: Named<'_, written::Constraint>) {
@@ -68,9 +116,7 @@ fn says_something(checker: &mut Checker<'_>, named: Named<'_, written::Constrain
         checker.report(named.file, named.key.mark, diagnostic);
     }
     if let [only] = value.exclusive.as_slice() {
-        let mark = match only {
-            written::Holding::Role(text) | written::Holding::Group(text) => text.mark,
-        };
+        let mark = text_of(only).mark;
         let diagnostic =
             Diagnostic::error("exclusive-with-nothing", "`exclusive` names one thing; nobody can hold two of one")
                 .help("name at least two, or write `forbid` for what nobody concerned may hold");

@@ -190,8 +190,8 @@ pub enum Breach {
     /// It is said, and new grants of the people concerned are withheld.
     #[default]
     Report,
-    /// Additionally these are taken away from the people concerned. Not supported yet:
-    /// refused.
+    /// Additionally these, sides of the constraint or what it forbids, are taken away
+    /// from the people concerned, until something that starts gives them anew.
     Revoke(Vec<Holding>),
 }
 
