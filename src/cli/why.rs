@@ -5,11 +5,12 @@
 
 use super::args::{Format, Global, WhyArgs};
 use super::failure::{Exit, Failure};
-use super::questions::Question;
+use super::questions::{Question, key};
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::model::{Instant, Place};
 use crate::policy::{Holding, Person, PersonId, Standing};
+use crate::record::{self, Membership};
 use crate::render::answers::{self, Link, Verdict, Why};
 use crate::resolve;
 
@@ -20,7 +21,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &WhyArgs) -> Result
     let question = Question::new(&session, at)?;
     let person = question.person(&args.person)?;
     let holding = question.entitlement(&args.entitlement)?;
-    let answer = answer(&question, person, holding, at);
+    let answer = Why { written: written(&question, person, holding, at)?, ..answer(&question, person, holding, at) };
     match global.format {
         Format::Json => terminal.print(&terminal::json(&answer)?)?,
         Format::Text => terminal.print(&answers::why(&answer, session.zone()))?,
@@ -52,7 +53,25 @@ fn answer(question: &Question<'_, '_>, id: PersonId, holding: Holding, at: Insta
     notes.extend(person.filter(told).and_then(|person| standing(question, person, at, ends)));
     let key = person.map(|person| person.key.to_string()).unwrap_or_default();
     let references = question.readings([holding]);
-    Why { person: key, entitlement: name, at, verdict, ends, because, notes, references }
+    Why { person: key, entitlement: name, at, verdict, ends, because, notes, written: None, references }
+}
+
+/// What runs wrote of the membership by then: it tells since when the directory has
+/// it, whatever the policies say.
+fn written(
+    question: &Question<'_, '_>,
+    person: PersonId,
+    holding: Holding,
+    at: Instant,
+) -> Result<Option<record::Written>, Failure> {
+    let policy = question.policy();
+    let Holding::Group(id) = holding else { return Ok(None) };
+    let Some(group) = policy.groups.get(id.0 as usize) else { return Ok(None) };
+    let directory = policy.directories.get(usize::from(group.directory.0));
+    let (Some(directory), Some(person)) = (directory, key(policy, Some(person))) else { return Ok(None) };
+    let wanted = Membership { directory: &directory.name, group: &group.directory_name, person: &person };
+    let folder = record::journal_folder(&question.session.repository.root);
+    record::written(&folder, wanted, at).map_err(|error| Failure::file(&folder, "read", &error))
 }
 
 /// The ways beside the winning one: taking that away would not be enough.

@@ -11,6 +11,7 @@
 //! * [`chain`]: whether the lines are still the ones that were written.
 //! * [`memory()`]: what earlier runs leave for the next plan.
 //! * `digest`: the same in one file, held by the chain.
+//! * [`written()`]: since when somebody is a member, by what runs wrote.
 //! * [`lock`]: one apply at a time.
 //! * [`applied`]: the last apply that went through.
 
@@ -22,6 +23,7 @@ pub mod journal;
 pub mod lock;
 pub mod memory;
 pub mod store;
+pub mod written;
 
 pub use applied::{Applied, dated_since, last_applied, newest};
 pub use chain::{Finding, Report, verify};
@@ -30,6 +32,7 @@ pub use journal::{Journal, JournalError, Start};
 pub use lock::{Holder, Lock, LockError};
 pub use memory::{memory, memory_at};
 pub use store::{Disk, Head, Store};
+pub use written::{Membership, Written, written};
 
 use std::path::{Path, PathBuf};
 

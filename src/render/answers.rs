@@ -6,6 +6,7 @@
 
 use super::page::{Line, Page, Tone, count, counted};
 use crate::model::Instant;
+use crate::record::Written;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
@@ -69,6 +70,8 @@ pub struct Why {
     pub because: Vec<Link>,
     /// What else there is to know, or why not.
     pub notes: Vec<Link>,
+    /// What the journal knows of the membership in the directory.
+    pub written: Option<Written>,
     /// The groups managed elsewhere that the answer hangs on.
     pub references: Vec<Reading>,
 }
@@ -176,6 +179,11 @@ pub fn why(answer: &Why, zone: &TimeZone) -> String {
     chain(&mut page, &answer.because, 2);
     for note in &answer.notes {
         page.line(noted(Line::default().say(&note.text), note));
+    }
+    if let Some(Written { directory, member, at, run }) = &answer.written {
+        let word = if *member { "member" } else { "no member" };
+        let text = format!("in {directory}: {word} since {}, written by run {run}", at.civil(zone));
+        page.line(Line::default().say(&text));
     }
     readings(&mut page, &answer.references, zone);
     page.finish()
@@ -343,6 +351,12 @@ mod tests {
                 link("person: maria.lopez", Some("expires 2026-12-31 · ACC-1042"), Some(("roles/platform.yaml", 9))),
             ],
             notes: vec![link("the person ends 2027-04-01 00:00", None, None)],
+            written: Some(Written {
+                directory: "corp".to_owned(),
+                member: true,
+                at: at("2026-10-01T08:00:00Z"),
+                run: "20261001-0759".to_owned(),
+            }),
             references: vec![
                 Reading { group: "corp/trained".to_owned(), at: Some(at("2026-11-22T09:00:00Z")) },
                 Reading { group: "corp/sworn-in".to_owned(), at: None },
@@ -355,6 +369,7 @@ mod tests {
           └ granted by role sre                                                   roles/platform.yaml:6
             └ person: maria.lopez                                                 roles/platform.yaml:9   expires 2026-12-31 · ACC-1042
         the person ends 2027-04-01 00:00
+        in corp: member since 2026-10-01 10:00, written by run 20261001-0759
         ? members of corp/sworn-in (not read)
         members of corp/trained as read 2026-11-22 10:00
         ");

@@ -123,3 +123,29 @@ fn answers_are_json_too() {
         assert!(serde_json::from_str::<serde_json::Value>(&answer).unwrap().is_object());
     }
 }
+
+/// What an auditor asks: since when, and by which run.
+#[test]
+fn why_names_the_run_that_wrote_the_membership() {
+    let repo = Repo::applied();
+    let run = std::fs::read_dir(repo.file(".accord/journal")).unwrap().map(|entry| entry.unwrap().file_name());
+    let run = run.map(|name| name.into_string().unwrap()).find(|name| name != "head.json").unwrap();
+    let by = format!(", written by run {}\n", run.trim_end_matches(".jsonl"));
+    let why = repo.accord(&["why", "maria.lopez", "corp/sre"]).exits(0).quiet();
+    assert!(why.contains("\nin corp: member since 20") && why.ends_with(&by), "{why}");
+    // Before the run, of a role, of somebody whom no run made a member: nothing is known.
+    assert!(!ask(&repo, &["why", "maria.lopez", "corp/sre"]).contains("written by"));
+    assert!(!repo.accord(&["why", "maria.lopez", "sre"]).exits(0).quiet().contains("written by"));
+    assert!(!repo.accord(&["why", "ana.silva", "corp/sre"]).exits(0).quiet().contains("written by"));
+    // Taken away by the files and not in the directory yet: both are told.
+    repo.edit("policies/roles.yaml", "person: maria.lopez", "person: li.na");
+    repo.edit("policies/roles.yaml", "      - person: li.na\n  staff", "  staff");
+    let why = repo.accord(&["why", "maria.lopez", "corp/sre"]).exits(0).quiet();
+    assert!(why.starts_with("no\n") && why.contains("in corp: member since"), "{why}");
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    let why = repo.accord(&["why", "maria.lopez", "corp/sre"]).exits(0).quiet();
+    assert!(why.contains("in corp: no member since 20"), "{why}");
+    let json = repo.accord(&["why", "maria.lopez", "corp/sre", "--format", "json"]).exits(0).quiet();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["written"]["member"], &json["written"]["directory"]), (&false.into(), &"corp".into()));
+}
