@@ -1,6 +1,7 @@
 //! Real slapd, broken on purpose: what is missing is never taken for empty, every
 //! message says what to do, nothing hangs.
 
+mod ds389;
 mod plans;
 
 use crate::support::certificates::Certificate;
@@ -181,7 +182,8 @@ fn a_size_limit_below_the_number_of_people_is_a_gap_with_the_remedy() {
             why:
                 "7 of an unknown number of accounts were returned (LDAP result 4, sizeLimitExceeded, on page 1); to go \
                   on: raise the limit for cn=accord-read,ou=services,dc=example,dc=com (OpenLDAP: `limits \
-                  dn.exact=\"cn=accord-read,ou=services,dc=example,dc=com\" size=unlimited`)"
+                  dn.exact=\"cn=accord-read,ou=services,dc=example,dc=com\" size=unlimited`; 389 Directory Server: `nsSizeLimit: -1` \
+                  and `nsPagedSizeLimit: -1` in its entry, or a lower `page_size`)"
                     .to_owned()
         }]
     );

@@ -20,10 +20,15 @@ use std::sync::Arc;
 
 /// Settings of a directory `corp` at `url`: [`WRITER`] binds, [`READER`] plans.
 pub(crate) fn settings(server: &Slapd, url: &str) -> Value {
+    settings_at(server.ca(), url)
+}
+
+/// [`settings`] of any server that has the same people, groups and identities.
+pub(crate) fn settings_at(ca: &Path, url: &str) -> Value {
     json!({
         "kind": "ldap",
         "url": url,
-        "ca": server.ca(),
+        "ca": ca,
         "bind": { "dn": WRITER.0, "password": { "env": "CORP_BIND_PASSWORD" } },
         "plan_bind": { "dn": READER.0, "password": { "env": "CORP_READ_PASSWORD" } },
         "accounts": {

@@ -43,11 +43,15 @@ impl Site {
         let who = &self.who;
         let text = match code {
             3 => format!("raise `timelimit` for `{who}` on the server"),
-            4 => format!("raise the limit for {who} (OpenLDAP: `limits dn.exact=\"{who}\" size=unlimited`)"),
+            4 => format!(
+                "raise the limit for {who} (OpenLDAP: `limits dn.exact=\"{who}\" size=unlimited`; 389 Directory Server: \
+                 `nsSizeLimit: -1` and `nsPagedSizeLimit: -1` in its entry, or a lower `page_size`)"
+            ),
             7 | 8 | 13 => "use `ldaps://`, or `ldap://` with StartTLS (remove `tls: none`)".to_owned(),
             11 => format!(
                 "the server's administrative limit stops this read (OpenLDAP: `limits dn.exact=\"{who}\" \
-                 size=unlimited`); raise it for {who}"
+                 size=unlimited`; 389 Directory Server: `nsLookThroughLimit: -1` and `nsPagedLookThroughLimit: -1` in its \
+                 entry); raise it for {who}"
             ),
             12 => "the server lacks a control that accord needs: paged results (RFC 2696)".to_owned(),
             32 => format!("no such entry: check the base `{object}` in the policy, and that {who} may see it"),

@@ -13,6 +13,7 @@ mod errors;
 mod members;
 mod probe;
 mod read;
+mod rights;
 mod search;
 mod tls;
 mod watch;

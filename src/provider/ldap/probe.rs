@@ -8,7 +8,7 @@
 //! from outside.
 
 use super::connect::Session;
-use super::search;
+use super::{rights, search};
 use crate::provider::{ProviderError, dn};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +40,11 @@ impl Server {
     /// Whether a write can assert a filter (RFC 4528).
     pub(super) fn asserts(&self) -> bool {
         self.controls.contains(ASSERTION)
+    }
+
+    /// Whether it answers what accord may do (Get Effective Rights).
+    pub(super) fn tells_rights(&self) -> bool {
+        self.controls.contains(rights::EFFECTIVE_RIGHTS)
     }
 
     /// Whether `contextCSN` follows every change.

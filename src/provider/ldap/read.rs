@@ -140,6 +140,7 @@ impl Directory {
             .await;
             whole &= judge(session, &groups, &ended, GapScope::Groups, &mut collector)?;
             tally.pages += ended.pages;
+            watch.settle_groups(session, &mut collector).await;
         }
         Ok(Pass { reading: self.reading(collector, scope)?, digest: tally.sum, pages: tally.pages, whole })
     }
@@ -197,6 +198,7 @@ impl Directory {
             for (name, why) in doubts.await? {
                 collector.gap(GapScope::Group(name), why);
             }
+            watch.settle_groups(session, &mut collector).await;
         }
         let mut reading = self.reading(collector, scope)?;
         reading.deletes.extend(

@@ -5,6 +5,7 @@
 
 use super::connect::Session;
 use super::probe::Server;
+use super::rights::Doubts;
 use super::search::{self, Entry, Search};
 use crate::provider::entries::{Collector, Schema};
 use crate::provider::{GapScope, Scope, dn};
@@ -21,6 +22,8 @@ pub(super) struct Watch<'a> {
     required: Vec<String>,
     /// Whether a group without a member cannot be.
     members: bool,
+    /// What only the server's word on accord's rights can settle, where it gives one.
+    doubts: Option<Doubts>,
 }
 
 impl<'a> Watch<'a> {
@@ -38,12 +41,16 @@ impl<'a> Watch<'a> {
                 .required([schema.group_class_name()])
                 .iter()
                 .any(|name| name.eq_ignore_ascii_case(schema.member_attribute()));
-        Self { schema, suspects: Vec::new(), required, members }
+        let doubts = server.tells_rights().then(Doubts::default);
+        Self { schema, suspects: Vec::new(), required, members, doubts }
     }
 
     /// Looks at an account entry.
     pub(super) fn account(&mut self, collector: &mut Collector<'_>, entry: Entry<'_>) {
         let Some(name) = dn::rdn_value(entry.dn, &self.schema.name_attribute) else { return };
+        if let Some(doubts) = &mut self.doubts {
+            doubts.account(entry.dn);
+        }
         let hidden = |attribute: &str| entry.values(attribute).next().is_none();
         if hidden(&self.schema.name_attribute) {
             let gap = hidden_attribute(&self.schema.name_attribute, entry.dn);
@@ -62,6 +69,9 @@ impl<'a> Watch<'a> {
         page_size: u32,
         collector: &mut Collector<'_>,
     ) {
+        if let Some(doubts) = &mut self.doubts {
+            doubts.accounts(session, self.schema, collector).await;
+        }
         if self.suspects.is_empty() {
             return;
         }
@@ -85,13 +95,26 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Asks about the groups that showed no member and may have none.
+    pub(super) async fn settle_groups(&mut self, session: &Session, collector: &mut Collector<'_>) {
+        if let Some(doubts) = &mut self.doubts {
+            doubts.groups(session, self.schema, collector).await;
+        }
+    }
+
     /// Looks at a group entry.
-    pub(super) fn group(&self, collector: &mut Collector<'_>, entry: Entry<'_>) {
+    pub(super) fn group(&mut self, collector: &mut Collector<'_>, entry: Entry<'_>) {
         let member = self.schema.member_attribute();
-        if !self.members || entry.values(member).next().is_some() {
+        if entry.values(member).next().is_some() {
             return;
         }
         let Some(name) = dn::rdn_value(entry.dn, "cn") else { return };
+        if !self.members {
+            if let Some(doubts) = &mut self.doubts {
+                doubts.group(entry.dn, &name);
+            }
+            return;
+        }
         let why = format!(
             "no `{member}` of `{}` was returned, and a {} always has one: access control hides it; to go on: give read \
              on `{member}`",
