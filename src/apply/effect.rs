@@ -11,9 +11,9 @@
 use super::names::{Names, Sort, new_name, subject};
 use crate::model::change::OtherMember;
 use crate::model::state::{GroupRef, Member};
-use crate::model::{Action, Change, Enabled, Matching, Object, Side};
+use crate::model::{Action, Change, Enabled, Matching, Object, Side, State};
 use crate::provider::entries::EVERY;
-use crate::provider::{GapScope, Kind, Reading, dn};
+use crate::provider::{Gap, GapScope, Kind, Observed, Reading, dn};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -275,11 +275,33 @@ pub(super) fn objects_of(change: &Change, names: &Names<'_>) -> Vec<Object> {
     after.objects()
 }
 
-/// A reading, prepared for questions.
+/// What a directory was seen to hold before anything was sent.
+pub struct Found<'a> {
+    kind: &'a dyn Kind,
+    observed: &'a Observed,
+    names: Names<'a>,
+}
+
+impl<'a> Found<'a> {
+    /// What `observed` shows of a directory of that kind.
+    pub fn new(kind: &'a dyn Kind, observed: &'a Observed) -> Self {
+        Self { kind, observed, names: Names::new(kind, &observed.state) }
+    }
+
+    /// Whether what `change` wants is there: only where everything was read.
+    pub fn holds(&self, change: &Change) -> bool {
+        let Self { kind, observed, names } = self;
+        let seen = Seen { kind: *kind, names, state: &observed.state, gaps: &observed.gaps };
+        observed.gaps.is_empty() && probe(change, &seen) == Effect::Shown
+    }
+}
+
+/// What was read, prepared for questions.
 pub(super) struct Seen<'a> {
     kind: &'a dyn Kind,
     names: &'a Names<'a>,
-    reading: &'a Reading,
+    state: &'a State,
+    gaps: &'a [Gap],
 }
 
 /// The members of one group as they were read, by comparison key, sorted.
@@ -303,12 +325,12 @@ impl Members<'_> {
 
 impl<'a> Seen<'a> {
     pub(super) fn new(kind: &'a dyn Kind, names: &'a Names<'a>, reading: &'a Reading) -> Self {
-        Self { kind, names, reading }
+        Self { kind, names, state: &reading.upserts, gaps: &reading.gaps }
     }
 
     fn members(&self, group: &str) -> Members<'a> {
         let mut members = Members { group: Some(Cow::Owned(group.to_owned())), ..Members::default() };
-        let state = &self.reading.upserts;
+        let state = self.state;
         let Some(group) = state.group_named(group) else { return members };
         let accounts = group.members().iter().filter_map(|id| state.account(*id));
         members.accounts = accounts.map(|account| Cow::Borrowed(account.key())).collect();
@@ -333,8 +355,8 @@ impl<'a> Seen<'a> {
             return Effect::Hidden(why);
         }
         let exists = match of.0 {
-            Sort::Account => self.reading.upserts.account_named(&of.1).is_some(),
-            Sort::Group => self.reading.upserts.group_named(&of.1).is_some(),
+            Sort::Account => self.state.account_named(&of.1).is_some(),
+            Sort::Group => self.state.group_named(&of.1).is_some(),
         };
         match (claim, claimed) {
             (Claim::Exists(_), Claimed::Is(wanted)) if exists == *wanted => Effect::Shown,
@@ -360,7 +382,7 @@ impl<'a> Seen<'a> {
     }
 
     fn value(&self, of: &Subject<'_>, key: &str, wanted: &[String]) -> Effect {
-        let state = &self.reading.upserts;
+        let state = self.state;
         let there: Option<Vec<String>> = match of.0 {
             Sort::Account => state.account_named(&of.1).and_then(|account| match key {
                 "name" => Some(vec![account.name().to_owned()]),
@@ -430,6 +452,6 @@ impl<'a> Seen<'a> {
             }
             _ => false,
         };
-        self.reading.gaps.iter().find(|gap| concerns(&gap.scope)).map(|gap| gap.why.clone())
+        self.gaps.iter().find(|gap| concerns(&gap.scope)).map(|gap| gap.why.clone())
     }
 }

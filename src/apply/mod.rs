@@ -28,7 +28,8 @@ mod run;
 mod schedule;
 mod work;
 
-pub use work::Work;
+pub use effect::Found;
+pub use work::{IN_EFFECT, Work};
 
 use crate::model::{Change, Instant};
 use crate::provider::{Capabilities, Kind, Observed, Writer};

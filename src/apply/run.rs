@@ -20,6 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+/// Why a run ended early that somebody asked to end.
+const STOPPED: &str = "stopped on request";
+
 /// Something that happened.
 pub(super) enum Event<'r> {
     /// A batch was answered.
@@ -93,7 +96,7 @@ impl<'r> Run<'r> {
         self.follow(first);
         loop {
             if self.cancel.is_wanted() && self.stopped.is_none() {
-                self.stop("stopped on request");
+                self.stop(STOPPED);
             }
             self.arm();
             self.send();
@@ -371,6 +374,10 @@ impl<'r> Run<'r> {
             *totals.entry(result.status).or_default() += 1;
         }
         let mut stopped = self.stopped;
+        // Whoever asked for a stop when all was done or on its way has stopped nothing.
+        if self.cancel.is_wanted() && results.iter().all(|result| result.status.is_done()) {
+            stopped = stopped.filter(|why| why != STOPPED);
+        }
         let words = totals.iter().map(|(status, n)| (status.word().to_owned(), *n)).collect();
         if let Err(error) = self.journal.end(self.clock.now(), words, stopped.clone()) {
             stopped.get_or_insert(error.to_string());

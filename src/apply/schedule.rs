@@ -153,7 +153,7 @@ impl<'p> Schedule<'p> {
         match (self.work.change(node), self.result(node)) {
             // The root of it, not the whole chain: chains are as long as plans.
             (Some(_), Some((Status::Skipped, Some(why)))) | (None, Some((_, Some(why)))) => why.to_owned(),
-            (Some(change), Some((status, _))) => format!("needs {}, which is {}", words(change), status.word()),
+            (Some(change), Some((status, _))) => format!("needs {}, which {}", words(change), status.phrase()),
             _ => "something it needs is not done".to_owned(),
         }
     }

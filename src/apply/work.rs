@@ -11,6 +11,9 @@ use crate::plan::{Barrier, Plan};
 use crate::record::Status;
 use std::collections::BTreeMap;
 
+/// Why a change is done that nothing was sent for.
+pub const IN_EFFECT: &str = "in effect before this run";
+
 /// The changes to execute and their graph.
 #[derive(Debug, Clone)]
 pub struct Work<'p> {
@@ -29,6 +32,19 @@ impl<'p> Work<'p> {
     /// # Errors
     /// When `derived` is for reading only, or `reviewed` is of other policies or options.
     pub fn new(derived: &'p Plan, reviewed: Option<&'p Plan>) -> Result<Self, Refused> {
+        Self::going_on(derived, reviewed, &|_| false)
+    }
+
+    /// As [`Self::new`]; a reviewed change that is not derived any more because
+    /// `in_effect` sees it done is done, not a conflict. See [`super::Found`].
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn going_on(
+        derived: &'p Plan,
+        reviewed: Option<&'p Plan>,
+        in_effect: &dyn Fn(&Change) -> bool,
+    ) -> Result<Self, Refused> {
         if derived.read_only {
             return Err(Refused::ReadOnly);
         }
@@ -39,13 +55,14 @@ impl<'p> Work<'p> {
         work.connect(plan, &own);
         if reviewed.is_some() {
             let mut twins = BTreeMap::new();
-            for verdict in compare(plan, derived)? {
+            for verdict in compare(plan, derived, in_effect)? {
                 match verdict {
                     Verdict::Same { id, derived } => {
                         if let Some(n) = own.get(&id) {
                             twins.insert(derived, *n);
                         }
                     }
+                    Verdict::InEffect { id } => work.settle(&own, id, Status::Done, IN_EFFECT.to_owned()),
                     Verdict::Conflict { id, why } => work.settle(&own, id, Status::Conflict, why),
                     Verdict::Blocked { id, by } => {
                         let why = match own.get(&by).and_then(|n| plan.changes.get(*n)) {

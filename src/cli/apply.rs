@@ -4,7 +4,7 @@
 //! table. Refuses: to ask where nobody can answer, and to execute what is not
 //! derived again at this command's own clock.
 
-use super::args::{ApplyArgs, Format, Global};
+use super::args::{ApplyArgs, Format, Global, Narrow};
 use super::directories::Live;
 use super::execution;
 use super::failure::{Exit, Failure};
@@ -14,6 +14,7 @@ use super::session::{self, Session};
 use super::terminal::{self, Terminal};
 use crate::plan::Plan;
 use crate::record::{self, Holder, Lock};
+use std::path::PathBuf;
 
 /// Applies.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
@@ -26,17 +27,17 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Resu
             .help("or accord apply --auto-approve"));
     }
     match &args.file {
-        Some(path) => reviewed(terminal, global, &planned::read(path)?),
+        Some(path) => reviewed(terminal, global, &planned::read(path)?, &again(global, args)),
         None => asked(terminal, global, args),
     }
 }
 
 /// Executes a saved plan as far as it is derived identically now.
-fn reviewed(terminal: Terminal, global: &Global, plan: &Plan) -> Result<Exit, Failure> {
+fn reviewed(terminal: Terminal, global: &Global, plan: &Plan, again: &str) -> Result<Exit, Failure> {
     let (session, live, _lock) = locked(terminal, global)?;
     let derived = planning::derive(&session, &live, session.now, false, &plan.filter)?;
     planning::say_failures(&session, &live);
-    let exit = execution::execute(&session, &live, &derived, Some(plan));
+    let exit = execution::execute(&session, &live, &derived, Some(plan), again);
     session::leave((derived, live, session));
     exit
 }
@@ -65,19 +66,50 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
         return Ok(planning::exit(&plan, &live, false));
     }
     if args.auto_approve || plan.changes.is_empty() {
-        let exit = execution::execute(&session, &live, &plan, None);
+        let exit = execution::execute(&session, &live, &plan, None, &again(global, args));
         session::leave((plan, live, session));
         return exit;
     }
     if !is_approved(terminal, &plan)? {
         return Err(Failure::new("nothing was changed: the answer was not `yes`"));
     }
-    let again: (Session<'_>, Live) = Session::live(terminal, global, false)?;
-    let (session, live) = again;
+    let (session, live) = Session::live(terminal, global, false)?;
     let derived = planning::derive(&session, &live, session.now, false, &filter)?;
-    let exit = execution::execute(&session, &live, &derived, Some(&plan));
+    let exit = execution::execute(&session, &live, &derived, Some(&plan), &again(global, args));
     drop(lock_held);
     exit
+}
+
+/// The command that continues this one, as it is typed.
+fn again(global: &Global, args: &ApplyArgs) -> String {
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let Narrow { directory, action, dated, allow, ticket } = &args.narrow;
+    let mut options: Vec<(&str, String)> = Vec::new();
+    options.extend(global.policies.as_ref().map(|path| ("--policies", text(path))));
+    options.extend(global.secrets_dir.as_ref().map(|path| ("--secrets-dir", text(path))));
+    options.extend(global.trusted.clone().map(|revision| ("--trusted", revision)));
+    options.extend(directory.iter().map(|name| ("--directory", name.clone())));
+    options.extend(action.iter().map(|action| ("--action", action.word().to_owned())));
+    options.extend(allow.iter().map(|(class, number)| ("--allow", format!("{class}={number}"))));
+    options.extend(ticket.clone().map(|ticket| ("--ticket", ticket)));
+    let flags = [("--allow-exec", global.allow_exec), ("--dated", *dated), ("--auto-approve", args.auto_approve)];
+    let mut words = vec!["accord".to_owned(), "apply".to_owned()];
+    for (option, value) in options {
+        words.extend([option.to_owned(), quoted(&value)]);
+    }
+    words.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(option, _)| option.to_owned()));
+    words.extend(args.file.as_ref().map(|file| quoted(&text(file))));
+    words.join(" ")
+}
+
+/// A word that a shell takes for one word.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn is_approved(terminal: Terminal, plan: &Plan) -> Result<bool, Failure> {

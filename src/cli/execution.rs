@@ -11,17 +11,18 @@ use super::progress::Bar;
 use super::secrets;
 use super::session::{self, Session};
 use super::{clock, planning, terminal};
-use crate::apply::{self, Cancel, Clock, Outcome, Patience, Request, Target, Work};
+use crate::apply::{self, Cancel, Clock, Found, Outcome, Patience, Request, Target, Work};
 use crate::model::{Change, Instant};
 use crate::plan::Plan;
 use crate::provider::{self, Purpose, connect};
 use crate::record::entry::Matched;
-use crate::record::{Journal, Record, Start};
+use crate::record::{Journal, Record, Start, Status};
 use crate::render::outcome;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time;
 
-/// Executes `derived`, or of `reviewed` what `derived` still says.
+/// Executes `derived`, or of `reviewed` what `derived` still says. `again` is the
+/// command that continues.
 ///
 /// # Errors
 /// When the review is of something else, a secret is missing, the journal cannot be
@@ -31,8 +32,9 @@ pub(super) fn execute(
     live: &Live,
     derived: &Plan,
     reviewed: Option<&Plan>,
+    again: &str,
 ) -> Result<Exit, Failure> {
-    let work = Work::new(derived, reviewed)
+    let work = Work::going_on(derived, reviewed, &in_effect(session, live))
         .map_err(|refused| Failure::new(refused.to_string()).help("accord plan --out FILE, and have that reviewed"))?;
     let plan = work.plan();
     let directories = targets(session, live, plan)?;
@@ -71,9 +73,22 @@ pub(super) fn execute(
     });
     bar.finish();
     let outcome = done?;
-    let exit = report(session, live, plan, &outcome);
+    // What is a conflict with the review stays one: it takes another.
+    let again = match reviewed {
+        Some(_) if outcome.count(Status::Conflict) > 0 => "accord plan --out FILE, and have that reviewed",
+        _ => again,
+    };
+    let exit = report(session, live, plan, &outcome, again);
     session::leave((outcome, work));
     exit
+}
+
+/// Whether what a reviewed change wants is there already.
+fn in_effect<'a>(session: &'a Session<'_>, live: &'a Live) -> impl Fn(&Change) -> bool + 'a {
+    let seen = live.kinds.iter().zip(&live.observed).map(|(kind, observed)| Found::new(kind.as_ref(), observed));
+    let names = session.policy.directories.iter().map(|directory| directory.name.as_ref());
+    let found: BTreeMap<&str, Found<'_>> = names.zip(seen).collect();
+    move |change| found.get(change.directory.as_str()).is_some_and(|found| found.holds(change))
 }
 
 /// Connections that write, only for directories that the plan changes.
@@ -142,14 +157,20 @@ async fn stop_signal() {
     }
 }
 
-fn report(session: &Session<'_>, live: &Live, plan: &Plan, outcome: &Outcome<'_>) -> Result<Exit, Failure> {
+fn report(
+    session: &Session<'_>,
+    live: &Live,
+    plan: &Plan,
+    outcome: &Outcome<'_>,
+    again: &str,
+) -> Result<Exit, Failure> {
     let journal = outcome.journal.strip_prefix(&session.repository.root).unwrap_or(&outcome.journal);
     let journal = journal.to_string_lossy();
     let withheld = plan.withheld.len();
     if session.global.format == Format::Json {
         session.terminal.print(&terminal::json(&outcome::json(outcome, withheld, &journal))?)?;
     } else {
-        session.terminal.print(&outcome::text(outcome, withheld, &journal))?;
+        session.terminal.print(&outcome::text(outcome, withheld, &journal, again))?;
     }
     match planning::exit(plan, live, false) {
         _ if !outcome.is_complete() => Ok(Exit::Error),

@@ -9,6 +9,9 @@ use super::{Filter, Plan};
 use crate::model::{Change, ChangeId};
 use std::collections::BTreeMap;
 
+/// Why a change that no plan would contain now is a conflict.
+const GONE: &str = "not planned any more: the directory, a date or a reference changed since the review";
+
 /// Whether a reviewed change may be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -18,6 +21,11 @@ pub enum Verdict {
         id: ChangeId,
         /// The derived change.
         derived: ChangeId,
+    },
+    /// It is not, because what it wants is there already.
+    InEffect {
+        /// The reviewed change.
+        id: ChangeId,
     },
     /// It is not: why.
     Conflict {
@@ -53,11 +61,13 @@ pub enum Refused {
     },
 }
 
-/// A verdict on each reviewed change, in the reviewed order.
+/// A verdict on each reviewed change, in the reviewed order. `in_effect` says whether
+/// what a change wants was seen in its directory, which was read whole: an earlier run
+/// of the same plan may have done it.
 ///
 /// # Errors
 /// [`Refused`] when the plans are not of the same policies, format or options.
-pub fn compare(reviewed: &Plan, derived: &Plan) -> Result<Vec<Verdict>, Refused> {
+pub fn compare(reviewed: &Plan, derived: &Plan, in_effect: &dyn Fn(&Change) -> bool) -> Result<Vec<Verdict>, Refused> {
     refuse(reviewed, derived)?;
     let now: BTreeMap<_, &Change> = derived.changes.iter().map(|change| (change.key(), change)).collect();
     let withheld: BTreeMap<_, &str> =
@@ -71,13 +81,14 @@ pub fn compare(reviewed: &Plan, derived: &Plan) -> Result<Vec<Verdict>, Refused>
             Some(twin) => same(change, twin).map(|()| *twin),
             None => Err(match withheld.get(&change.key()) {
                 Some(reason) => format!("withheld now: {reason}"),
-                None => "no longer derived: the directory, a date or a reference changed meanwhile".to_owned(),
+                None => GONE.to_owned(),
             }),
         })
         .collect();
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(twins.len());
     for (change, twin) in reviewed.changes.iter().zip(twins) {
         let verdict = match twin {
+            Err(why) if why == GONE && in_effect(change) => Verdict::InEffect { id: change.id },
             Err(why) => Verdict::Conflict { id: change.id, why },
             Ok(twin) => match unreviewed(twin, derived, &then) {
                 Some(why) => Verdict::Conflict { id: change.id, why },

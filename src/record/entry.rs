@@ -231,6 +231,21 @@ impl Status {
         }
     }
 
+    /// What became of it, as the end of a sentence that names the change.
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Done => "is done",
+            Self::Pending => "is pending",
+            Self::Conflict => "is a conflict",
+            Self::Refused => "is refused",
+            Self::Broken => "is broken",
+            Self::NotInEffect => "is not in effect",
+            Self::Unknown => "is unknown",
+            Self::Skipped => "is skipped",
+            Self::NotStarted => "is not started",
+        }
+    }
+
     /// Whether what needs the change may go on.
     pub fn is_done(self) -> bool {
         self == Self::Done

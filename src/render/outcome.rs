@@ -6,7 +6,7 @@
 use super::change::tally;
 use super::outline::{self, member_name};
 use super::page::{Line, Page, Tone, count, counted};
-use crate::apply::{Outcome, Settled};
+use crate::apply::{IN_EFFECT, Outcome, Settled};
 use crate::model::{Action, Change};
 use crate::record::Status;
 use serde_json::{Value, json};
@@ -29,14 +29,18 @@ const ORDER: [Status; 9] = [
 ];
 
 /// The table. `withheld` is how many changes the plan kept back, `journal` the path
-/// as a person would type it.
-pub fn text(outcome: &Outcome<'_>, withheld: usize, journal: &str) -> String {
+/// as a person would type it, `again` the command that continues.
+pub fn text(outcome: &Outcome<'_>, withheld: usize, journal: &str, again: &str) -> String {
     let mut page = Page::default();
     let total = outcome.results.len() as u64;
-    let done = outcome.count(Status::Done);
+    let before = outcome.results.iter().filter(|result| is_before(result)).count() as u64;
+    let done = outcome.count(Status::Done).saturating_sub(before);
     let seconds = format!("{}.{}", outcome.elapsed_ms / 1_000, outcome.elapsed_ms % 1_000 / 100);
     let head = format!("applied {} of {} in {seconds} s · run {} · journal ", count(done), count(total), outcome.run);
     page.line(Line::default().say(&head).say(journal));
+    if before > 0 {
+        page.line(row("in effect", Some(before)).say("before this run: nothing was sent for them"));
+    }
     for status in ORDER {
         table(&mut page, outcome, status);
     }
@@ -54,8 +58,11 @@ pub fn text(outcome: &Outcome<'_>, withheld: usize, journal: &str) -> String {
     if let Some(why) = &outcome.stopped {
         page.line(row("stopped", None).say(why));
     }
+    if outcome.is_complete() && !outcome.not_read.is_empty() {
+        page.line(Line::indented(2).say("to go on: accord plan   (shows what is left, if anything is)"));
+    }
     if !outcome.is_complete() {
-        page.line(Line::indented(2).say("to go on: accord apply          (plans again; what is done stays done)"));
+        page.line(Line::indented(2).say("to go on: ").say(again).say("   (what is done stays done)"));
     }
     page.finish()
 }
@@ -80,18 +87,21 @@ pub fn json(outcome: &Outcome<'_>, withheld: usize, journal: &str) -> Value {
 }
 
 fn table(page: &mut Page, outcome: &Outcome<'_>, status: Status) {
-    let number = outcome.count(status);
+    let settled = || outcome.results.iter().filter(move |result| result.status == status && !is_before(result));
+    let number = settled().count() as u64;
     if number == 0 {
         return;
     }
-    let settled = || outcome.results.iter().filter(move |result| result.status == status);
     if status == Status::Done {
         page.line(row(status.word(), Some(number)).say(&actions(settled())));
         return;
     }
+    let mut last = None;
     for (n, Settled { change, why, .. }) in settled().take(SHOWN).enumerate() {
         let head = if n == 0 { row(status.word(), Some(number)) } else { Line::default().column(WORDS) };
-        page.line(head.say(&object(change)).say(": ").say(why.as_deref().unwrap_or("no reason was given")));
+        let why = why.as_deref().unwrap_or("no reason was given");
+        let same = last.replace(why) == Some(why);
+        page.line(head.say(&object(change)).say(": ").say(if same { "the same" } else { why }));
     }
     let more = number.saturating_sub(SHOWN as u64);
     if more > 0 {
@@ -99,11 +109,16 @@ fn table(page: &mut Page, outcome: &Outcome<'_>, status: Status) {
     }
 }
 
+/// Whether what the change wants was there before anything was sent.
+fn is_before(result: &Settled<'_>) -> bool {
+    result.status == Status::Done && result.why.as_deref() == Some(IN_EFFECT)
+}
+
 const WORDS: usize = 24;
 
 fn row(word: &str, number: Option<u64>) -> Line {
     let tone = match word {
-        "done" => Tone::More,
+        "done" | "in effect" => Tone::More,
         "withheld" => Tone::Held,
         _ => Tone::Less,
     };

@@ -5,7 +5,7 @@ mod answers;
 mod apply;
 mod constraints;
 mod harm;
-mod harness;
+pub(crate) mod harness;
 mod misuse;
 mod plan;
 mod references;

@@ -189,7 +189,7 @@ fn a_reviewed_plan_that_is_no_longer_derived_is_a_conflict() {
     let outcome = apply(root.path(), &work, &model, Box::new(model.clone()));
     let result = outcome.results.iter().find(|r| r.change.id == gone.id).unwrap();
     assert_eq!(result.status, Status::Conflict);
-    assert!(result.why.as_ref().unwrap().contains("no longer derived"));
+    assert!(result.why.as_ref().unwrap().contains("not planned any more"));
     assert!(outcome.count(Status::Done) > 20);
     assert!(!model.log().contains(&accord::plan::draft::words(&gone)), "it was never sent");
 

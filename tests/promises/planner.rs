@@ -277,12 +277,12 @@ proptest! {
     fn promise_07_reviewed_is_applied(numbers in tape(), noise in tape()) {
         let mut scenario = random(&numbers, LIMITED);
         let reviewed = scenario.plan();
-        let same = compare(&reviewed, &scenario.plan()).unwrap();
+        let same = compare(&reviewed, &scenario.plan(), &|_| false).unwrap();
         let all_same = same.iter().all(|verdict| matches!(verdict, Verdict::Same { .. }));
         prop_assert!(all_same);
         drift(&mut scenario, &noise);
         let derived = scenario.plan();
-        let verdicts = compare(&reviewed, &derived).unwrap();
+        let verdicts = compare(&reviewed, &derived, &|_| false).unwrap();
         let mut running: BTreeSet<u32> = BTreeSet::new();
         for (change, verdict) in reviewed.changes.iter().zip(&verdicts) {
             if let Verdict::Same { id, derived: twin } = verdict {
@@ -300,10 +300,10 @@ proptest! {
         scenario.apply(&reviewed, |id| running.contains(&id));
         let mut other = reviewed.clone();
         other.policy.digest = "another".to_owned();
-        prop_assert!(compare(&other, &derived).is_err());
+        prop_assert!(compare(&other, &derived, &|_| false).is_err());
         let mut reading = reviewed.clone();
         reading.read_only = true;
-        prop_assert!(compare(&reading, &derived).is_err());
+        prop_assert!(compare(&reading, &derived, &|_| false).is_err());
     }
 
     /// Promise 9: every change, also a withheld one, says why, with file and line, and

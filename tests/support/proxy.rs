@@ -222,7 +222,7 @@ impl Frames {
 }
 
 /// Length of the contents once the header (tag, length) is whole.
-fn length(header: &[u8]) -> Option<usize> {
+pub(crate) fn length(header: &[u8]) -> Option<usize> {
     match header.get(1)? {
         short @ 0..=127 => Some(usize::from(*short)),
         long => {

@@ -1,0 +1,7 @@
+//! The built binary, killed, interrupted and disturbed from outside.
+
+mod bed;
+mod disturbed;
+mod killed;
+mod view;
+mod weeks;
