@@ -29,9 +29,9 @@ fn fill(repo: &Repo, members: &[&str]) {
 
 /// The text with the instant of a reading made the same in every run.
 fn stable(text: &str) -> String {
-    let line = |line: &str| match line.split_once(" as read ") {
-        Some((head, _)) => format!("{head} as read [time]\n"),
-        None => format!("{line}\n"),
+    let line = |line: &str| {
+        let known = [" as read ", " member since "].into_iter().find_map(|word| Some((line.split_once(word)?.0, word)));
+        known.map_or_else(|| format!("{line}\n"), |(head, word)| format!("{head}{word}[time]\n"))
     };
     text.lines().map(line).collect::<Vec<_>>().concat()
 }
@@ -50,6 +50,7 @@ fn questions_use_the_last_reading_and_say_how_old_it_is() {
       corp/staff
       └ granted by role staff                                                 policies/roles.yaml:14
         └ because kind is employee                                            policies/roles.yaml:17
+    in corp: member since [time]
     members of corp/trained as read [time]
     ");
     insta::assert_snapshot!(ask(&["why", "ana.silva", "corp/staff"]), @r"
