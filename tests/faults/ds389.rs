@@ -6,7 +6,7 @@ use crate::support::ldap::{block_on, change, connection, read, settings_at, side
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::slapd::{GROUPS, PEOPLE, READER, WRITER, group_ldif, people_ldif};
 use accord::model::change::{Action, Object};
-use accord::provider::{Answer, GapScope, Purpose, Reader, Scope};
+use accord::provider::{Answer, Credentials, GapScope, Purpose, Reader, Scope, Target};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -200,6 +200,35 @@ fn memberships_locks_and_stale_values_are_answered_as_everywhere() {
         assert!(matches!(&stale[..], [Answer::Conflict { .. }]), "{stale:?}");
         assert!(done(&write(&settings, &[title("p1@example.com")]).await[0]));
     });
+}
+
+#[test]
+fn a_first_password_lets_a_new_account_in_and_a_refused_one_leaves_no_account() {
+    let server = start(Options::default());
+    let settings = settings(&server);
+    let directory = crate::support::ldap::directory(&settings);
+    let create =
+        |name: &str| change(Action::CreateAccount, Object::account(name), None, side(&[("cn", "New"), ("sn", "New")]));
+    let write_as = |password: &str, name: &str| {
+        let credentials = Credentials {
+            password: Some(WRITER.1.to_owned().into()),
+            initial_password: Some(password.to_owned().into()),
+            root: "/".into(),
+        };
+        let target = Target { directory: &directory, credentials, purpose: Purpose::Apply };
+        let writer = accord::provider::ldap::Directory::new(&target).unwrap();
+        block_on(write_with(&writer, &[create(name)])).remove(0)
+    };
+    assert!(matches!(write_as("first-Secret-1", "new"), Answer::Done { .. }));
+    assert!(server.can_bind(&format!("uid=new,{PEOPLE}"), "first-Secret-1"));
+    let stricter = "dn: cn=config\nchangetype: modify\nreplace: passwordCheckSyntax\npasswordCheckSyntax: on\n-\n\
+                    replace: passwordMinLength\npasswordMinLength: 12\n";
+    server.tools().modify(stricter);
+    let answer = write_as("short", "other");
+    let Answer::Refused { why } = &answer else { panic!("{answer:?}") };
+    assert!(why.starts_with("the first password was refused: constraintViolation (19)"), "{why}");
+    assert!(why.ends_with("the account was removed again"), "{why}");
+    assert_eq!(server.tools().values(&format!("uid=other,{PEOPLE}"), "uid"), [""; 0]);
 }
 
 #[test]

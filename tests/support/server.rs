@@ -160,10 +160,16 @@ pub(crate) fn template(name: &str, made_of: &[&str], make: impl FnOnce(&Path)) -
     let folder = home.join(format!("{name}-{:016x}", hasher.finish()));
     let lock = File::create(home.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
-    let age = std::fs::metadata(&folder).and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
     // Old ones go: passwords and tickets inside may expire.
-    if age.is_none_or(|age| age > Duration::from_hours(168)) {
+    if age_of(&folder).is_none_or(|age| age > Duration::from_hours(168)) {
         let _ = std::fs::remove_dir_all(&folder);
+        // Of what other versions of the tests made, only what may still be in use stays.
+        for other in std::fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path()) {
+            let is_sibling = other.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&format!("{name}-")));
+            if is_sibling && age_of(&other).is_some_and(|age| age > Duration::from_hours(1)) {
+                let _ = std::fs::remove_dir_all(&other);
+            }
+        }
         let begun = home.join(format!("{name}.new"));
         let _ = std::fs::remove_dir_all(&begun);
         std::fs::create_dir(&begun).unwrap();
@@ -171,6 +177,10 @@ pub(crate) fn template(name: &str, made_of: &[&str], make: impl FnOnce(&Path)) -
         std::fs::rename(&begun, &folder).unwrap();
     }
     folder
+}
+
+fn age_of(path: &Path) -> Option<Duration> {
+    std::fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
 }
 
 /// Whether the tests run as root.
