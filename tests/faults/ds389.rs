@@ -33,7 +33,7 @@ fn deny(target: &str, rights: &str) -> String {
 
 #[test]
 fn a_whole_read_is_proven_by_a_second_one_whatever_counts_the_changes() {
-    // Both counters move before a change can be seen: equal ones prove nothing.
+    // `lastusn` moves before a change can be seen, and `lastchangenumber` may leave out suffixes.
     let server = start(Options { changelog: true, usn: true, ..Options::default() });
     for url in [server.url(), server.plain_url()] {
         let reading = block_on(read(&settings_at(&server.ca(), &url))).unwrap();
