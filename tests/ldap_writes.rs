@@ -4,7 +4,7 @@ use crate::support::ldap::{block_on, change, connection, read, settings, side, w
 use crate::support::slapd::{GROUPS, Options, PEOPLE, READER, Slapd, WRITER, group_ldif, people_ldif};
 use accord::model::Enabled;
 use accord::model::change::{Action, Change, Object};
-use accord::provider::{Answer, Purpose, Reader, Scope};
+use accord::provider::{Answer, Purpose, Reader, Scope, Step, Writer};
 use serde_json::json;
 
 fn person(n: usize) -> String {
@@ -159,6 +159,60 @@ fn a_group_that_may_not_be_empty_keeps_a_placeholder_only_while_it_is() {
             done(&write_with(&writer, &[rename, delete]).await);
         });
     }
+}
+
+/// What the planner read spares the question; where it is old, the result code says so.
+#[test]
+fn what_was_seen_of_a_placeholder_is_asserted_and_never_believed_blindly() {
+    let server = start(Options::default());
+    let settings = settings(&server, &server.url());
+    block_on(async {
+        let reading = read(&settings).await.unwrap();
+        assert_eq!(reading.placeholders, Some(vec![]));
+        let create = change(Action::CreateGroup, Object::group("new"), None, None);
+        done(&write(&settings, &[create]).await);
+        assert_eq!(read(&settings).await.unwrap().placeholders, Some(vec!["new".into()]));
+        for (seen, n) in [(Some(false), 1), (Some(true), 2), (None, 3)] {
+            for held in [true, false] {
+                server.ldapmodify(&format!(
+                    "dn: {0}\nchangetype: modify\nreplace: member\nmember: {1}\n",
+                    group("new"),
+                    if held { group("new") } else { person(9) }
+                ));
+                let writer = connection(&settings, Purpose::Apply, WRITER.1).unwrap();
+                let grants = grants("new", [n]);
+                let step = Step { change: &grants[0], handle: None, member: None, placeholder: seen };
+                done(&writer.write(&[step]).await);
+                let expected = if held { vec![person(n)] } else { vec![person(n), person(9)] };
+                assert_eq!(server.values(&group("new"), "member"), expected, "seen {seen:?}, held {held}");
+            }
+        }
+    });
+}
+
+#[test]
+fn few_memberships_are_confirmed_without_reading_the_group_and_never_denied() {
+    let hide = format!("access to dn.exact=\"{}\" attrs=member by * none", group("last"));
+    let server = start(Options { acl: vec![hide], ..Options::default() });
+    let settings = settings(&server, &server.url());
+    let changes = [
+        grants("a", [0, 5]),
+        revokes("a", [7]),
+        // One that is not so makes all of its group unconfirmed.
+        grants("last", [3]),
+        revokes("last", [5]),
+        grants("none", [1]),
+        revokes("none", [1]),
+    ]
+    .concat();
+    let ask = |changes: &[Change]| {
+        let writer = connection(&settings, Purpose::Apply, WRITER.1).unwrap();
+        let step = |change| Step { change, handle: None, member: None, placeholder: None };
+        block_on(async { writer.confirm(&changes.iter().map(step).collect::<Vec<_>>()).await })
+    };
+    assert_eq!(ask(&changes), [true, true, true, false, false, false, false]);
+    assert_eq!(ask(&[grants("a", [0, 9]), revokes("a", [7])].concat()), [false; 3]);
+    assert_eq!(ask(&revokes("a", [0])), [false]);
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Run<'_> {
         if let Some(stopped) = self.stopped.clone() {
             return nodes.into_iter().for_each(|node| self.settle(node, Status::NotStarted, Some(stopped.clone())));
         }
-        let wait = self.patience.wait(most).max(asked.unwrap_or(0)).min(self.patience.longest_ms);
+        let wait = self.spread(self.patience.wait(most).max(asked.unwrap_or(0)));
         let again = async move {
             tokio::time::sleep(Duration::from_millis(wait)).await;
             Event::Again { lane: n, nodes }

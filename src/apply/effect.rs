@@ -53,10 +53,16 @@ pub(super) enum Effect {
     Hidden(String),
 }
 
+/// So many memberships of one group are worth asking about one by one: each costs the
+/// directory a look at all members.
+const FEW: usize = 32;
+
 /// What a set of changes claims together.
 #[derive(Debug, Default)]
 pub(super) struct Expectation<'c> {
     claims: BTreeMap<Claim<'c>, (Claimed<'c>, usize)>,
+    /// Whether names moved: what a change calls a member may be called otherwise now.
+    renamed: bool,
     /// Names that are not their own key, as they are written, for reading.
     named: BTreeMap<Subject<'c>, &'c str>,
 }
@@ -80,6 +86,7 @@ impl<'c> Expectation<'c> {
                 let new = new_name(change).unwrap_or(name);
                 let renamed = self.subject(sort, new, names);
                 self.rename(&this, &renamed);
+                self.renamed = true;
                 self.claim(Claim::Exists(this), Claimed::Is(false), node);
                 self.claim(Claim::Exists(renamed.clone()), Claimed::Is(true), node);
                 self.claim(Claim::Value(renamed, "name"), only(new), node);
@@ -123,6 +130,26 @@ impl<'c> Expectation<'c> {
         out
     }
 
+    /// Groups of which nothing is claimed but a few members, with the nodes that claim
+    /// them: these can be asked about without reading the group.
+    pub(super) fn few(&self) -> BTreeMap<Object, Vec<usize>> {
+        let mut groups: BTreeMap<&Subject<'_>, Option<Vec<usize>>> = BTreeMap::new();
+        for (claim, (_, node)) in self.claims.iter().filter(|_| !self.renamed) {
+            match claim {
+                Claim::Member(of, ..) => {
+                    let nodes = groups.entry(of).or_insert_with(|| Some(Vec::new()));
+                    if let Some(list) = nodes.as_mut().filter(|list| list.len() < FEW) {
+                        list.push(*node);
+                    } else {
+                        *nodes = None;
+                    }
+                }
+                Claim::Exists(of) | Claim::Value(of, _) => drop(groups.insert(of, None)),
+            }
+        }
+        groups.into_iter().filter_map(|(of, nodes)| Some((self.object(of), nodes?))).collect()
+    }
+
     /// The objects to read.
     pub(super) fn objects(&self) -> Vec<Object> {
         let subjects: BTreeSet<&Subject<'_>> = self
@@ -132,23 +159,25 @@ impl<'c> Expectation<'c> {
                 Claim::Exists(subject) | Claim::Value(subject, _) | Claim::Member(subject, ..) => subject,
             })
             .collect();
-        let object = |subject: &Subject<'_>| {
-            let name = self.named.get(subject).copied().unwrap_or(&subject.1);
-            match subject.0 {
-                Sort::Account => Object::account(name),
-                Sort::Group => Object::group(name),
-            }
-        };
-        subjects.into_iter().map(object).collect()
+        subjects.into_iter().map(|subject| self.object(subject)).collect()
+    }
+
+    fn object(&self, subject: &Subject<'_>) -> Object {
+        let name = self.named.get(subject).copied().unwrap_or(&subject.1);
+        match subject.0 {
+            Sort::Account => Object::account(name),
+            Sort::Group => Object::group(name),
+        }
     }
 
     /// How each node's claims fit the reading: node → effect. A node with several
-    /// claims is in effect if all of them hold.
-    pub(super) fn judge(&self, seen: &Seen<'_>) -> BTreeMap<usize, Effect> {
-        let mut out: BTreeMap<usize, Effect> = BTreeMap::new();
+    /// claims is in effect if all of them hold. Those of `confirmed` are, whatever
+    /// was read.
+    pub(super) fn judge(&self, seen: &Seen<'_>, confirmed: &BTreeSet<usize>) -> BTreeMap<usize, Effect> {
+        let mut out: BTreeMap<usize, Effect> = confirmed.iter().map(|node| (*node, Effect::Shown)).collect();
         // Claims about members of one group stand together.
         let mut members = Members::default();
-        for (claim, (claimed, node)) in &self.claims {
+        for (claim, (claimed, node)) in self.claims.iter().filter(|(_, (_, node))| !confirmed.contains(node)) {
             if let Claim::Member((_, group), ..) = claim
                 && members.group.as_deref() != Some(group)
             {
@@ -256,11 +285,11 @@ pub(super) fn probe(change: &Change, seen: &Seen<'_>) -> Effect {
         Effect::Undone(why) | Effect::Else(why) => why,
         _ => String::new(),
     };
-    match after.judge(seen).remove(&0) {
+    match after.judge(seen, &BTreeSet::new()).remove(&0) {
         Some(Effect::Shown) => Effect::Shown,
         None => Effect::Hidden("the change names no object".to_owned()),
         Some(Effect::Hidden(why)) => Effect::Hidden(why),
-        Some(other) => match Expectation::before(change, seen.names).judge(seen).remove(&0) {
+        Some(other) => match Expectation::before(change, seen.names).judge(seen, &BTreeSet::new()).remove(&0) {
             Some(Effect::Shown) => Effect::Undone(say(other)),
             Some(Effect::Hidden(why)) => Effect::Hidden(why),
             _ => Effect::Else(say(other)),
@@ -285,7 +314,7 @@ pub struct Found<'a> {
 impl<'a> Found<'a> {
     /// What `observed` shows of a directory of that kind.
     pub fn new(kind: &'a dyn Kind, observed: &'a Observed) -> Self {
-        Self { kind, observed, names: Names::new(kind, &observed.state) }
+        Self { kind, observed, names: Names::new(kind, observed) }
     }
 
     /// Whether what `change` wants is there: only where everything was read.

@@ -61,6 +61,9 @@ pub(super) struct Lane<'r> {
     pub(super) losses: u32,
     /// Failed reads in a row.
     pub(super) failed_reads: u32,
+    /// How many silent changes the next read is about: fewer after a failed one, so
+    /// that a connection that bears little still settles some.
+    pub(super) bite: usize,
     /// What the done changes claim together.
     pub(super) expectation: Expectation<'r>,
     /// Whether the read after the writes is over.
@@ -73,7 +76,7 @@ impl<'r> Lane<'r> {
         Self {
             name: target.name,
             kind: target.kind,
-            names: Names::new(target.kind, &target.observed.state),
+            names: Names::new(target.kind, target.observed),
             capabilities: target.capabilities,
             writer: Some(Rc::from(target.writer)),
             ready: BTreeSet::new(),
@@ -92,6 +95,7 @@ impl<'r> Lane<'r> {
             generation: 0,
             losses: 0,
             failed_reads: 0,
+            bite: usize::MAX,
             expectation: Expectation::default(),
             verified: false,
         }
@@ -264,7 +268,7 @@ impl<'r> Lane<'r> {
         }
     }
 
-    /// The directory asked to wait: half as much at once.
+    /// The directory asked to wait, or did not bear this many: half as much at once.
     pub(super) fn slower(&mut self) {
         self.window = (self.window / 2).max(1);
     }
@@ -288,6 +292,7 @@ impl<'r> Lane<'r> {
             return None;
         }
         self.paused = true;
+        self.slower();
         Some(patience.wait(self.losses))
     }
 

@@ -7,9 +7,9 @@
 use crate::model::change::OtherMember;
 use crate::model::state::{AccountRef, GroupRef};
 use crate::model::{Action, Change, Object, State};
-use crate::provider::{Kind, Step};
+use crate::provider::{Kind, Observed, Step};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Account or group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,8 @@ pub(super) enum Sort {
 pub(super) struct Names<'a> {
     kind: &'a dyn Kind,
     observed: &'a State,
+    /// Keys of observed groups that hold their placeholder, where that is known.
+    placeholders: Option<BTreeSet<Cow<'a, str>>>,
     /// Accounts that were made or moved in this run.
     accounts: BTreeMap<String, String>,
     /// Groups that were.
@@ -29,8 +31,11 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(kind: &'a dyn Kind, observed: &'a State) -> Self {
-        Self { kind, observed, accounts: BTreeMap::new(), groups: BTreeMap::new() }
+    pub(super) fn new(kind: &'a dyn Kind, observed: &'a Observed) -> Self {
+        let Observed { state, placeholders, .. } = observed;
+        let keys = |list: &'a Vec<Box<str>>| list.iter().map(|name| state.names().key(name)).collect();
+        let placeholders = placeholders.as_ref().map(keys);
+        Self { kind, observed: state, placeholders, accounts: BTreeMap::new(), groups: BTreeMap::new() }
     }
 
     /// The comparison key of a name.
@@ -64,7 +69,14 @@ impl<'a> Names<'a> {
             _ => None,
         };
         let (handle, member) = (handle.map(str::to_owned), member.map(str::to_owned));
-        Step { change, handle, member }
+        Step { change, handle, member, placeholder: self.placeholder(&change.object) }
+    }
+
+    /// Whether the group of a membership was seen to hold its placeholder.
+    fn placeholder(&self, object: &Object) -> Option<bool> {
+        let held = self.placeholders.as_ref()?;
+        let group = self.observed.group_named(object.group.as_deref()?)?;
+        Some(held.contains(group.key()))
     }
 
     /// Takes note of a change that is done; `handle` is what the directory answered.

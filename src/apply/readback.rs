@@ -9,12 +9,53 @@ use super::lane::Lane;
 use super::run::{Event, Run};
 use super::schedule::Consequences;
 use crate::model::{ChangeId, Object};
-use crate::provider::{ProviderError, Reading, Scope};
+use crate::provider::{ProviderError, Reading, Scope, Step, Writer};
 use crate::record::entry::{self, Verified};
 use crate::record::{Record, Status};
 use futures_util::future::FutureExt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+/// Memberships that the directory is asked about before groups are read.
+struct Asked<'c> {
+    steps: Vec<Step<'c>>,
+    nodes: Vec<usize>,
+    /// Group → how many of the steps, which stand together.
+    groups: Vec<(Object, usize)>,
+}
+
+impl<'c> Asked<'c> {
+    fn new(few: BTreeMap<Object, Vec<usize>>, step: impl Fn(usize) -> Option<Step<'c>>) -> Self {
+        let mut asked = Self { steps: Vec::new(), nodes: Vec::new(), groups: Vec::new() };
+        for (group, nodes) in few {
+            let steps: Vec<_> = nodes.iter().filter_map(|node| step(*node)).collect();
+            asked.groups.push((group, steps.len()));
+            asked.steps.extend(steps);
+            asked.nodes.extend(nodes);
+        }
+        asked
+    }
+
+    /// The nodes that are shown to be in effect. A group of which all are need not be
+    /// read any more: it leaves `objects`, which are sorted.
+    async fn confirm(self, writer: &dyn Writer, objects: &mut Vec<Object>) -> BTreeSet<usize> {
+        if self.steps.is_empty() {
+            return BTreeSet::new();
+        }
+        let answers = writer.confirm(&self.steps).await;
+        let mut rest = answers.as_slice();
+        let mut settled = BTreeSet::new();
+        for (group, count) in &self.groups {
+            let (own, others) = rest.split_at_checked(*count).unwrap_or((&[], &[]));
+            rest = others;
+            if own.len() == *count && own.iter().all(|shown| *shown) {
+                settled.insert(group);
+            }
+        }
+        objects.retain(|object| !settled.contains(object));
+        self.nodes.iter().zip(&answers).filter(|(_, shown)| **shown).map(|(node, _)| *node).collect()
+    }
+}
 
 impl Run<'_> {
     /// Starts the reads that are due: of what was not answered, and at the end of
@@ -25,7 +66,8 @@ impl Run<'_> {
             let mut objects: Vec<Object> = if lane.silent.is_empty() {
                 lane.expectation.objects()
             } else {
-                let changes = lane.silent.iter().filter_map(|(node, _)| self.work.change(*node));
+                let some = lane.silent.iter().take(lane.bite);
+                let changes = some.filter_map(|(node, _)| self.work.change(*node));
                 changes.flat_map(|change| objects_of(change, &lane.names)).collect()
             };
             objects.sort();
@@ -34,12 +76,18 @@ impl Run<'_> {
                 lane.verified = true;
                 continue;
             }
+            let few = if lane.silent.is_empty() { lane.expectation.few() } else { BTreeMap::new() };
+            let asked = Asked::new(few, |node| self.work.change(node).map(|change| lane.names.step(change)));
             let Some(mut writer) = lane.writer.take() else { continue };
             self.progress.reading(lane.name, objects.len());
-            let scope = Scope { only: Some(objects), authors: false, ..lane.kind.scope() };
+            let mut scope = Scope { only: None, authors: false, ..lane.kind.scope() };
             let directory = lane.name;
             let read = async move {
+                let confirmed = asked.confirm(writer.as_ref(), &mut objects).await;
+                let nothing = objects.is_empty();
+                scope.only = Some(objects);
                 let result = match Rc::get_mut(&mut writer) {
+                    Some(_) if nothing => Ok(Reading::default()),
                     Some(writer) => writer.read(&scope, None).await,
                     None => Err(ProviderError {
                         directory: directory.to_owned(),
@@ -48,7 +96,7 @@ impl Run<'_> {
                         help: Vec::new(),
                     }),
                 };
-                Event::Read { lane: n, writer, result: Box::new(result) }
+                Event::Read { lane: n, writer, confirmed, result: Box::new(result) }
             };
             self.queue.push(read.boxed_local());
         }
@@ -60,18 +108,19 @@ impl Run<'_> {
         match result {
             Ok(reading) => {
                 lane.failed_reads = 0;
-                let silent = std::mem::take(&mut lane.silent);
+                let read = lane.bite.min(lane.silent.len());
+                lane.bite = lane.bite.saturating_mul(2);
+                let silent = lane.silent.drain(..read);
                 let seen = Seen::new(lane.kind, &lane.names, &reading);
-                let told: Vec<(usize, String, Effect)> = silent
-                    .into_iter()
-                    .filter_map(|(node, why)| Some((node, why, probe(self.work.change(node)?, &seen))))
-                    .collect();
+                let told: Vec<(usize, String, Effect)> =
+                    silent.filter_map(|(node, why)| Some((node, why, probe(self.work.change(node)?, &seen)))).collect();
                 for (node, why, effect) in told {
                     self.told(n, node, &why, effect);
                 }
             }
             Err(error) => {
                 lane.failed_reads += 1;
+                lane.bite = (lane.bite.min(lane.silent.len()) / 2).max(1);
                 if lane.failed_reads < self.patience.attempts {
                     let wait = self.patience.wait(lane.failed_reads);
                     self.pause(n, &error.to_string(), wait);
@@ -87,10 +136,10 @@ impl Run<'_> {
     }
 
     /// The read after the writes came back.
-    pub(super) fn verified(&mut self, n: usize, result: Result<Reading, ProviderError>) {
+    pub(super) fn verified(&mut self, n: usize, confirmed: &BTreeSet<usize>, result: Result<Reading, ProviderError>) {
         let Some(lane) = self.lanes.get_mut(n) else { return };
         let judged = match result {
-            Ok(reading) => lane.expectation.judge(&Seen::new(lane.kind, &lane.names, &reading)),
+            Ok(reading) => lane.expectation.judge(&Seen::new(lane.kind, &lane.names, &reading), confirmed),
             Err(error) => {
                 lane.failed_reads += 1;
                 if lane.failed_reads < self.patience.attempts {

@@ -17,6 +17,7 @@ use crate::record::{Journal, JournalError, Record, Status};
 use futures_util::future::{FutureExt, LocalBoxFuture, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,7 +29,13 @@ pub(super) enum Event<'r> {
     /// A batch was answered.
     Wrote { lane: usize, batch: Batch, answers: Vec<Answer> },
     /// A read came back, and with it the writer.
-    Read { lane: usize, writer: Rc<dyn Writer + 'r>, result: Box<Result<Reading, ProviderError>> },
+    Read {
+        lane: usize,
+        writer: Rc<dyn Writer + 'r>,
+        /// Nodes that were shown to be in effect without a read.
+        confirmed: BTreeSet<usize>,
+        result: Box<Result<Reading, ProviderError>>,
+    },
     /// Changes may be tried again.
     Again { lane: usize, nodes: Vec<usize> },
     /// A directory may be tried again.
@@ -50,6 +57,8 @@ pub(super) struct Run<'r> {
     /// Failed attempts and, for the last one, whether nobody knows if it was done.
     pub(super) attempts: BTreeMap<usize, (u32, bool)>,
     pub(super) not_read: BTreeMap<String, String>,
+    /// Where chance comes from: waits differ, results do not.
+    chance: foldhash::quality::RandomState,
     pub(super) stopped: Option<String>,
 }
 
@@ -85,6 +94,7 @@ impl<'r> Run<'r> {
             patience,
             attempts: BTreeMap::new(),
             not_read: BTreeMap::new(),
+            chance: foldhash::quality::RandomState::default(),
             stopped: None,
         };
         run.journal_what_was_seen()?;
@@ -219,10 +229,14 @@ impl<'r> Run<'r> {
     fn take(&mut self, event: Event<'r>) {
         match event {
             Event::Wrote { lane, batch, answers } => self.answered(lane, &batch, answers),
-            Event::Read { lane, writer, result } => {
+            Event::Read { lane, writer, confirmed, result } => {
                 let Some(this) = self.lanes.get_mut(lane) else { return };
                 this.writer = Some(writer);
-                if this.silent.is_empty() { self.verified(lane, *result) } else { self.heard(lane, *result) }
+                if this.silent.is_empty() {
+                    self.verified(lane, &confirmed, *result);
+                } else {
+                    self.heard(lane, *result);
+                }
             }
             Event::Again { lane, nodes } => {
                 for node in nodes {
@@ -350,8 +364,15 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// Up to a quarter more: whoever was cut off together does not come back together.
+    pub(super) fn spread(&self, wait: u64) -> u64 {
+        let chance = self.chance.hash_one(self.clock.millis());
+        wait.saturating_add(chance % (wait / 4 + 1)).min(self.patience.longest_ms)
+    }
+
     /// Lets a directory rest.
     pub(super) fn pause(&mut self, n: usize, why: &str, wait: u64) {
+        let wait = self.spread(wait);
         if let Some(lane) = self.lanes.get_mut(n) {
             lane.paused = true;
             self.progress.waiting(lane.name, why, wait);

@@ -148,6 +148,9 @@ pub struct Reading {
     pub evidence: Vec<String>,
     /// Authors of the objects read, where the kind knows them and was asked.
     pub authors: Vec<Author>,
+    /// Groups that hold the placeholder that keeps them from being empty, by name, where
+    /// the kind hides one; `None`: nobody knows.
+    pub placeholders: Option<Vec<Box<str>>>,
     /// Where the next incremental read may go on.
     pub cookie: Option<Cookie>,
     /// What this very server can do, where asking it told more than the settings:
@@ -178,6 +181,8 @@ pub struct Step<'c> {
     pub handle: Option<String>,
     /// Handle of the member that is granted or revoked.
     pub member: Option<String>,
+    /// Whether the group of a membership was seen to hold its placeholder; `None`: unknown.
+    pub placeholder: Option<bool>,
 }
 
 /// The answer to one change.
@@ -258,6 +263,13 @@ pub trait Writer: Reader {
     /// Writes one batch (as [`Capabilities::batch`] allows) and answers each change.
     /// Takes `&self`: batches run side by side.
     fn write<'a>(&'a self, steps: &'a [Step<'a>]) -> LocalBoxFuture<'a, Vec<Answer>>;
+
+    /// Asks the directory about a few of a group's memberships, where that takes less
+    /// than reading the group: whether each grant or revoke, one answer each, is shown
+    /// to be in effect now. `false` is no answer: the group is to be read.
+    fn confirm<'a>(&'a self, steps: &'a [Step<'a>]) -> LocalBoxFuture<'a, Vec<bool>> {
+        Box::pin(std::future::ready(vec![false; steps.len()]))
+    }
 }
 
 /// What a connection needs beside the settings; resolved by `cli`.

@@ -3,6 +3,7 @@
 
 mod ds389;
 mod plans;
+mod runs;
 
 use crate::support::certificates::Certificate;
 use crate::support::ldap::{block_on, change, connection, read, settings, write, write_with};

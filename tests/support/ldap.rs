@@ -91,7 +91,8 @@ pub(crate) async fn write(settings: &Value, changes: &[Change]) -> Vec<Answer> {
 
 /// Writes one batch over an existing connection; objects are found by their usual DNs.
 pub(crate) async fn write_with(writer: &ldap::Directory, changes: &[Change]) -> Vec<Answer> {
-    let steps: Vec<Step<'_>> = changes.iter().map(|change| Step { change, handle: None, member: None }).collect();
+    let steps: Vec<Step<'_>> =
+        changes.iter().map(|change| Step { change, handle: None, member: None, placeholder: None }).collect();
     writer.write(&steps).await
 }
 
@@ -122,6 +123,13 @@ pub(crate) fn policy(settings: &Value, access: &str) -> Policy {
     let accord = format!("organization: example\ntimezone: UTC\ndirectories:\n  corp: {settings}\n");
     let files = InMemory::new([("policies/accord.yaml", accord.as_str()), ("policies/access.yaml", access)]);
     load(&files).unwrap_or_else(|errors| panic!("{errors:#?}\n{access}"))
+}
+
+/// As [`plan`]; the read is complete.
+pub(crate) fn plan_all(policy: &Policy) -> (Observed, Plan) {
+    let (observed, plan) = plan(policy);
+    assert_eq!(observed.gaps, []);
+    (observed, plan)
 }
 
 /// Reads as the planner does, whatever comes of it, and plans at a fixed instant.

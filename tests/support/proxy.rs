@@ -30,33 +30,49 @@ pub(crate) enum Fault {
     CutAfterRequests(usize),
     /// Every piece in either direction waits so long.
     Delay(Duration),
+    /// The server seems not to offer the assertion control (RFC 4528).
+    NoAssertions,
 }
 
 /// A running proxy in front of one port.
 pub(crate) struct Proxy {
     address: SocketAddr,
     fault: Arc<Mutex<Fault>>,
+    /// What happens to the next connection only.
+    once: Arc<Mutex<Option<Fault>>>,
     connections: Arc<AtomicUsize>,
+    open: Open,
     stop: Arc<AtomicBool>,
 }
+
+/// Both ends of every connection there ever was.
+type Open = Arc<Mutex<Vec<Arc<(TcpStream, TcpStream)>>>>;
 
 impl Proxy {
     /// Listens on a free loopback port and forwards to `127.0.0.1:port`.
     pub(crate) fn start(port: u16, fault: Fault) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let proxy =
-            Self { address, fault: Arc::new(Mutex::new(fault)), connections: Arc::default(), stop: Arc::default() };
-        let (fault, connections, stop) = (proxy.fault.clone(), proxy.connections.clone(), proxy.stop.clone());
+        let proxy = Self {
+            address,
+            fault: Arc::new(Mutex::new(fault)),
+            once: Arc::default(),
+            connections: Arc::default(),
+            open: Arc::default(),
+            stop: Arc::default(),
+        };
+        let (fault, once, open) = (proxy.fault.clone(), proxy.once.clone(), proxy.open.clone());
+        let (connections, stop) = (proxy.connections.clone(), proxy.stop.clone());
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
                 connections.fetch_add(1, Ordering::SeqCst);
-                let fault = *fault.lock().unwrap();
+                let fault = once.lock().unwrap().take().unwrap_or(*fault.lock().unwrap());
+                let open = Arc::clone(&open);
                 if let (Ok(client), true) = (client, fault != Fault::RefuseAtOnce) {
-                    std::thread::spawn(move || serve(client, port, fault));
+                    std::thread::spawn(move || serve(client, port, fault, &open));
                 }
             }
         });
@@ -78,6 +94,19 @@ impl Proxy {
         *self.fault.lock().unwrap() = fault;
     }
 
+    /// What happens to the next connection, and to no other.
+    pub(crate) fn once(&self, fault: Fault) {
+        *self.once.lock().unwrap() = Some(fault);
+    }
+
+    /// Cuts every connection there is.
+    pub(crate) fn cut(&self) {
+        for both in self.open.lock().unwrap().drain(..) {
+            let _ = both.0.shutdown(Shutdown::Both);
+            let _ = both.1.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Connections accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
@@ -92,10 +121,11 @@ impl Drop for Proxy {
     }
 }
 
-fn serve(client: TcpStream, port: u16, fault: Fault) {
+fn serve(client: TcpStream, port: u16, fault: Fault, open: &Open) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let both = Arc::new((client, server));
+    open.lock().unwrap().push(Arc::clone(&both));
     let mute = Arc::new(AtomicBool::new(false));
     let (other, muting) = (Arc::clone(&both), Arc::clone(&mute));
     std::thread::spawn(move || {
@@ -139,7 +169,10 @@ fn requests(from: &TcpStream, to: &TcpStream, fault: Fault, mute: &AtomicBool) {
 /// Server to client.
 fn answers(from: &TcpStream, to: &TcpStream, fault: Fault, mute: &AtomicBool) {
     let (mut frames, mut bytes) = (Frames::default(), 0);
-    while let Some(piece) = read(from) {
+    while let Some(mut piece) = read(from) {
+        if fault == Fault::NoAssertions {
+            disguise(&mut piece);
+        }
         let mut part = &piece[..];
         let mut cut = false;
         match fault {
@@ -164,6 +197,16 @@ fn answers(from: &TcpStream, to: &TcpStream, fault: Fault, mute: &AtomicBool) {
         }
         if !send(to, part) || cut {
             return;
+        }
+    }
+}
+
+/// Turns the assertion control's OID into one that nobody knows.
+fn disguise(piece: &mut [u8]) {
+    const OID: &[u8] = b"1.3.6.1.1.12";
+    for at in 0..piece.len().saturating_sub(OID.len() - 1) {
+        if &piece[at..at + OID.len()] == OID {
+            piece[at + OID.len() - 2..at + OID.len()].copy_from_slice(b"99");
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Collected {
     pub gaps: Vec<Gap>,
     /// Who changed what last, where entries say so.
     pub authors: Vec<Author>,
+    /// Groups that hold the placeholder that a writer would put there, by name.
+    pub placeholders: Vec<Box<str>>,
 }
 
 /// Makes a state of entries.
@@ -67,6 +69,7 @@ pub struct Collector<'s> {
     every_group_attribute: bool,
     gaps: Vec<Gap>,
     authors: Vec<Author>,
+    placeholders: Vec<Box<str>>,
 }
 
 /// What an attribute of an account is for.
@@ -132,6 +135,7 @@ impl<'s> Collector<'s> {
             every_group_attribute: scope.group_attributes.iter().any(|name| name.as_ref() == EVERY),
             gaps: Vec::new(),
             authors: Vec::new(),
+            placeholders: Vec::new(),
         }
     }
 
@@ -240,12 +244,12 @@ impl<'s> Collector<'s> {
         let member = key(self.schema.member_attribute());
         let mut attributes: BTreeMap<Box<str>, Vec<Box<str>>> = BTreeMap::new();
         let (mut by, mut at) = (None, None);
-        let mut shown = false;
+        let (mut shown, mut held) = (false, false);
         entry.visit(&mut |attribute, value| {
             let text = String::from_utf8_lossy(value);
             if same_type(&member, attribute) {
                 shown = true;
-                self.member(slot, &dn_key, &text);
+                held |= self.member(slot, &dn_key, &text);
             } else if let Some(name) = self.group_attributes.iter().find(|name| same_type(name, attribute)) {
                 attributes.entry(name.clone()).or_default().push(text.into());
             } else if self.every_group_attribute && is_free(attribute) {
@@ -256,6 +260,9 @@ impl<'s> Collector<'s> {
                 at = time::parse(&text);
             }
         });
+        if held {
+            self.placeholders.push(name.as_ref().into());
+        }
         if self.members_required && !shown {
             let attribute = self.schema.member_attribute();
             let why = format!(
@@ -272,25 +279,28 @@ impl<'s> Collector<'s> {
         }
     }
 
-    fn member(&mut self, group: GroupSlot, group_key: &str, text: &str) {
+    /// Whether it is the placeholder that a writer would put there.
+    fn member(&mut self, group: GroupSlot, group_key: &str, text: &str) -> bool {
         if !self.schema.members_are_dns() {
             match self.builder.slot_of(text) {
                 Some(account) => self.builder.member(group, account, None, None),
                 None => self.pending.push((group, text.into())),
             }
-            return;
+            return false;
         }
         let bare = without_unique_id(text);
         let Ok(key) = dn::key(bare) else {
-            return self.builder.other(group, false, text);
+            self.builder.other(group, false, text);
+            return false;
         };
         if self.schema.is_placeholder(&key, group_key) {
-            return;
+            return self.schema.placeholder_key.as_deref().unwrap_or(group_key) == key;
         }
         match self.table.get(&key) {
             Some(Found::Account(account)) => self.builder.member(group, account, None, None),
             _ => self.pending.push((group, text.into())),
         }
+        false
     }
 
     /// Places the members that were not known when they arrived, sorts, numbers.
@@ -316,7 +326,9 @@ impl<'s> Collector<'s> {
         self.gaps.sort();
         self.gaps.dedup();
         self.authors.sort();
-        Ok(Collected { state: self.builder.finish()?, gaps: self.gaps, authors: self.authors })
+        self.placeholders.sort();
+        let Self { builder, gaps, authors, placeholders, .. } = self;
+        Ok(Collected { state: builder.finish()?, gaps, authors, placeholders })
     }
 }
 

@@ -11,8 +11,12 @@ use super::{Directory, Open, search};
 use crate::model::Action;
 use crate::provider::entries::Mod;
 use crate::provider::{Answer, Step, dn};
+use ldap3::controls::{Assertion, MakeCritical, RawControl};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+
+/// The result of a write whose assertion does not hold (RFC 4528 §4).
+const ASSERTION_FAILED: u32 = 122;
 
 /// What is known about the placeholders of groups: DN key → whether it is a member.
 #[derive(Default)]
@@ -59,12 +63,13 @@ impl Directory {
         // Grants first: a list that is halved never empties a group on the way.
         items.sort_by_key(|item| !item.grant);
         let group = group_dn(open, steps);
+        let observed = steps.first().and_then(|step| step.placeholder);
         let mut open_parts = vec![items];
         while let Some(part) = open_parts.pop() {
             if part.is_empty() {
                 continue;
             }
-            let outcome = self.modify_members(open, &group, &part).await;
+            let outcome = self.modify_members(open, &group, observed, &part).await;
             if part.len() > 1 && outcome.is_about_one_value() {
                 let half = part.len() / 2;
                 let mut first = part;
@@ -80,28 +85,44 @@ impl Directory {
         answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect()
     }
 
-    async fn modify_members(&self, open: &Open, group: &str, part: &[Item]) -> Outcome {
+    async fn modify_members(&self, open: &Open, group: &str, observed: Option<bool>, part: &[Item]) -> Outcome {
         let values = |grant| part.iter().filter(|i| i.grant == grant).map(|i| i.value.clone()).collect::<Vec<_>>();
         let (adds, deletes) = (values(true), values(false));
         let Some(placeholder) = open.schema.placeholder(group) else {
-            return send(open, group, adds, deletes).await;
+            return send(open, group, adds, deletes, None).await;
         };
         if adds.is_empty() {
-            let outcome = send(open, group, adds, deletes.clone()).await;
+            let outcome = send(open, group, adds, deletes.clone(), None).await;
             if outcome.code != Some(65) {
                 return outcome;
             }
             // The last member goes: the placeholder comes in the same modify.
-            let swapped = send(open, group, vec![placeholder.to_owned()], deletes).await;
+            let swapped = send(open, group, vec![placeholder.to_owned()], deletes, None).await;
             if swapped.code == Some(0) {
                 self.groups.set(group, true);
                 return swapped;
             }
             return outcome;
         }
-        if self.has_placeholder(open, group, placeholder).await {
+        let known = self.groups.get(group);
+        if known.is_none() && observed == Some(false) && open.server.asserts() {
+            // What was read is asserted: if the last member went meanwhile, the server says so.
+            let outcome = send(open, group, adds.clone(), deletes.clone(), Some(placeholder)).await;
+            if outcome.code != Some(ASSERTION_FAILED) {
+                if outcome.code == Some(0) {
+                    self.groups.set(group, false);
+                }
+                return outcome;
+            }
+        }
+        let observed = observed.filter(|there| *there);
+        let there = match known.or(observed) {
+            Some(there) => there,
+            None => self.has_placeholder(open, group, placeholder).await,
+        };
+        if there {
             let with = [deletes.as_slice(), &[placeholder.to_owned()]].concat();
-            let outcome = send(open, group, adds.clone(), with).await;
+            let outcome = send(open, group, adds.clone(), with, None).await;
             match outcome.code {
                 // 16: perhaps only the placeholder is gone, and the memory was old.
                 Some(0 | 16) => self.groups.set(group, false),
@@ -111,14 +132,11 @@ impl Directory {
                 return outcome;
             }
         }
-        send(open, group, adds, deletes).await
+        send(open, group, adds, deletes, None).await
     }
 
-    /// Asks once per group; a wrong memory costs one refused modify and is corrected.
+    /// Asks; a wrong memory costs one refused modify and is corrected.
     async fn has_placeholder(&self, open: &Open, group: &str, placeholder: &str) -> bool {
-        if let Some(known) = self.groups.get(group) {
-            return known;
-        }
         let filter = format!("({}={})", open.schema.member_attribute(), ldap3::ldap_escape(placeholder));
         let found = search::base(&open.session, group, &filter, &["1.1".to_owned()], |_| ()).await;
         let there = matches!(found, Ok(Some(())));
@@ -142,7 +160,8 @@ impl Outcome {
     }
 }
 
-async fn send(open: &Open, group: &str, adds: Vec<String>, deletes: Vec<String>) -> Outcome {
+/// Sends one modify, `without` asserts that this is no member.
+async fn send(open: &Open, group: &str, adds: Vec<String>, deletes: Vec<String>, without: Option<&str>) -> Outcome {
     let attribute = open.schema.member_attribute();
     let mut mods = Vec::with_capacity(2);
     if !adds.is_empty() {
@@ -151,7 +170,12 @@ async fn send(open: &Open, group: &str, adds: Vec<String>, deletes: Vec<String>)
     if !deletes.is_empty() {
         mods.push(Mod::Delete(attribute.to_owned(), deletes));
     }
-    match open.session.operation().modify(group, modifications(&mods)).await {
+    let mut ldap = open.session.operation();
+    if let Some(value) = without {
+        let filter = format!("(!({attribute}={}))", ldap3::ldap_escape(value));
+        ldap.with_controls(RawControl::from(Assertion { filter }.critical()));
+    }
+    match ldap.modify(group, modifications(&mods)).await {
         Ok(result) => {
             let needs = format!("`{attribute}` of `{group}`");
             let answer = answer(&open.session.site, Operation::Modify, group, &needs, &result);

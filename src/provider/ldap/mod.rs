@@ -8,6 +8,7 @@
 //! again after it broke.
 
 mod capabilities;
+mod confirm;
 mod connect;
 mod errors;
 mod members;
@@ -201,6 +202,16 @@ impl Writer for Directory {
             };
             let unknown = || steps.iter().map(|_| Answer::Unknown { why: NOT_LDAP.to_owned() }).collect();
             self.contained(self.write_all(&open, steps)).await.unwrap_or_else(unknown)
+        })
+    }
+
+    fn confirm<'a>(&'a self, steps: &'a [Step<'a>]) -> LocalBoxFuture<'a, Vec<bool>> {
+        Box::pin(async move {
+            let shown = match self.contained(self.open()).await {
+                Some(Ok(open)) => self.contained(confirm::confirm(&open, steps)).await,
+                _ => None,
+            };
+            shown.unwrap_or_else(|| vec![false; steps.len()])
         })
     }
 }

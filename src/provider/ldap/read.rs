@@ -152,6 +152,7 @@ impl Directory {
             upserts: collected.state,
             gaps: collected.gaps,
             authors: if scope.authors { collected.authors } else { Vec::new() },
+            placeholders: Some(collected.placeholders),
             ..Reading::default()
         })
     }

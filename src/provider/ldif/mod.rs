@@ -141,6 +141,7 @@ impl Directory {
             gaps: collected.gaps,
             evidence: vec![evidence],
             authors: collected.authors,
+            placeholders: Some(collected.placeholders),
             cookie: None,
             capabilities: None,
         };

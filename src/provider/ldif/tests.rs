@@ -115,7 +115,8 @@ fn change(action: Action, object: Object, before: &[(&str, &str)], after: &[(&st
 }
 
 fn write(directory: &Directory, changes: &[Change]) -> Vec<Answer> {
-    let steps: Vec<Step<'_>> = changes.iter().map(|change| Step { change, handle: None, member: None }).collect();
+    let steps: Vec<Step<'_>> =
+        changes.iter().map(|change| Step { change, handle: None, member: None, placeholder: None }).collect();
     directory.write(&steps).now_or_never().unwrap()
 }
 

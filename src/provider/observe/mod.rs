@@ -25,6 +25,8 @@ pub struct Observed {
     pub evidence: Vec<String>,
     /// Who changed what last, where asked.
     pub authors: Vec<Author>,
+    /// Groups that hold their placeholder, by name; `None`: nobody knows.
+    pub placeholders: Option<Vec<Box<str>>>,
     /// What this very server can do, where asking told more than the settings.
     pub capabilities: Option<Capabilities>,
 }
@@ -74,6 +76,7 @@ async fn one(job: Job<'_>) -> Observed {
             gaps: reading.gaps,
             evidence: reading.evidence,
             authors: reading.authors,
+            placeholders: reading.placeholders,
             capabilities: reading.capabilities,
         },
         Err(error) => return Observed::failed(&error),

@@ -1,0 +1,175 @@
+//! Whole runs on real slapd over connections that break: one cut connection ends no
+//! run, what was not answered is settled by a read, and the next plan is empty.
+
+use crate::support::ldap::{block_on, connection, plan_all, policy, settings, words};
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::slapd::{GROUPS, Options, Slapd, WRITER, group_ldif, people_ldif};
+use accord::apply::{self, Cancel, Clock, Patience, Progress, Request, Silent, Target, Work};
+use accord::model::Instant;
+use accord::plan::Plan;
+use accord::policy::Policy;
+use accord::provider::{Observed, Purpose, connect};
+use accord::record::{Journal, Start, Status, journal_folder, verify};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// People in the directory; as many again are to come.
+const PEOPLE_COUNT: usize = 20;
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Instant {
+        Instant::try_from("2026-03-02T09:00:00Z".to_owned()).unwrap()
+    }
+
+    fn millis(&self) -> u64 {
+        0
+    }
+}
+
+fn start() -> Slapd {
+    let seed = people_ldif("p", PEOPLE_COUNT) + &group_ldif("a", "p", 0..10) + &group_ldif("b", "p", 10..12);
+    Slapd::start(&Options { seed, ..Options::default() })
+}
+
+fn through(server: &Slapd, proxy: &Proxy) -> Value {
+    let mut settings = settings(server, &proxy.plain_url());
+    settings["tls"] = json!("none");
+    settings.as_object_mut().unwrap().remove("ca");
+    settings
+}
+
+/// Forty people, four groups, two of them new: some eighty changes of every sort but renames.
+fn wanted() -> String {
+    let mut text = "people:\n".to_owned();
+    for n in 0..2 * PEOPLE_COUNT {
+        writeln!(
+            text,
+            "  p{n}: {{ id: \"{n}\", name: Person {n}, family_name: Person, email: p{n}@example.com, kind: employee, \
+             attributes: {{ department: x{n} }} }}"
+        )
+        .unwrap();
+    }
+    let list = |range: std::ops::Range<usize>| range.map(|n| format!("p{n}")).collect::<Vec<_>>().join(", ");
+    writeln!(text, "groups:\n  corp/a: {{ members: [{}] }}", list(5..30)).unwrap();
+    writeln!(text, "  corp/b: {{ members: [{}] }}", list(0..20)).unwrap();
+    writeln!(text, "  corp/c: {{ members: [{}] }}", list(10..40)).unwrap();
+    writeln!(text, "  corp/d: {{ members: [p1] }}").unwrap();
+    text
+}
+
+fn policies(settings: &Value) -> Policy {
+    policy(settings, &wanted())
+}
+
+/// What one run says: number per status, and every reason.
+type Told = (Vec<(Status, u64)>, Vec<String>);
+
+fn run(settings: &Value, observed: &Observed, plan: &Plan, progress: &mut dyn Progress) -> Told {
+    let root = tempfile::tempdir().unwrap();
+    let policy = policies(settings);
+    let kind = connect::kind(&policy.directories[0]).unwrap();
+    let work = Work::new(plan, None).unwrap();
+    let mut journal = Journal::start(root.path(), Start::default(), Still.now()).unwrap();
+    let told = block_on(async {
+        let writer = Box::new(connection(settings, Purpose::Apply, WRITER.1).unwrap());
+        let capabilities = observed.capabilities.clone().unwrap();
+        let outcome = apply::execute(Request {
+            work: &work,
+            directories: vec![Target { name: "corp", kind: kind.as_ref(), capabilities, observed, writer }],
+            journal: &mut journal,
+            clock: &Still,
+            cancel: &Cancel::new(),
+            progress,
+            patience: Patience { attempts: 5, first_ms: 2, longest_ms: 50 },
+        })
+        .await
+        .unwrap();
+        let whys = outcome.results.iter().filter_map(|result| result.why.clone());
+        let mut whys: Vec<String> = whys.chain(outcome.stopped.clone()).collect();
+        whys.extend(outcome.not_read.values().cloned());
+        (outcome.totals.into_iter().collect(), whys)
+    });
+    assert!(verify(&journal_folder(root.path())).unwrap().is_intact());
+    told
+}
+
+#[test]
+fn a_connection_cut_once_anywhere_ends_no_run() {
+    let (mut cut, mut requests) = (0, 4);
+    loop {
+        let server = start();
+        let proxy = Proxy::start(server.port(), Fault::Pass);
+        let settings = through(&server, &proxy);
+        let (observed, plan) = plan_all(&policies(&settings));
+        let changes = plan.changes.len() as u64;
+        assert!(changes > 80, "{changes}");
+        let before = proxy.connections();
+        // Only the first connection is cut; the next ones pass.
+        proxy.once(Fault::CutAfterRequests(requests));
+        let told = run(&settings, &observed, &plan, &mut Silent);
+        assert_eq!(told, (vec![(Status::Done, changes)], Vec::new()), "cut after {requests} requests");
+        let (_, again) = plan_all(&policies(&settings));
+        assert_eq!(words(&again), [""; 0], "cut after {requests} requests");
+        if proxy.connections() - before <= 2 {
+            break;
+        }
+        cut += 1;
+        requests += 7;
+    }
+    assert!(cut > 5, "{cut}");
+}
+
+#[test]
+fn a_connection_that_is_cut_again_and_again_still_gets_there() {
+    let server = start();
+    let proxy = Proxy::start(server.port(), Fault::Pass);
+    let settings = through(&server, &proxy);
+    let (observed, plan) = plan_all(&policies(&settings));
+    // Every connection bears forty requests, of which connecting takes three.
+    proxy.set(Fault::CutAfterRequests(40));
+    let (totals, whys) = run(&settings, &observed, &plan, &mut Silent);
+    assert_eq!(totals, [(Status::Done, plan.changes.len() as u64)], "{whys:?}");
+    assert!(proxy.connections() > 4, "{}", proxy.connections());
+    proxy.set(Fault::Pass);
+    assert_eq!(words(&plan_all(&policies(&settings)).1), [""; 0]);
+}
+
+/// Takes the server away for good as soon as so many changes are done.
+struct Off<'a> {
+    proxy: &'a Proxy,
+    after: u64,
+    done: u64,
+}
+
+impl Progress for Off<'_> {
+    fn settled(&mut self, _change: &accord::model::Change, status: Status, _why: Option<&str>) {
+        self.done += u64::from(status.is_done());
+        if self.done == self.after {
+            self.proxy.set(Fault::RefuseAtOnce);
+            self.proxy.cut();
+        }
+    }
+}
+
+#[test]
+fn a_server_that_stays_away_leaves_unknown_and_broken_and_the_next_run_does_the_rest() {
+    let server = start();
+    let proxy = Proxy::start(server.port(), Fault::Pass);
+    let settings = through(&server, &proxy);
+    let (observed, plan) = plan_all(&policies(&settings));
+    let (totals, whys) = run(&settings, &observed, &plan, &mut Off { proxy: &proxy, after: 10, done: 0 });
+    let count = |status| totals.iter().find(|(s, _)| *s == status).map_or(0, |(_, n)| *n);
+    assert_eq!(totals.iter().map(|(_, n)| n).sum::<u64>(), plan.changes.len() as u64, "{totals:?}");
+    assert!(count(Status::Done) >= 10 && count(Status::Done) < plan.changes.len() as u64, "{totals:?}");
+    assert_eq!(count(Status::Conflict) + count(Status::Refused) + count(Status::NotInEffect), 0, "{whys:?}");
+    assert!(whys.iter().any(|why| why.contains("connection")), "{whys:?}");
+    proxy.set(Fault::Pass);
+    let (observed, rest) = plan_all(&policies(&settings));
+    assert!(!rest.changes.is_empty());
+    let (totals, whys) = run(&settings, &observed, &rest, &mut Silent);
+    assert_eq!((totals, whys), (vec![(Status::Done, rest.changes.len() as u64)], Vec::new()));
+    assert_eq!(words(&plan_all(&policies(&settings)).1), [""; 0]);
+    assert_eq!(server.values(&format!("cn=c,{GROUPS}"), "member").len(), 30);
+}
