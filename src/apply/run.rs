@@ -148,18 +148,16 @@ impl<'r> Run<'r> {
                 list.push((group.clone(), account.clone()));
             }
         }
-        for note in plan.notes.iter().filter(|note| note.code == "undeclared-member") {
-            let Some((group, member)) = note.object.as_deref().and_then(|object| object.split_once('/')) else {
-                continue;
-            };
+        for note in &plan.notes {
+            let Some((group, member)) = note.undeclared() else { continue };
             if let Some(list) = undeclared.get_mut(note.directory.as_deref().unwrap_or_default()) {
                 list.push((group.to_owned(), member.to_owned()));
             }
         }
-        for (directory, mut members) in undeclared {
-            members.sort();
+        for (directory, mut seen) in undeclared {
+            seen.sort();
             let directory = directory.to_owned();
-            self.journal.add(now, Record::Undeclared(Undeclared { directory, members }))?;
+            self.journal.add(now, Record::Undeclared(Undeclared { directory, seen, members: Vec::new() }))?;
         }
         self.journal.commit()
     }

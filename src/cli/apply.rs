@@ -73,7 +73,7 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
     if !is_approved(terminal, &plan)? {
         return Err(Failure::new("nothing was changed: the answer was not `yes`"));
     }
-    let (session, live) = Session::live(terminal, global, false)?;
+    let (session, live) = Session::live(terminal, global)?;
     let derived = planning::derive(&session, &live, session.now, false, &filter)?;
     let exit = execution::execute(&session, &live, &derived, Some(&plan), &again(global, args));
     drop(lock_held);
@@ -121,14 +121,14 @@ fn is_approved(terminal: Terminal, plan: &Plan) -> Result<bool, Failure> {
 /// What the directories hold, read while no other apply of this repository ran: one
 /// that ended between these reads and the lock would make them old.
 fn locked(terminal: Terminal, global: &Global) -> Result<(Session<'_>, Live, Lock), Failure> {
-    let (session, live) = Session::live(terminal, global, false)?;
+    let (session, live) = Session::live(terminal, global)?;
     let held = lock(&session)?;
     let folder = record::journal_folder(&session.repository.root);
     let newest = record::newest(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     if newest == live.newest {
         return Ok((session, live, held));
     }
-    let (session, live) = Session::live(terminal, global, false)?;
+    let (session, live) = Session::live(terminal, global)?;
     Ok((session, live, held))
 }
 

@@ -40,7 +40,8 @@ pub(super) struct Reads {
     thread: JoinHandle<io::Result<Vec<Observed>>>,
 }
 
-/// Starts reading all directories at the same time.
+/// Starts reading all directories at the same time; with `authors` also who changed
+/// what.
 ///
 /// # Errors
 /// When connection settings are not trusted, git tracks what accord remembers, a

@@ -9,8 +9,8 @@ use super::directories::Live;
 use super::failure::{Exit, Failure};
 use super::session::Session;
 use super::terminal::{self, Terminal};
-use super::{plan as planned, planning};
-use crate::model::{Change, Object};
+use super::{directories, plan as planned, planning};
+use crate::model::{Action, Change, Object};
 use crate::plan::{Filter, Plan};
 use crate::provider::Author;
 use crate::record::{self, Applied};
@@ -21,11 +21,14 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &DriftArgs) -> Resu
     if global.format == Format::Markdown {
         return Err(terminal::no_format("drift", global.format));
     }
-    let (session, live) = Session::live(terminal, global, true)?;
+    let session = Session::offline(terminal, global)?;
     planned::ensure_declared(&session, &args.directory)?;
+    directories::ensure_own(&session.repository)?;
     let folder = record::journal_folder(&session.repository.root);
     let applied = record::last_applied(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
+    // Read as it was declared then: other attributes and other groups are no drift.
     let session = at_last_apply(session, applied.as_ref());
+    let live = directories::start(global, &session.repository, &session.policy.directories, true)?.finish(&session)?;
     let at = applied.as_ref().map_or(session.now, |applied| applied.at);
     let filter = Filter { directories: args.directory.clone(), ..Filter::default() };
     let plan = planning::derive(&session, &live, at, true, &filter)?;
@@ -40,7 +43,9 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &DriftArgs) -> Resu
         _ => terminal.print(&drift::text(&drift, &plan, session.zone()))?,
     }
     planning::say_failures(&session, &live);
-    Ok(match (drift.differences.is_empty(), drift.incomplete.is_empty()) {
+    // What is kept and a run has taken notice of is shown, and no alarm.
+    let is_clean = drift.differences.iter().all(|difference| difference.known.is_some());
+    Ok(match (is_clean, drift.incomplete.is_empty()) {
         (false, _) => Exit::Changes,
         (true, false) => planning::exit(&plan, &live, false),
         (true, true) => Exit::Done,
@@ -72,9 +77,41 @@ fn differences(plan: &Plan, session: &Session<'_>, live: &Live) -> Vec<Differenc
                 undo: undo.clone(),
                 by: author.and_then(|author| author.by.clone()),
                 at: author.and_then(|author| author.at),
+                kept: None,
+                known: None,
             }
         })
+        .chain(kept(plan, session, live))
         .collect()
+}
+
+/// Members that nobody declared and that stay, or stay for a while.
+fn kept<'a>(plan: &'a Plan, session: &'a Session<'_>, live: &'a Live) -> impl Iterator<Item = Difference> + 'a {
+    let only = &plan.filter.directories;
+    plan.notes.iter().filter_map(move |note| {
+        let (group, account) = note.undeclared()?;
+        let directory = note.directory.clone().filter(|name| only.is_empty() || only.contains(name))?;
+        let undo = Change {
+            id: 0,
+            directory,
+            action: Action::Revoke,
+            object: Object::membership(group, account),
+            person: None,
+            before: None,
+            after: None,
+            because: Vec::new(),
+            ends: None,
+            needs: Vec::new(),
+        };
+        let author = author(&undo, session, live);
+        Some(Difference {
+            by: author.and_then(|author| author.by.clone()),
+            at: author.and_then(|author| author.at),
+            kept: Some(note.text.clone()),
+            known: planning::seen_first(note, live),
+            undo,
+        })
+    })
 }
 
 /// Who changed the group (of a membership) or the account last.

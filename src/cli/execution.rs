@@ -13,11 +13,11 @@ use super::session::{self, Session};
 use super::{clock, planning, terminal};
 use crate::apply::{self, Cancel, Clock, Found, Outcome, Patience, Request, Target, Work};
 use crate::model::{Change, Instant};
-use crate::plan::Plan;
+use crate::plan::{Plan, compare};
 use crate::provider::{self, Purpose, connect};
 use crate::record::entry::Matched;
 use crate::record::{Journal, Record, Start, Status};
-use crate::render::outcome;
+use crate::render::{escape, outcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time;
 
@@ -37,6 +37,9 @@ pub(super) fn execute(
     let work = Work::going_on(derived, reviewed, &in_effect(session, live))
         .map_err(|refused| Failure::new(refused.to_string()).help("accord plan --out FILE, and have that reviewed"))?;
     let plan = work.plan();
+    if let Some(what) = compare::other_versions(plan, derived) {
+        session.terminal.say(&format!("{}; every change of it is derived identically", escape::terminal(&what)));
+    }
     let directories = targets(session, live, plan)?;
     let mut journal = Journal::start(&session.repository.root, start(&work), session.now)?;
     for (directory, accounts) in planning::matched(session, live) {

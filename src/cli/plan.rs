@@ -9,11 +9,12 @@ use super::planning;
 use super::session::{self, Session};
 use super::terminal::{self, Terminal};
 use crate::model::Instant;
-use crate::plan::{Filter, Plan, file};
+use crate::plan::{self, Filter, Plan, file};
 use crate::render::plan_text::View;
 use crate::render::{escape, plan_markdown, plan_text};
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -32,7 +33,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &PlanArgs) -> Resul
 }
 
 fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
-    let (session, live) = Session::live(terminal, global, false)?;
+    let (session, live) = Session::live(terminal, global)?;
     let filter = filter(&session, &args.narrow)?;
     let at = session.at(args.at.as_deref())?;
     let plan = planning::derive(&session, &live, at, args.at.is_some(), &filter)?;
@@ -121,6 +122,8 @@ struct Verified {
     read_only: bool,
     policy: String,
     same_policy: bool,
+    versions: BTreeMap<String, String>,
+    same_versions: bool,
     changes: usize,
     withheld: usize,
 }
@@ -136,6 +139,8 @@ fn verify(terminal: Terminal, global: &Global, path: &Path) -> Result<Exit, Fail
         read_only: plan.read_only,
         policy: plan.policy.commit.clone().unwrap_or_else(|| plan.policy.digest.clone()),
         same_policy: plan.policy.digest == session.mark.digest && plan.policy.commit == session.mark.commit,
+        versions: plan.versions.clone(),
+        same_versions: plan.versions == plan::versions(),
         changes: plan.changes.len(),
         withheld: plan.withheld.len(),
     };
@@ -149,7 +154,13 @@ fn verify(terminal: Terminal, global: &Global, path: &Path) -> Result<Exit, Fail
 }
 
 fn verdict(verified: &Verified, zone: &TimeZone) -> String {
-    let Verified { format, digest, at, age_seconds, read_only, policy, same_policy, changes, withheld } = verified;
+    let Verified { format, digest, at, age_seconds, read_only, policy, same_policy, changes, withheld, .. } = verified;
+    let versions: Vec<_> = verified.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let running = if verified.same_versions {
+        "the same as here"
+    } else {
+        "NOT the same as here: applied only if every change is derived identically"
+    };
     let age = match age_seconds {
         seconds if *seconds < 0 => "in the future".to_owned(),
         seconds if *seconds < 7_200 => format!("{} minutes old", seconds / 60),
@@ -159,10 +170,11 @@ fn verdict(verified: &Verified, zone: &TimeZone) -> String {
     let same = if *same_policy { "the same as here" } else { "NOT the same as here: plan again" };
     let reading = if *read_only { "no: made with --at, for reading only" } else { "yes, after it is derived again" };
     format!(
-        "format    {}\ndigest    {} matches\npolicies  {}, {same}\nmade      {}, {age}\nholds     {changes} changes, {withheld} withheld\napplies   {reading}\n",
+        "format    {}\ndigest    {} matches\npolicies  {}, {same}\nversions  {}, {running}\nmade      {}, {age}\nholds     {changes} changes, {withheld} withheld\napplies   {reading}\n",
         escape::terminal(format),
         escape::terminal(digest),
         escape::terminal(policy),
+        escape::terminal(&versions.join(", ")),
         at.civil(zone),
     )
 }

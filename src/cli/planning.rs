@@ -7,7 +7,7 @@ use super::directories::Live;
 use super::failure::{Exit, Failure};
 use super::session::Session;
 use crate::model::Instant;
-use crate::plan::{self, DirectoryInput, Filter, Inputs, Plan, references};
+use crate::plan::{self, DirectoryInput, Filter, Inputs, Note, Plan, references};
 use crate::policy::DirectoryId;
 use crate::provider::GapScope;
 use crate::record;
@@ -71,15 +71,18 @@ pub(super) fn begins_a_wait(plan: &Plan, live: &Live) -> bool {
     let narrow = &plan.filter;
     let whole = narrow.directories.is_empty() && narrow.actions.is_empty() && !narrow.dated;
     whole
-        && plan.notes.iter().filter(|note| note.code == "undeclared-member").any(|note| {
-            let member = note.object.as_deref().and_then(|object| object.split_once('/'));
-            let directory = note.directory.clone().unwrap_or_default();
+        && plan.notes.iter().any(|note| {
+            let directory = note.directory.as_deref().unwrap_or_default();
             let complete = plan.directories.iter().any(|mark| mark.complete && mark.name == directory);
-            complete
-                && member.is_some_and(|(group, member)| {
-                    !live.memory.undeclared.contains_key(&(directory, group.to_owned(), member.to_owned()))
-                })
+            complete && note.undeclared().is_some() && seen_first(note, live).is_none()
         })
+}
+
+/// When a run saw a member first that nobody declared.
+pub(super) fn seen_first(note: &Note, live: &Live) -> Option<Instant> {
+    let (group, account) = note.undeclared()?;
+    let key = (note.directory.clone().unwrap_or_default(), group.to_owned(), account.to_owned());
+    live.memory.undeclared.get(&key).copied()
 }
 
 /// Whether a directory could not be read at all.

@@ -20,6 +20,7 @@ use crate::model::Instant;
 use crate::plan::PolicyMark;
 use crate::policy::Policy;
 use crate::policy::load::{self, load};
+use crate::policy::settings::DirectorySettings;
 use crate::render::diagnostics;
 use crate::resolve;
 use crate::source::{ACCORD_YAML, InMemory, Source, SourceFile, WorkTree};
@@ -54,19 +55,19 @@ impl<'g> Session<'g> {
         Self::load(terminal, global, repository, &files)
     }
 
-    /// Policies, and what every directory holds; with `authors` also who changed what.
+    /// Policies, and what every directory holds.
     ///
     /// # Errors
     /// Everything that is wrong with the files; connection settings that are not
     /// trusted; secrets that are not there.
-    pub(super) fn live(terminal: Terminal, global: &'g Global, authors: bool) -> Result<(Self, Live), Failure> {
+    pub(super) fn live(terminal: Terminal, global: &'g Global) -> Result<(Self, Live), Failure> {
         let repository = Repository::find(global)?;
         let files = read(terminal, global, &repository)?;
-        let reads = Self::start_early(global, &repository, &files, authors)?;
+        let reads = Self::start_early(global, &repository, &files)?;
         let session = Self::load(terminal, global, repository, &files)?;
         let reads = match reads {
             Some(reads) => reads,
-            None => directories::start(global, &session.repository, &session.policy.directories, authors)?,
+            None => directories::start(global, &session.repository, &session.policy.directories, false)?,
         };
         let live = reads.finish(&session)?;
         Ok((session, live))
@@ -78,10 +79,9 @@ impl<'g> Session<'g> {
         global: &Global,
         repository: &Repository,
         files: &Arc<[SourceFile]>,
-        authors: bool,
     ) -> Result<Option<Reads>, Failure> {
         match load(&alone(files)) {
-            Ok(policy) => directories::start(global, repository, &policy.directories, authors).map(Some),
+            Ok(policy) => directories::start(global, repository, &policy.directories, false).map(Some),
             Err(_) => Ok(None),
         }
     }
@@ -100,14 +100,18 @@ impl<'g> Session<'g> {
         Ok(Self { terminal, global, repository, policy, mark, now: clock::now() })
     }
 
-    /// The same session with the policies of a commit; `None` where git does not have
-    /// them, they have errors, or they name other directories than were read.
+    /// The same session with the policies of a commit, directories as they were
+    /// declared there and reached as they are now; `None` where git does not have the
+    /// commit, it has errors, or names a directory that is not declared any more.
     pub(super) fn at_commit(&self, commit: &str) -> Option<Self> {
         let revision = Revision::open(&self.repository.policies, commit).ok()?;
-        let policy = understand(&revision).ok()?;
-        let names = |policy: &Policy| policy.directories.iter().map(|d| d.name.clone()).collect::<Vec<_>>();
-        if names(&policy) != names(&self.policy) {
-            return None;
+        let mut policy = understand(&revision).ok()?;
+        for directory in &mut policy.directories {
+            let now = self.policy.directories.iter().find(|now| now.name == directory.name)?;
+            if now.settings.kind != directory.settings.kind {
+                return None;
+            }
+            reached_as(&now.settings, &mut directory.settings);
         }
         let mark = PolicyMark { digest: policy.digest.clone(), ..revision.mark() };
         let (terminal, global, now) = (self.terminal, self.global, self.now);
@@ -136,6 +140,20 @@ impl From<HistoryError> for Failure {
             None => failure,
         }
     }
+}
+
+/// The settings of the connection: where it goes, as whom, how patiently.
+fn reached_as(now: &DirectorySettings, settings: &mut DirectorySettings) {
+    settings.url.clone_from(&now.url);
+    settings.tls = now.tls;
+    settings.ca.clone_from(&now.ca);
+    settings.bind.clone_from(&now.bind);
+    settings.plan_bind.clone_from(&now.plan_bind);
+    settings.file.clone_from(&now.file);
+    settings.accounts.initial_password.clone_from(&now.accounts.initial_password);
+    settings.connect_timeout = now.connect_timeout;
+    settings.timeout = now.timeout;
+    settings.page_size = now.page_size;
 }
 
 /// Loads, and refuses what breaks a constraint whatever the date: the one way from

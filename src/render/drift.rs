@@ -24,6 +24,12 @@ pub struct Difference {
     pub by: Option<String>,
     /// When.
     pub at: Option<Instant>,
+    /// Why it is not put right (now): `undeclared` says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// When a run saw it first; such a difference that is kept is no alarm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<Instant>,
 }
 
 /// The answer to `accord drift`.
@@ -58,7 +64,7 @@ pub fn text(drift: &Drift, plan: &Plan, zone: &TimeZone) -> String {
     }
     page.line(Line::default().word(Tone::Heading, "Changed behind accord's back").say(", compared with ").say(&since));
     let view = View { zone: zone.clone(), by_group: false, all: true };
-    for Difference { undo, by, at } in &drift.differences {
+    for Difference { undo, by, at, kept, known } in &drift.differences {
         let symbol = match undo.action.symbol() {
             '+' => '-',
             '-' | '!' => '+',
@@ -67,8 +73,12 @@ pub fn text(drift: &Drift, plan: &Plan, zone: &TimeZone) -> String {
         let tone = if symbol == '-' { Tone::Less } else { Tone::More };
         let what = undo.object.account.clone().or_else(|| undo.object.member.as_ref().map(outline::member_name));
         let line = Line::indented(2).word(tone, &symbol.to_string()).say(" ").say(&outline::target(undo));
+        let known = known.map(|at| format!(", known since {}", at.civil(zone))).unwrap_or_default();
+        let kept_why = kept.as_ref().map(|why| format!("; {why}{known}")).unwrap_or_default();
         let line = line.say("  ").word(Tone::Heading, what.as_deref().unwrap_or_default());
-        page.line(line.column(WORDS_COLUMN).say(done(undo.action)).say(&author(by.as_deref(), *at, zone)));
+        page.line(
+            line.column(WORDS_COLUMN).say(done(undo.action)).say(&author(by.as_deref(), *at, zone)).say(&kept_why),
+        );
         for attribute in change::attributes(&reversed(undo), &view.zone) {
             page.line(Line::default().column(WORDS_COLUMN).say(&attribute));
         }

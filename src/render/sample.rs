@@ -108,6 +108,7 @@ pub(super) fn plan() -> Plan {
             directory: Some("corp".to_owned()),
             object: Some("old.admin".to_owned()),
             text: "nobody declared this account; it is kept".to_owned(),
+            member: None,
         }],
         summary: BTreeMap::new(),
         digest: String::new(),

@@ -135,3 +135,91 @@ fn a_directory_that_cannot_be_read_is_not_empty() {
         ran.stdout
     );
 }
+
+/// A saved plan as another version would have sealed it.
+fn made_with(repo: &Repo, name: &str, version: &str) {
+    let mut plan = accord::plan::file::read(repo.read("plan.json").as_bytes()).unwrap();
+    plan.versions.insert(name.to_owned(), version.to_owned());
+    repo.write("plan.json", &String::from_utf8(accord::plan::file::to_bytes(&plan)).unwrap());
+}
+
+#[test]
+fn a_plan_of_another_version_is_applied_only_where_everything_is_derived_identically() {
+    let repo = Repo::company();
+    let _ = repo.accord(&["plan", "--out", "plan.json"]).exits(0);
+    made_with(&repo, "tzdata", "1999z");
+    assert!(
+        repo.accord(&["plan", "verify", "plan.json"]).exits(0).stdout.contains("tzdata 1999z, NOT the same as here")
+    );
+    let ran = repo.accord(&["apply", "plan.json"]).exits(0);
+    assert!(ran.stderr.contains("the plan was made with tzdata 1999z, now it is 20"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("; every change of it is derived identically"), "{}", ran.stderr);
+    // Another version, and one change that is not derived any more: refused whole.
+    repo.edit("policies/people.yaml", "name: Ana Silva", "name: Ana da Silva");
+    let _ = repo.accord(&["plan", "--out", "plan.json"]).exits(0);
+    made_with(&repo, "accord", "9.9.9");
+    repo.edit("directory.ldif", "cn: Ana Silva", "cn: Ana S");
+    let before = repo.read("directory.ldif");
+    let ran = repo.accord(&["apply", "plan.json"]).exits(1);
+    assert!(ran.stderr.contains("the plan was made with accord 9.9.9, now it is 0."), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 of its changes are not derived identically"), "{}", ran.stderr);
+    assert_eq!(repo.read("directory.ldif"), before);
+}
+
+fn git(repo: &Repo, words: &[&str]) {
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"];
+    let output =
+        std::process::Command::new("git").args(identity).args(words).current_dir(repo.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What was applied is compared as it was written then: attributes that are mapped
+/// since, and directories that are declared since, are not drift.
+#[test]
+fn drift_compares_with_the_directories_as_they_were_declared_then() {
+    let repo = Repo::company();
+    for words in [["init", "-q", "."].as_slice(), &["add", "policies"], &["commit", "-q", "-m", "a"]] {
+        git(&repo, words);
+    }
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    repo.edit("policies/accord.yaml", "mail: email }", "mail: email, departmentNumber: department }");
+    repo.edit(
+        "policies/accord.yaml",
+        "directories:\n",
+        "directories:\n  lab:\n    kind: ldif\n    file: lab.ldif\n    create: true\n    \
+         accounts: { base: \"ou=people,dc=lab\", for: everyone, attributes: { cn: name, sn: family_name } }\n    \
+         groups: { base: \"ou=groups,dc=lab\" }\n",
+    );
+    let _ = repo.accord(&["plan", "--detailed-exitcode"]).exits(2);
+    let ran = repo.accord(&["drift"]).exits(0);
+    assert!(ran.stdout.starts_with("the directories are as the policies say"), "{}", ran.stdout);
+    // How the directory is reached now counts, and what is different there is told.
+    std::fs::rename(repo.file("directory.ldif"), repo.file("moved.ldif")).unwrap();
+    repo.edit("policies/accord.yaml", "file: directory.ldif", "file: moved.ldif");
+    repo.edit("moved.ldif", "mail: ana.silva@example.com\n", "");
+    let ran = repo.accord(&["drift"]).exits(2);
+    assert!(ran.stdout.contains("\n1 difference\n"), "{}", ran.stdout);
+}
+
+/// `undeclared: report` keeps a member; that somebody added it is told all the same,
+/// and an alarm until a run has taken notice.
+#[test]
+fn drift_tells_members_that_are_reported_and_kept() {
+    let repo = Repo::company();
+    repo.edit("policies/accord.yaml", "    groups: {", "    undeclared: { then: report }\n    groups: {");
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    let intruder =
+        "dn: uid=mallory,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: mallory\ncn: M\nsn: M\n\n";
+    let member = "member: uid=mallory,ou=people,dc=example,dc=com\n";
+    repo.edit("directory.ldif", "dn: cn=sre,", &format!("{intruder}dn: cn=sre,"));
+    repo.edit("directory.ldif", "cn: sre\n", &format!("cn: sre\n{member}"));
+    insta::assert_snapshot!(without_run(&repo.accord(&["drift"]).exits(2).quiet()), @r"
+    Changed behind accord's back, compared with [run]
+      + corp/sre  mallory                   was added; nobody declared it; `undeclared` says report
+
+    1 difference
+    ");
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    let ran = repo.accord(&["drift"]).exits(0);
+    assert!(ran.stdout.contains("mallory") && ran.stdout.contains(", known since 20"), "{}", ran.stdout);
+}

@@ -72,6 +72,25 @@ fn the_wait_for_an_undeclared_member_begins_and_ends() {
     assert_eq!(seen(), first);
 }
 
+/// A group may have a `/` in its name: the member's wait is found again all the same.
+#[test]
+fn the_wait_also_ends_in_a_group_whose_name_holds_a_slash() {
+    let repo = Repo::company();
+    repo.edit("policies/roles.yaml", "groups:\n", "groups:\n  corp/ops/oncall: { members: [wei.chen] }\n");
+    repo.edit("policies/accord.yaml", "    groups: {", "    undeclared: { then: revoke, after: 1h }\n    groups: {");
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    let intruder =
+        "dn: uid=mallory,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: mallory\ncn: M\nsn: M\n\n";
+    let text = repo.read("directory.ldif");
+    let (head, group) = text.split_once("dn: cn=ops").unwrap();
+    let group = group.replacen("member: ", "member: uid=mallory,ou=people,dc=example,dc=com\nmember: ", 1);
+    repo.write("directory.ldif", &format!("{head}{intruder}dn: cn=ops{group}"));
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    let memory: serde_json::Value = serde_json::from_str(&repo.read(".accord/memory.json")).unwrap();
+    let seen = memory["undeclared"][0].as_array().unwrap();
+    assert_eq!(seen[..3], ["corp", "ops/oncall", "mallory"]);
+}
+
 /// What accord remembers must not come from a commit.
 #[test]
 fn a_journal_that_git_tracks_is_refused() {

@@ -58,6 +58,7 @@ fn questions_use_the_last_reading_and_say_how_old_it_is() {
       corp/staff
     role staff keeps only group corp/trained                                  policies/roles.yaml:15
     granted by role staff                                                     policies/roles.yaml:14
+    in corp: no member since [time]
     members of corp/trained as read [time]
     ");
     assert!(ask(&["show", "ana.silva"]).ends_with("members of corp/trained as read [time]\n"));

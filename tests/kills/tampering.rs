@@ -262,7 +262,8 @@ fn memory_keeps_owners_disables_and_first_sights_and_survives_a_torn_line() {
     let undeclared = |members: &[&str]| {
         Record::Undeclared(Undeclared {
             directory: "corp".into(),
-            members: members.iter().map(|m| ("vpn".to_owned(), (*m).to_owned())).collect(),
+            seen: members.iter().map(|m| ("vpn".to_owned(), (*m).to_owned())).collect(),
+            members: Vec::new(),
         })
     };
     let mut journal = Journal::start(root.path(), start(), at(60)).unwrap();
@@ -286,6 +287,20 @@ fn memory_keeps_owners_disables_and_first_sights_and_survives_a_torn_line() {
     assert_eq!(account("maria").disabled, Some(at(122)));
     let seen = |name: &str| memory.undeclared.get(&("corp".into(), "vpn".into(), name.into())).copied();
     assert_eq!((seen("tmp.admin"), seen("old"), seen("new")), (Some(at(61)), None, Some(at(121))));
+}
+
+/// Earlier versions took `group/account` apart at the first `/`.
+#[test]
+fn an_old_first_sight_counts_only_where_it_can_mean_one_thing() {
+    let root = tempfile::tempdir().unwrap();
+    let mut journal = Journal::start(root.path(), start(), at(60)).unwrap();
+    let pair = |group: &str, account: &str| (group.to_owned(), account.to_owned());
+    let members = vec![pair("ops", "oncall/mallory"), pair("vpn", "mallory")];
+    journal.add(at(61), Record::Undeclared(Undeclared { directory: "corp".into(), seen: vec![], members })).unwrap();
+    journal.commit().unwrap();
+    let memory = memory(&journal_folder(root.path())).unwrap();
+    let seen: Vec<_> = memory.undeclared.keys().map(|(_, group, account)| (group.as_str(), account.as_str())).collect();
+    assert_eq!(seen, [("vpn", "mallory")]);
 }
 
 #[test]

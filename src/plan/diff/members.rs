@@ -297,13 +297,11 @@ impl Diff<'_> {
         found.push(draft);
     }
 
-    /// Whether a member that nobody declared goes now. Notes with the code
-    /// `undeclared-member` are what the journal remembers as first seen.
+    /// Whether a member that nobody declared goes now.
     fn undeclared_is_due(&self, group: &str, member: &str, found: &mut Found) -> bool {
         let settings = &self.settings().undeclared;
-        let object = format!("{group}/{member}");
         if settings.then == UndeclaredAction::Report {
-            found.note("undeclared-member", self.name(), object, "nobody declared it; `undeclared` says report");
+            found.undeclared(self.name(), group, member, "nobody declared it; `undeclared` says report");
             return false;
         }
         let wait = crate::policy::date::term(&settings.after).map_or(0, crate::model::Term::seconds);
@@ -313,7 +311,7 @@ impl Diff<'_> {
         let key = (self.name().to_owned(), group.to_owned(), member.to_owned());
         let due = self.memory.undeclared.get(&key).copied().unwrap_or(self.at).plus(wait);
         if due > self.at {
-            found.note("undeclared-member", self.name(), object, format!("nobody declared it; it goes at {due}"));
+            found.undeclared(self.name(), group, member, format!("nobody declared it; it goes at {due}"));
             return false;
         }
         true

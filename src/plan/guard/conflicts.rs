@@ -42,6 +42,7 @@ pub fn withhold(policy: &Policy, breaches: &[Breach], found: &mut Found) {
             directory: None,
             object: policy.people.get(breach.person.0 as usize).map(|person| person.key.to_string()),
             text: format!("{}; {}", breach.message, setting(policy, breach)),
+            member: None,
         });
     }
 }
