@@ -302,8 +302,10 @@ fn a_rehire_brings_nothing_back_and_keep_prolongs_what_rules_gave() {
     draft.add_to_group("ext/chat", entry);
     let later = draft.dated(Select::People(vec![li].into()), window(Some(9), None));
     draft.add_to_group("corp/vpn", later);
-    draft.person_mut("li").periods =
-        [window(None, Some(3)), window(Some(9), None)].map(|window| Period { window, place: place(2) }).into();
+    draft.person_mut("li").periods = [window(None, Some(3)), window(Some(9), None)]
+        .into_iter()
+        .map(|window| Period { window, place: place(2) })
+        .collect();
     assert!(told(&draft, "li", "ext/chat").is_empty());
     assert_eq!(told(&draft, "li", "corp/vpn").len(), 1);
     let rule = draft.rule("person.department == \"platform\"");
@@ -312,7 +314,7 @@ fn a_rehire_brings_nothing_back_and_keep_prolongs_what_rules_gave() {
     let mut old = position(window(None, Some(8)));
     old.keep = Some(Term(86_400 * 4));
     old.attributes = draft.policy.people[li.0 as usize].positions[0].attributes.clone();
-    draft.person_mut("li").positions = vec![old, position(window(Some(8), None))];
+    draft.person_mut("li").positions = vec![old, position(window(Some(8), None))].into();
     assert_eq!(told(&draft, "li", "corp/sre"), ["because department is platform"]);
     let late = resolve(&draft.policy, &References::default(), day(12));
     assert!(late.held(li, Holding::Group(draft.group("corp/sre"))).is_none());

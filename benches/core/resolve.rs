@@ -11,7 +11,7 @@
 use accord::model::{FileId, Instant, Matching, Place, Window};
 use accord::policy::rule::{Vocabulary, compile};
 use accord::policy::{
-    AccountsFor, Details, Directory, DirectoryId, Entry, EntryId, Grant, Group, GroupId, Guardrails, Kind, KindId,
+    AccountsFor, Details, Directory, DirectoryId, Entry, EntryId, Few, Grant, Group, GroupId, Guardrails, Kind, KindId,
     Manage, Period, Person, PersonId, Policy, Position, Role, RoleId, RuleId, Select, Value,
 };
 use accord::resolve::{References, desired, resolve};
@@ -70,6 +70,7 @@ fn peak() -> u64 {
 }
 
 fn policy() -> Policy {
+    let department = Arc::from("department");
     let mut policy = Policy {
         organization: "example".into(),
         timezone: jiff::tz::TimeZone::UTC,
@@ -84,7 +85,7 @@ fn policy() -> Policy {
             place: HERE,
         }],
         guardrails: Guardrails::default(),
-        people: (0..PEOPLE).map(person).collect(),
+        people: (0..PEOPLE).map(|n| person(n, &department)).collect(),
         roles: Vec::new(),
         groups: (0..DEPARTMENTS * PER_DEPARTMENT + BIRTHRIGHT + NAMED).map(group).collect(),
         constraints: Vec::new(),
@@ -124,7 +125,7 @@ fn kind(name: &str, gated: bool) -> Kind {
     Kind { name: name.into(), gated, require: Vec::new(), place: None }
 }
 
-fn person(n: u32) -> Person {
+fn person(n: u32, department: &Arc<str>) -> Person {
     let kind = KindId(u16::from(n.is_multiple_of(100)));
     let end = n.is_multiple_of(50).then(|| Instant::from_seconds(1_800_000_000 + i64::from(n % 365) * 86_400 + 86_400));
     Person {
@@ -135,23 +136,16 @@ fn person(n: u32) -> Person {
         family_name: None,
         email: Some(format!("person-{n:07}@example.com").into()),
         kind,
-        company: None,
-        sponsor: None,
-        owner: None,
-        periods: vec![Period { window: Window { starts: None, expires: end }, place: HERE }],
-        positions: vec![Position {
+        periods: Few::one(Period { window: Window { starts: None, expires: end }, place: HERE }),
+        positions: Few::one(Position {
             window: Window::default(),
             keep: None,
             manager: (n > 0).then_some(PersonId(n / 10)),
             kind,
-            attributes: vec![("department".into(), Value::Text(format!("d{:03}", n % DEPARTMENTS).into()))],
+            attributes: [(Arc::clone(department), Value::Text(format!("d{:03}", n % DEPARTMENTS).into()))].into(),
             place: HERE,
-        }],
-        leave: Vec::new(),
-        hold: None,
-        adopt: false,
-        aliases: Vec::new(),
-        accounts: Vec::new(),
+        }),
+        rare: None,
         place: HERE,
     }
 }

@@ -19,7 +19,7 @@ use crate::history::{self, HistoryError, Revision};
 use crate::model::Instant;
 use crate::plan::PolicyMark;
 use crate::policy::Policy;
-use crate::policy::load::{self, load};
+use crate::policy::load::{self, load, load_read};
 use crate::policy::settings::DirectorySettings;
 use crate::render::diagnostics;
 use crate::resolve;
@@ -51,8 +51,8 @@ impl<'g> Session<'g> {
     /// Everything that is wrong with the files.
     pub(super) fn offline(terminal: Terminal, global: &'g Global) -> Result<Self, Failure> {
         let repository = Repository::find(global)?;
-        let files = read(terminal, global, &repository)?;
-        Self::load(terminal, global, repository, &files)
+        let (tree, files) = read(terminal, global, &repository)?;
+        Self::load(terminal, global, repository, &tree, files)
     }
 
     /// Policies, and what every directory holds.
@@ -62,9 +62,9 @@ impl<'g> Session<'g> {
     /// trusted; secrets that are not there.
     pub(super) fn live(terminal: Terminal, global: &'g Global) -> Result<(Self, Live), Failure> {
         let repository = Repository::find(global)?;
-        let files = read(terminal, global, &repository)?;
+        let (tree, files) = read(terminal, global, &repository)?;
         let reads = Self::start_early(global, &repository, &files)?;
-        let session = Self::load(terminal, global, repository, &files)?;
+        let session = Self::load(terminal, global, repository, &tree, files)?;
         let reads = match reads {
             Some(reads) => reads,
             None => directories::start(global, &session.repository, &session.policy.directories, false)?,
@@ -90,11 +90,13 @@ impl<'g> Session<'g> {
         terminal: Terminal,
         global: &'g Global,
         repository: Repository,
-        files: &Arc<[SourceFile]>,
+        tree: &WorkTree,
+        files: Arc<[SourceFile]>,
     ) -> Result<Self, Failure> {
-        let source = InMemory::from(Arc::clone(files));
-        let policy = understand(&source).map_err(|findings| wrong(terminal, global, files, &findings))?;
-        warn(terminal, global, &source, &policy.warnings, files.len());
+        let count = files.len();
+        let policy = load_read(files, tree).and_then(resolve::checked);
+        let policy = policy.map_err(|findings| wrong(terminal, global, tree, count, &findings))?;
+        warn(terminal, global, tree, &policy.warnings, count);
         let mark = history::mark(&repository.policies).map_err(Failure::from)?;
         let mark = PolicyMark { digest: policy.digest.clone(), ..mark };
         Ok(Self { terminal, global, repository, policy, mark, now: clock::now() })
@@ -189,26 +191,33 @@ pub(super) fn alone(files: &[SourceFile]) -> InMemory {
 }
 
 /// Says on stderr what is suspicious but not wrong; JSON carries it instead.
-fn warn(terminal: Terminal, global: &Global, source: &InMemory, warnings: &[Diagnostic], files: usize) {
+fn warn(terminal: Terminal, global: &Global, source: &WorkTree, warnings: &[Diagnostic], files: usize) {
     if !warnings.is_empty() && global.format != Format::Json {
         terminal.say(diagnostics::text(warnings, &load::sources(source, warnings), files, true).trim_end());
     }
 }
 
-fn read(terminal: Terminal, global: &Global, repository: &Repository) -> Result<Arc<[SourceFile]>, Failure> {
-    let files = WorkTree::open(&repository.policies).map_err(|finding| vec![*finding]).and_then(|tree| tree.files());
-    files.map_err(|findings| wrong(terminal, global, &Arc::default(), &findings))
+fn read(
+    terminal: Terminal,
+    global: &Global,
+    repository: &Repository,
+) -> Result<(WorkTree, Arc<[SourceFile]>), Failure> {
+    let tree = WorkTree::open(&repository.policies).map_err(|finding| {
+        let nothing = InMemory::default();
+        wrong(terminal, global, &nothing, 0, &[*finding])
+    })?;
+    let files = tree.files().map_err(|findings| wrong(terminal, global, &InMemory::default(), 0, &findings))?;
+    Ok((tree, files))
 }
 
 /// Prints every finding and ends the command.
-fn wrong(terminal: Terminal, global: &Global, files: &Arc<[SourceFile]>, findings: &[Diagnostic]) -> Failure {
+fn wrong(terminal: Terminal, global: &Global, source: &dyn Source, files: usize, findings: &[Diagnostic]) -> Failure {
     let printed = if global.format == Format::Json {
         diagnostics::json(findings)
             .map_err(|error| Failure::new(error.to_string()))
             .and_then(|json| terminal.print(&json))
     } else {
-        let source = InMemory::from(Arc::clone(files));
-        terminal.say(diagnostics::text(findings, &load::sources(&source, findings), files.len(), true).trim_end());
+        terminal.say(diagnostics::text(findings, &load::sources(source, findings), files, true).trim_end());
         Ok(())
     };
     printed.err().unwrap_or(Failure::Findings)

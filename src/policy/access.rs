@@ -3,10 +3,10 @@
 //! Comes in: what `policy::check` resolved. Goes out: plain data for `resolve`.
 //! Refuses: YAML, and references to what is not declared.
 
+use super::few::Few;
 use super::people::{KindId, PersonId};
 use super::settings::DirectoryId;
 use crate::model::{Instant, Place, Term, Window};
-use std::ops::Deref;
 
 /// Number of a role: position in `Policy::roles`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,42 +24,8 @@ pub struct EntryId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub u32);
 
-/// People whom an entry names: nearly always one, who then needs no list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct People(Named);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Named {
-    One(PersonId),
-    /// None, or more than one.
-    Several(Box<[PersonId]>),
-}
-
-impl From<Vec<PersonId>> for People {
-    fn from(people: Vec<PersonId>) -> Self {
-        Self(match people.as_slice() {
-            [one] => Named::One(*one),
-            _ => Named::Several(people.into()),
-        })
-    }
-}
-
-impl FromIterator<PersonId> for People {
-    fn from_iter<I: IntoIterator<Item = PersonId>>(people: I) -> Self {
-        people.into_iter().collect::<Vec<_>>().into()
-    }
-}
-
-impl Deref for People {
-    type Target = [PersonId];
-
-    fn deref(&self) -> &[PersonId] {
-        match &self.0 {
-            Named::One(person) => std::slice::from_ref(person),
-            Named::Several(people) => people,
-        }
-    }
-}
+/// People whom an entry names: nearly always one.
+pub type People = Few<PersonId>;
 
 /// What an entry selects.
 #[derive(Debug, Clone, PartialEq, Eq)]

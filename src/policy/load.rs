@@ -58,7 +58,17 @@ impl Documents {
 /// # Errors
 /// Everything that is wrong with the files, at once, sorted by place; warnings too.
 pub fn load(source: &dyn Source) -> Result<Policy, Vec<Diagnostic>> {
-    let mut read = documents(source);
+    load_read(source.files()?, source)
+}
+
+/// The same with files that were read from `source` already, which are let go as soon
+/// as they are understood: a large organisation's files are tens of megabytes. Where
+/// something is wrong they are read again.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_read(files: Arc<[SourceFile]>, source: &dyn Source) -> Result<Policy, Vec<Diagnostic>> {
+    let mut read = understood(files);
     if read.lost {
         return Err(read.diagnostics);
     }
@@ -101,10 +111,13 @@ pub fn sources(source: &dyn Source, findings: &[Diagnostic]) -> BTreeMap<Arc<str
 
 /// Reads every file of `source`.
 pub fn documents(source: &dyn Source) -> Documents {
-    let files = match source.files() {
-        Ok(files) => files,
-        Err(diagnostics) => return Documents { diagnostics, lost: true, ..Documents::default() },
-    };
+    match source.files() {
+        Ok(files) => understood(files),
+        Err(diagnostics) => Documents { diagnostics, lost: true, ..Documents::default() },
+    }
+}
+
+fn understood(files: Arc<[SourceFile]>) -> Documents {
     let paths = files.iter().map(|file| Arc::clone(&file.path)).collect();
     let (digest, parsed) = rayon::join(|| digest(&files), || files.par_iter().map(parse).collect::<Vec<_>>());
     drop(files);

@@ -8,6 +8,7 @@ pub mod access;
 pub mod check;
 pub mod date;
 mod diagnose;
+mod few;
 pub mod glob;
 pub mod load;
 pub mod people;
@@ -21,8 +22,9 @@ pub use access::{
     Breach, Constraint, Details, Entry, EntryId, Exception, Grant, Group, GroupId, Holding, Manage, People, Role,
     RoleId, RuleId, Select, SponsorGone,
 };
-pub use load::load;
-pub use people::{AccountName, Kind, KindId, Leave, Period, Person, PersonId, Position, Standing, Value};
+pub use few::Few;
+pub use load::{load, load_read};
+pub use people::{AccountName, Kind, KindId, Leave, Period, Person, PersonId, Position, Rare, Standing, Value};
 pub use settings::{AccountsFor, Directory, DirectoryId, Guardrails};
 
 use crate::diagnostic::{Diagnostic, Span};

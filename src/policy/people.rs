@@ -3,7 +3,10 @@
 //! Comes in: what `policy::check` resolved. Goes out: plain data for `resolve`.
 //! Refuses: YAML.
 
+use super::few::Few;
 use crate::model::{Instant, Place, Term, Window};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 /// Number of a person: position in `Policy::people`, which is sorted by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,7 +65,7 @@ pub struct Position {
     pub kind: KindId,
     /// Attributes of this position laid over the person's: sorted by name;
     /// includes `department`, `title` and the like, not the fixed fields below.
-    pub attributes: Vec<(Box<str>, Value)>,
+    pub attributes: Box<[(Arc<str>, Value)]>,
     /// Where it was written.
     pub place: Place,
 }
@@ -106,16 +109,26 @@ pub struct Person {
     pub email: Option<Box<str>>,
     /// Kind where no position says another.
     pub kind: KindId,
+    /// Spans with the organisation, in order, at least one, never overlapping.
+    pub periods: Few<Period>,
+    /// What the person does, at least one.
+    pub positions: Few<Position>,
+    /// What few people have, read as if it stood here (`person.leave`); apart, because
+    /// a large organisation has a million people. Never the default.
+    pub rare: Option<Box<Rare>>,
+    /// Where it was written (the key).
+    pub place: Place,
+}
+
+/// What few people have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rare {
     /// Employer of a contractor or vendor.
     pub company: Option<Box<str>>,
     /// Who answers for a contractor.
     pub sponsor: Option<PersonId>,
     /// Who answers for a service identity.
     pub owner: Option<PersonId>,
-    /// Spans with the organisation, in order, at least one, never overlapping.
-    pub periods: Vec<Period>,
-    /// What the person does, at least one.
-    pub positions: Vec<Position>,
     /// Absences.
     pub leave: Vec<Leave>,
     /// Ticket of a hold that blocks every deletion.
@@ -126,8 +139,38 @@ pub struct Person {
     pub aliases: Vec<Box<str>>,
     /// Account names that differ from the key, sorted by directory and suffix.
     pub accounts: Vec<AccountName>,
-    /// Where it was written (the key).
-    pub place: Place,
+}
+
+static NOTHING_RARE: Rare = Rare {
+    company: None,
+    sponsor: None,
+    owner: None,
+    leave: Vec::new(),
+    hold: None,
+    adopt: false,
+    aliases: Vec::new(),
+    accounts: Vec::new(),
+};
+
+impl Rare {
+    /// As a person holds it: nothing where nothing is written.
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != NOTHING_RARE).then(|| Box::new(self))
+    }
+}
+
+impl Deref for Person {
+    type Target = Rare;
+
+    fn deref(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
+}
+
+impl DerefMut for Person {
+    fn deref_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
 }
 
 /// Where a person stands at an instant.

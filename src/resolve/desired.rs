@@ -65,6 +65,8 @@ pub fn desired(
     for draft in &drafts {
         wants.push(maker.account(draft, &sources, &entitled));
     }
+    let people = drafts.iter().map(|draft| draft.person).collect();
+    drop(drafts);
     let mut unsettled = Vec::new();
     for (number, (slot, group)) in (0u32..).zip(&groups) {
         maker.memberships(*slot, *group);
@@ -75,7 +77,7 @@ pub fn desired(
     Ok(DesiredDirectory {
         // Accounts and groups were added in the order of their keys: slots are numbers.
         state: maker.builder.finish()?,
-        people: drafts.iter().map(|draft| draft.person).collect(),
+        people,
         wants,
         groups: groups.iter().map(|(_, group)| *group).collect(),
         unsettled,

@@ -10,7 +10,7 @@ use super::terms::{self, is_ever_concerned};
 use super::{References, Via, instants, resolve};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Instant, Window};
-use crate::policy::{self, Constraint, Entry, EntryId, Holding, Period, Person, PersonId, Policy, Select};
+use crate::policy::{self, Constraint, Entry, EntryId, Few, Holding, Period, Person, PersonId, Policy, Select};
 use std::collections::BTreeSet;
 
 /// The policy, once nothing in it breaks a constraint whatever the date.
@@ -78,7 +78,7 @@ fn timeless(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     for person in &mut policy.people {
         let place = person.periods.first().map_or(person.place, |period| period.place);
-        person.periods = vec![Period { window: Window::default(), place }];
+        person.periods = Few::one(Period { window: Window::default(), place });
     }
     for constraint in &mut policy.constraints {
         // What is broken whatever the date is an error, not something to take away.

@@ -191,7 +191,7 @@ impl<'a> Findings<'a> {
         let Some(person) = policy.people.get(id.0 as usize) else { return };
         let one = match reach {
             Reach::Named => period_of(&person.periods, window.starts).map(std::slice::from_ref),
-            Reach::Found => Some(person.periods.as_slice()),
+            Reach::Found => Some(&*person.periods),
         };
         for period in one.unwrap_or_default() {
             let Some(starts) = later_start(window.starts, period.window.starts) else {

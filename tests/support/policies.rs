@@ -5,9 +5,9 @@
 use accord::model::{FileId, Instant, Place, Term, Window};
 use accord::policy::rule::{Vocabulary, compile};
 use accord::policy::{
-    Breach, Constraint, Directory, DirectoryId, Entry, EntryId, Exception, Grant, Group, GroupId, Guardrails, Holding,
-    Kind, KindId, Leave, Manage, Period, Person, PersonId, Policy, Position, Role, RoleId, RuleId, Select, SponsorGone,
-    Value,
+    Breach, Constraint, Directory, DirectoryId, Entry, EntryId, Exception, Few, Grant, Group, GroupId, Guardrails,
+    Holding, Kind, KindId, Leave, Manage, Period, Person, PersonId, Policy, Position, Role, RoleId, RuleId, Select,
+    SponsorGone, Value,
 };
 use accord::resolve::{Reference, References};
 use proptest::prelude::*;
@@ -175,10 +175,12 @@ impl Draft {
 
     /// An attribute of the person's first position.
     pub(crate) fn attribute(&mut self, key: &str, name: &str, value: Value) {
-        let attributes = &mut self.person_mut(key).positions[0].attributes;
+        let written = &mut self.person_mut(key).positions[0].attributes;
+        let mut attributes = written.to_vec();
         attributes.retain(|(other, _)| other.as_ref() != name);
         attributes.push((name.into(), value));
         attributes.sort();
+        *written = attributes.into();
     }
 }
 
@@ -192,23 +194,16 @@ pub(crate) fn person(key: &str) -> Person {
         family_name: Some(key.into()),
         email: Some(format!("{key}@example.com").into()),
         kind: KindId(0),
-        company: None,
-        sponsor: None,
-        owner: None,
-        periods: vec![Period { window: Window::default(), place: place(2) }],
-        positions: vec![position(Window::default())],
-        leave: vec![],
-        hold: None,
-        adopt: false,
-        aliases: vec![],
-        accounts: vec![],
+        periods: Few::one(Period { window: Window::default(), place: place(2) }),
+        positions: Few::one(position(Window::default())),
+        rare: None,
         place: place(2),
     }
 }
 
 /// A position of an employee without manager or attributes.
 pub(crate) fn position(window: Window) -> Position {
-    Position { window, keep: None, manager: None, kind: KindId(0), attributes: vec![], place: place(3) }
+    Position { window, keep: None, manager: None, kind: KindId(0), attributes: [].into(), place: place(3) }
 }
 
 /// An empty role.
@@ -356,7 +351,8 @@ fn random_people(draft: &mut Draft, dice: &mut Dice<'_>, shape: Shape) {
             let end = person.periods[0].window.expires.get_or_insert(day(12));
             let starts = end.plus(i64::from(dice.roll(4)) * 86_400);
             let expires = dice.once_in(2).then(|| starts.plus(i64::from(1 + dice.roll(6)) * 86_400));
-            person.periods.push(Period { window: Window { starts: Some(starts), expires }, place: place(2) });
+            let second = Period { window: Window { starts: Some(starts), expires }, place: place(2) };
+            person.periods = vec![person.periods[0], second].into();
         }
         let positions = 1 + dice.roll(3);
         person.positions = (0..positions)
@@ -365,13 +361,15 @@ fn random_people(draft: &mut Draft, dice: &mut Dice<'_>, shape: Shape) {
                 position.keep = dice.once_in(4).then(|| Term(i64::from(dice.roll(4)) * 86_400));
                 position.manager = dice.once_in(2).then(|| PersonId(dice.roll(count)));
                 position.kind = KindId(u16::try_from(dice.roll(3)).unwrap());
+                let mut attributes = Vec::new();
                 if dice.roll(4) != 3 {
                     let department = ["platform", "finance", "sales"][dice.roll(3) as usize];
-                    position.attributes.push(("department".into(), Value::Text(department.into())));
+                    attributes.push(("department".into(), Value::Text(department.into())));
                 }
                 if dice.roll(3) != 2 {
-                    position.attributes.push(("level".into(), Value::Number(i64::from(dice.roll(4)))));
+                    attributes.push(("level".into(), Value::Number(i64::from(dice.roll(4)))));
                 }
+                position.attributes = attributes.into();
                 position
             })
             .collect();

@@ -71,6 +71,37 @@ impl Edges {
         runs
     }
 
+    /// Puts the columns into the order of `runs`, where they are not: one by one, so
+    /// that only one of them is held twice. Directories answer in the order of their
+    /// keys nearly always, and what is desired comes in that order.
+    fn arrange(&mut self, runs: &mut [(u32, Range<usize>)]) {
+        if runs.is_sorted_by_key(|(_, run)| run.start) {
+            return;
+        }
+        for column in [&mut self.accounts, &mut self.entries, &mut self.ends] {
+            if !column.is_empty() {
+                let pieces = runs.iter().filter_map(|(_, run)| column.get(run.clone()));
+                *column = pieces.flatten().copied().collect();
+            }
+        }
+        let mut next = 0;
+        for (_, run) in runs {
+            let first = next;
+            next += run.len();
+            *run = first..next;
+        }
+    }
+
+    /// Overwrites the membership at `n`; its account is an account's final number.
+    fn set(&mut self, n: usize, edge: Edge) {
+        let columns = [&mut self.accounts, &mut self.entries, &mut self.ends];
+        for (column, value) in columns.into_iter().zip([edge.account, edge.entry, edge.end]) {
+            if let Some(cell) = column.get_mut(n) {
+                *cell = value;
+            }
+        }
+    }
+
     fn get(&self, n: usize, account_of: &[u32]) -> Edge {
         let account = self.accounts.get(n).and_then(|slot| account_of.get(*slot as usize));
         Edge {
@@ -291,22 +322,23 @@ impl StateBuilder {
         Ok(new_number)
     }
 
+    /// Sorts the members of each group where they stand: what is kept of a group never
+    /// needs more room than what came, so the columns become the state's own.
     fn place_members(&mut self, account_of: &[u32], group_of: &[u32]) {
         let state = &mut self.state;
-        let edges = std::mem::take(&mut self.edges);
+        let mut edges = std::mem::take(&mut self.edges);
+        let mut runs = edges.runs(group_of);
+        edges.arrange(&mut runs);
         let instants = &state.instants;
         let end = |edge: &Edge| match edge.end {
             0 => (1, None),
             n => (0, instants.get(n as usize - 1).copied()),
         };
-        let runs = edges.runs(group_of);
         let mut runs = runs.iter().peekable();
-        state.members.reserve_exact(edges.accounts.len());
-        state.entries.reserve_exact(edges.entries.len());
-        state.ends.reserve_exact(edges.ends.len());
         state.offsets = Vec::with_capacity(state.groups.len() + 1);
         state.offsets.push(0);
         let mut of_group: Vec<Edge> = Vec::new();
+        let mut kept = 0;
         for group in 0..number(state.groups.len()) {
             while let Some((_, run)) = runs.next_if(|(of, _)| *of == group) {
                 of_group.extend(run.clone().map(|n| edges.get(n, account_of)));
@@ -316,21 +348,23 @@ impl StateBuilder {
                 a.account.cmp(&b.account).then_with(|| end(b).cmp(&end(a))).then(a.entry.cmp(&b.entry))
             });
             of_group.dedup_by_key(|edge| edge.account);
-            state.members.extend(of_group.iter().map(|edge| AccountId(edge.account)));
-            if !edges.entries.is_empty() {
-                state.entries.extend(of_group.iter().map(|edge| edge.entry));
+            for edge in of_group.drain(..) {
+                edges.set(kept, edge);
+                kept += 1;
             }
-            if !edges.ends.is_empty() {
-                state.ends.extend(of_group.iter().map(|edge| edge.end));
-            }
-            of_group.clear();
-            state.offsets.push(number(state.members.len()));
+            state.offsets.push(number(kept));
         }
-        if state.entries.iter().all(|entry| *entry == NO_ENTRY) {
-            state.entries = Vec::new();
+        let Edges { mut accounts, mut entries, mut ends, .. } = edges;
+        for column in [&mut accounts, &mut entries, &mut ends] {
+            column.truncate(kept);
+            column.shrink_to_fit();
         }
-        if state.ends.iter().all(|end| *end == 0) {
-            state.ends = Vec::new();
+        state.members = accounts.into_iter().map(AccountId).collect();
+        if entries.iter().any(|entry| *entry != NO_ENTRY) {
+            state.entries = entries;
+        }
+        if ends.iter().any(|end| *end != 0) {
+            state.ends = ends;
         }
     }
 }

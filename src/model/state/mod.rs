@@ -357,4 +357,37 @@ mod tests {
         let error = b.finish().unwrap_err();
         assert_eq!(error.to_string(), "two accounts are named `a`: uid=a and uid=A,ou=x");
     }
+
+    #[test]
+    fn the_order_of_arrival_makes_no_difference() {
+        let end = |n| (n > 0).then(|| Instant::from_seconds(n));
+        // (group, account, entry, end): stretches of one group in any order, one repeated.
+        let mut arrivals = vec![(2, 1, 5, 0), (2, 0, 6, 9), (0, 2, 7, 0), (1, 0, 8, 3), (0, 1, 9, 4), (2, 1, 4, 8)];
+        let built = |arrivals: &[(usize, usize, u32, i64)]| {
+            let mut builder = StateBuilder::new(Matching::CaseIgnore, ["cn"]);
+            let accounts = ["c", "a", "b"].map(|name| builder.account(name, ""));
+            let groups = ["z", "x", "y"].map(|name| builder.group(name, ""));
+            for (group, account, entry, ends) in arrivals {
+                builder.member(groups[*group], accounts[*account], Some(*entry), end(*ends));
+            }
+            let state = builder.finish().unwrap();
+            let told = |group: GroupRef<'_>| {
+                let one = |(n, member): (usize, &AccountId)| {
+                    format!("{} {} {:?} {:?}", group.name(), member.0, group.entry(n), group.ends(n))
+                };
+                group.members().iter().enumerate().map(one).collect::<Vec<_>>()
+            };
+            state.groups().flat_map(told).collect::<Vec<_>>()
+        };
+        let expected = built(&arrivals);
+        assert_eq!(expected.len(), 5);
+        assert_eq!(expected[0], format!("x 2 Some(8) {:?}", end(3)));
+        assert_eq!(expected[1], "y 0 Some(5) None");
+        for _ in 0..arrivals.len() {
+            arrivals.rotate_left(1);
+            assert_eq!(built(&arrivals), expected);
+        }
+        arrivals.sort_unstable();
+        assert_eq!(built(&arrivals), expected);
+    }
 }

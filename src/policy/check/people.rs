@@ -9,12 +9,13 @@ use super::{Checker, kinds, person, rules, spans};
 use crate::diagnostic::Diagnostic;
 use crate::model::Place;
 use crate::policy::written::{self, Text};
-use crate::policy::{KindId, Person, PersonId};
+use crate::policy::{KindId, Person, PersonId, Rare};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
-    let list = checker.names.people.list().to_vec();
-    let mut people = Vec::with_capacity(list.len());
-    for (n, named) in (0u32..).zip(list) {
+    let count = checker.names.people.list().len();
+    let mut people = Vec::with_capacity(count);
+    for n in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+        let Some(named) = checker.names.people.get(n) else { break };
         people.push(one(checker, PersonId(n), named));
     }
     checker.meant.people = people;
@@ -52,16 +53,19 @@ fn one(checker: &mut Checker<'_>, id: PersonId, named: Named<'_, written::Person
         family_name: value.family_name.clone(),
         email: value.email.as_ref().map(|text| text.value.clone()),
         kind,
-        company: value.company.clone(),
-        sponsor,
-        owner,
         periods,
         positions,
-        leave,
-        hold: value.hold.as_ref().map(|hold| hold.value.ticket.value.clone()),
-        adopt: value.adopt,
-        aliases: value.aliases.iter().map(|text| text.value.clone()).collect(),
-        accounts,
+        rare: Rare {
+            company: value.company.clone(),
+            sponsor,
+            owner,
+            leave,
+            hold: value.hold.as_ref().map(|hold| hold.value.ticket.value.clone()),
+            adopt: value.adopt,
+            aliases: value.aliases.iter().map(|text| text.value.clone()).collect(),
+            accounts,
+        }
+        .boxed(),
         place: Checker::place(file, key.mark),
     };
     person::required(checker, named, &person);

@@ -10,12 +10,29 @@ use super::{Checker, kinds, words};
 use crate::diagnostic::Diagnostic;
 use crate::policy::written::{self, At, Given, Mark, Table};
 use crate::policy::{AccountName, DirectoryId, KindId, Person, Value, rule};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Code of an attribute that would be a credential.
 pub(super) const CREDENTIAL: &str = "credential-attribute";
 
 /// Sorted attributes.
-pub(super) type Attributes = Vec<(Box<str>, Value)>;
+pub(super) type Attributes = Vec<(Arc<str>, Value)>;
+
+/// Names of attributes, each held once for all people.
+#[derive(Default)]
+pub(super) struct Shared(BTreeSet<Arc<str>>);
+
+impl Shared {
+    fn get(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = name.into();
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+}
 
 /// The person's attributes, `department` and `title` among them, sorted by name.
 pub(super) fn attributes(checker: &mut Checker<'_>, named: Named<'_, written::Person>) -> Attributes {
@@ -33,7 +50,7 @@ pub(super) fn collect(
 ) -> Attributes {
     let mut attributes: Attributes = Vec::with_capacity(table.0.len() + 2);
     for (name, value) in own {
-        attributes.extend(value.as_ref().map(|text| (name.into(), Value::Text(text.clone()))));
+        attributes.extend(value.as_ref().map(|text| (checker.shared.get(name), Value::Text(text.clone()))));
     }
     for (name, given) in table {
         if let Some(diagnostic) = bad_attribute(name.as_str(), &attributes) {
@@ -43,7 +60,7 @@ pub(super) fn collect(
             checker.report(file, mark, diagnostic);
             continue;
         }
-        attributes.push((name.value.clone(), value_of(&given.value)));
+        attributes.push((checker.shared.get(name.as_str()), value_of(&given.value)));
     }
     attributes.sort_by(|a, b| a.0.cmp(&b.0));
     attributes

@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::{Instant, Term, Window};
 use crate::policy::date::{self, Mistake};
 use crate::policy::written::{self, Mark, Text};
-use crate::policy::{KindId, Leave, Period, PersonId, Position};
+use crate::policy::{Few, KindId, Leave, Period, PersonId, Position};
 use jiff::tz::TimeZone;
 
 /// The zone of a person's bare dates.
@@ -101,11 +101,11 @@ fn in_order(checker: &mut Checker<'_>, file: u32, window: Window, first: &Text, 
 }
 
 /// The person's periods, in order. At least one.
-pub(super) fn periods(checker: &mut Checker<'_>, named: Named<'_, written::Person>, zone: &TimeZone) -> Vec<Period> {
+pub(super) fn periods(checker: &mut Checker<'_>, named: Named<'_, written::Person>, zone: &TimeZone) -> Few<Period> {
     let (person, file) = (named.value, named.file);
     if person.periods.is_empty() {
         let window = window(checker, file, (person.starts.as_ref(), person.expires.as_ref()), zone);
-        return vec![Period { window, place: place(file, named.key.mark) }];
+        return Few::one(Period { window, place: place(file, named.key.mark) });
     }
     if let Some(text) = person.starts.as_ref().or(person.expires.as_ref()) {
         let diagnostic =
@@ -159,19 +159,19 @@ pub(super) fn positions(
     zone: &TimeZone,
     base: &Base<'_>,
     periods: &[Period],
-) -> Vec<Position> {
+) -> Few<Position> {
     let (person, file) = (named.value, named.file);
     if person.positions.is_empty() {
         let place = place(file, named.key.mark);
-        let attributes = base.attributes.clone();
-        return vec![Position {
+        let attributes = base.attributes.as_slice().into();
+        return Few::one(Position {
             window: Window::default(),
             keep: None,
             manager: base.manager,
             kind: base.kind,
             attributes,
             place,
-        }];
+        });
     }
     let mut positions = Vec::with_capacity(person.positions.len());
     for written in &person.positions {
@@ -190,11 +190,11 @@ pub(super) fn positions(
             keep: term(checker, file, position.keep.as_ref()),
             manager: manager.or(base.manager),
             kind,
-            attributes: laid_over(base.attributes, over),
+            attributes: laid_over(base.attributes, over).into(),
             place: place(file, written.mark),
         });
     }
-    positions
+    positions.into()
 }
 
 /// The position's attributes, and the person's where the position has none of that name.
