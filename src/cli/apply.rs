@@ -5,16 +5,18 @@
 //! derived again at this command's own clock.
 
 use super::args::{ApplyArgs, Format, Global, Narrow};
+use super::clock;
 use super::directories::Live;
 use super::execution;
 use super::failure::{Exit, Failure};
 use super::plan as planned;
 use super::planning;
+use super::repository::Repository;
 use super::session::{self, Session};
 use super::terminal::{self, Terminal};
 use crate::plan::Plan;
 use crate::record::{self, Holder, Lock};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Applies.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
@@ -119,10 +121,18 @@ fn is_approved(terminal: Terminal, plan: &Plan) -> Result<bool, Failure> {
 }
 
 /// What the directories hold, read while no other apply of this repository ran: one
-/// that ended between these reads and the lock would make them old.
+/// that went on meanwhile would make it old. Where there was an apply before, the lock
+/// comes first. Where there was none, files that are wrong leave nothing behind; a run
+/// that began since then shows in the journal.
 fn locked(terminal: Terminal, global: &Global) -> Result<(Session<'_>, Live, Lock), Failure> {
+    let root = Repository::find(global)?.root;
+    if Lock::exists(&root) {
+        let held = lock(&root)?;
+        let (session, live) = Session::live(terminal, global)?;
+        return Ok((session, live, held));
+    }
     let (session, live) = Session::live(terminal, global)?;
-    let held = lock(&session)?;
+    let held = lock(&root)?;
     let folder = record::journal_folder(&session.repository.root);
     let newest = record::newest(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     if newest == live.newest {
@@ -133,7 +143,7 @@ fn locked(terminal: Terminal, global: &Global) -> Result<(Session<'_>, Live, Loc
 }
 
 /// One apply at a time for a repository.
-fn lock(session: &Session<'_>) -> Result<Lock, Failure> {
-    let holder = Holder { pid: std::process::id(), host: None, since: session.now };
-    Lock::take(&session.repository.root, &holder).map_err(|error| Failure::new(error.to_string()))
+fn lock(root: &Path) -> Result<Lock, Failure> {
+    let holder = Holder { pid: std::process::id(), host: None, since: clock::now() };
+    Lock::take(root, &holder).map_err(|error| Failure::new(error.to_string()))
 }

@@ -54,13 +54,18 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Whether anybody ever took the lock of the repository at `root`.
+    pub fn exists(root: &Path) -> bool {
+        fs::symlink_metadata(file_of(root)).is_ok()
+    }
+
     /// Takes the lock of the repository at `root`, without waiting.
     ///
     /// # Errors
     /// [`LockError::Held`] when another process (or another part of this one) has
     /// it, [`LockError::Io`] when its file cannot be made or locked.
     pub fn take(root: &Path, holder: &Holder) -> Result<Self, LockError> {
-        let path = root.join(super::FOLDER).join("lock");
+        let path = file_of(root);
         let io_error = |source| LockError::Io { path: path.clone(), source };
         store::make_folder(root).map_err(io_error)?;
         match store::refuse_symlink(&path) {
@@ -82,6 +87,10 @@ impl Lock {
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{text}"));
         Ok(Self { _file: file })
     }
+}
+
+fn file_of(root: &Path) -> PathBuf {
+    root.join(super::FOLDER).join("lock")
 }
 
 fn describe(text: &[u8]) -> String {

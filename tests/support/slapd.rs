@@ -12,6 +12,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -252,6 +253,9 @@ impl Slapd {
 
     fn launch(&mut self) -> bool {
         let log = std::fs::File::create(self.dir.path().join("slapd.log")).unwrap();
+        // Written once every port is bound: somebody else may listen on one of them.
+        let pid = self.dir.path().join("slapd.pid");
+        let _ = std::fs::remove_file(&pid);
         let urls = format!("{} {} {}", self.plain_url(), self.url(), self.unix_url());
         let mut child = Command::new("/usr/sbin/slapd")
             .arg("-f")
@@ -267,7 +271,8 @@ impl Slapd {
             if matches!(child.try_wait(), Ok(Some(_))) {
                 return false;
             }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+            if pid.exists()
+                && TcpStream::connect(("127.0.0.1", self.port)).is_ok()
                 && TcpStream::connect(("127.0.0.1", self.tls_port)).is_ok()
             {
                 self.child = Some(child);
@@ -287,9 +292,13 @@ impl Drop for Slapd {
     }
 }
 
-/// A loopback port that was free a moment ago.
+/// A loopback port that was free a moment ago. Below those that the system gives to
+/// connections: a server that is started again finds its port free.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() * 61 % 20_000).unwrap();
+    let port = || 12_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+    std::iter::repeat_with(port).take(2_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 fn checked(what: &str, output: &Output) -> String {

@@ -6,6 +6,7 @@ use super::view;
 use super::weeks::{self, Size, WEEKS};
 use crate::cli::harness::Ran;
 use crate::support::slapd::{GROUPS, PEOPLE};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const SIZE: Size = Size { people: 12, groups: 8 };
@@ -104,8 +105,7 @@ fn a_signal_before_the_first_write_ends_the_process_and_nothing_is_written() {
     bed.write(0);
     // A server that does not answer: the run waits for its reads.
     let pid = bed.server().pid().unwrap().to_string();
-    let send =
-        |signal: &str| assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    let send = |signal: &str| assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     send("-STOP");
     let run = bed.start(&["apply", "--auto-approve"]);
     std::thread::sleep(Duration::from_millis(300));
@@ -125,6 +125,16 @@ fn the_second_of_two_applies_is_told_who_the_first_is_and_goes_through_after_it(
     assert!(second.stderr.contains(&who), "{}", second.stderr);
     assert!(second.stderr.contains("wait for it to end"), "{}", second.stderr);
     assert!(!second.stdout.contains("applied"), "{}", second.stdout);
+    // It did not read what the first is about to change: not even a server that is silent
+    // keeps the answer back.
+    let server = bed.server().pid().unwrap().to_string();
+    let send = |signal: &str| Command::new("kill").args([signal, &server]).status().unwrap();
+    assert!(send("-STOP").success());
+    let begun = Instant::now();
+    let third = bed.accord(&["apply", "--auto-approve"]);
+    assert!(send("-CONT").success());
+    assert!(third.exits(1).stderr.contains(&who));
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     // Reading is free.
     let ran = bed.accord(&["plan", "--detailed-exitcode"]).exits(2);
     assert_eq!(ran.stderr, "");
