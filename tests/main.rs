@@ -11,6 +11,7 @@
 
 mod support;
 
+mod active_directory;
 mod architecture;
 mod catalogue;
 mod cli;

@@ -42,8 +42,8 @@ pub(super) fn execute(
     }
     let directories = targets(session, live, plan)?;
     let mut journal = Journal::start(&session.repository.root, start(&work), session.now)?;
-    for (directory, accounts) in planning::matched(session, live) {
-        journal.add(session.now, Record::Matched(Matched { directory, accounts }))?;
+    for (directory, sightings) in planning::matched(session, live) {
+        journal.add(session.now, Record::Matched(Matched::of(directory, sightings)))?;
     }
     for read in planning::references(session, live) {
         journal.add(session.now, Record::Reference(read))?;

@@ -7,7 +7,7 @@ use super::directories::Live;
 use super::failure::{Exit, Failure};
 use super::session::Session;
 use crate::model::Instant;
-use crate::plan::{self, DirectoryInput, Filter, Inputs, Note, Plan, references};
+use crate::plan::{self, DirectoryInput, Filter, Inputs, Note, Plan, Sighting, references};
 use crate::policy::DirectoryId;
 use crate::provider::GapScope;
 use crate::record;
@@ -22,8 +22,8 @@ fn inputs(live: &Live) -> Vec<DirectoryInput<'_>> {
         .collect()
 }
 
-/// Whose accounts the journal does not know yet: directory → (account, person).
-pub(super) fn matched(session: &Session<'_>, live: &Live) -> BTreeMap<String, Vec<(String, String)>> {
+/// Whose accounts the journal does not know yet, by directory.
+pub(super) fn matched(session: &Session<'_>, live: &Live) -> BTreeMap<String, Vec<Sighting>> {
     plan::matched(&session.policy, &inputs(live), &live.memory)
 }
 

@@ -5,6 +5,7 @@
 //! format or vendor.
 
 pub mod change;
+pub mod logon;
 pub mod name;
 pub mod place;
 pub mod state;

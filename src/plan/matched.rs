@@ -14,13 +14,24 @@ use crate::policy::settings::AccountManage;
 use crate::policy::{Person, Policy};
 use std::collections::BTreeMap;
 
-/// Directory → (account, key of its person), sorted; only what `memory` lacks.
+/// An account and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Its name.
+    pub account: String,
+    /// Key of its person.
+    pub person: String,
+    /// What the directory itself calls it for ever, where it says so.
+    pub object: Option<String>,
+}
+
+/// Directory → accounts with their people, sorted; only what `memory` lacks.
 pub fn matched(
     policy: &Policy,
     directories: &[DirectoryInput<'_>],
     memory: &Memory,
-) -> BTreeMap<String, Vec<(String, String)>> {
-    let mut found: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+) -> BTreeMap<String, Vec<Sighting>> {
+    let mut found: BTreeMap<String, Vec<Sighting>> = BTreeMap::new();
     for input in directories {
         let Some(directory) = policy.directories.get(usize::from(input.id.0)) else { continue };
         let settings = &directory.settings.accounts;
@@ -42,10 +53,23 @@ pub fn matched(
         for account in input.observed.state.accounts() {
             let by_key = || by_name.get(account.key()).filter(|_| settings.adopt);
             let person = account.person_id().map_or_else(by_key, |id| by_id.get(ids.key(id).as_ref()));
-            let Some(person) = person.filter(|_| known.account(account.name()).is_none()) else { continue };
             let key = (directory.name.to_string(), account.name().to_owned());
-            if memory.accounts.get(&key).and_then(|known| known.person.as_deref()) != Some(&person.key) {
-                found.entry(key.0).or_default().push((key.1, person.key.to_string()));
+            let remembered = memory.accounts.get(&key);
+            // One that accord made, and of which it could not know yet what the
+            // directory would call it.
+            let made = || remembered.filter(|known| known.object.is_none()).and_then(|known| known.person.as_deref());
+            let person = person.map(|person| person.key.as_ref()).or_else(made);
+            let Some(person) = person.filter(|_| known.account(account.name()).is_none()) else { continue };
+            let is_known = remembered.is_some_and(|known| {
+                known.person.as_deref() == Some(person)
+                    && account.object_id().is_none_or(|object| known.object.as_deref() == Some(object))
+            });
+            if !is_known {
+                found.entry(key.0).or_default().push(Sighting {
+                    account: key.1,
+                    person: person.to_owned(),
+                    object: account.object_id().map(str::to_owned),
+                });
             }
         }
     }

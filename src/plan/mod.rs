@@ -16,7 +16,7 @@ pub mod order;
 pub mod references;
 
 pub use derive::{derive, versions};
-pub use matched::matched;
+pub use matched::{Sighting, matched};
 
 use crate::model::{Change, ChangeId, Instant, Object};
 use crate::policy::{DirectoryId, Policy};
@@ -249,6 +249,8 @@ pub struct AccountMemory {
     pub person: Option<String>,
     /// When accord disabled it (the latest time), if it is not enabled again since.
     pub disabled: Option<Instant>,
+    /// What the directory itself called it when it was first seen (`objectGUID`).
+    pub object: Option<String>,
 }
 
 /// Everything a plan is derived from. Equal inputs give byte-identical plans.

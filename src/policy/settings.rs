@@ -108,6 +108,8 @@ pub enum ProviderKind {
     Ldif,
     /// An LDAP server (RFC 4511): OpenLDAP and its relatives.
     Ldap,
+    /// A domain of Microsoft Active Directory, or of Samba as its domain controller.
+    ActiveDirectory,
 }
 
 impl ProviderKind {
@@ -116,7 +118,24 @@ impl ProviderKind {
         match self {
             Self::Ldif => "ldif",
             Self::Ldap => "ldap",
+            Self::ActiveDirectory => "active-directory",
         }
+    }
+}
+
+impl DirectorySettings {
+    /// The same with what its kind has as a default where nothing is written.
+    #[must_use]
+    pub fn filled(mut self) -> Self {
+        if self.kind == ProviderKind::ActiveDirectory {
+            self.accounts.match_attribute.get_or_insert_with(|| "sAMAccountName".to_owned());
+            self.accounts.id_attribute.get_or_insert_with(|| "employeeID".to_owned());
+            if self.accounts.object_classes.is_empty() {
+                self.accounts.object_classes.push("user".to_owned());
+            }
+            self.groups.object_class.get_or_insert(GroupClass::Group);
+        }
+        self
     }
 }
 
@@ -172,10 +191,10 @@ pub struct AccountSettings {
     /// DN below which the accounts are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
-    /// The attribute that carries the account name (default `uid`).
+    /// The attribute that carries the account name (default `uid`; Active Directory: `sAMAccountName`).
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub match_attribute: Option<String>,
-    /// The attribute that carries the person's `id`.
+    /// The attribute that carries the person's `id` (default in Active Directory: `employeeID`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_attribute: Option<String>,
     /// `full`: created, updated, disabled, deleted; `reference`: looked up only.
@@ -183,7 +202,7 @@ pub struct AccountSettings {
     /// Who gets an account: `entitled` (whoever holds something here), `everyone`, or a rule.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     pub for_whom: Option<String>,
-    /// Object classes of new accounts (default `inetOrgPerson`).
+    /// Object classes of new accounts (default `inetOrgPerson`; Active Directory: `user`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub object_classes: Vec<String>,
     /// Directory attribute → where its value comes from.
@@ -193,7 +212,7 @@ pub struct AccountSettings {
     /// The attribute that disables an account where the server has no password policy, with the values for on and off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable: Option<DisableBy>,
-    /// Whether the person's end is written to the directory's own end (`pwdEndTime`): `auto` where the server offers it.
+    /// Whether the person's end is written to the directory's own end (`pwdEndTime`, `accountExpires`): `auto` where the server offers it.
     pub native_end: NativeEnd,
     /// How a new account gets its first password; without it, it gets none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -255,7 +274,7 @@ pub struct GroupSettings {
     /// DN below which the groups are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
-    /// Object class of groups (default `groupOfNames`).
+    /// Object class of groups (default `groupOfNames`; Active Directory: `group`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object_class: Option<GroupClass>,
     /// `declared`: only groups named in the policy; `exclusive`: others under the base are deleted.
@@ -281,6 +300,9 @@ pub enum GroupClass {
     /// RFC 2307 §3: members are account names, may be empty, has a `gidNumber`.
     #[serde(rename = "posixGroup")]
     PosixGroup,
+    /// Active Directory: members are DNs, may be empty, has a scope and a type.
+    #[serde(rename = "group")]
+    Group,
 }
 
 /// How far accord goes with groups.

@@ -13,7 +13,7 @@ use crate::policy::settings::{Directory, ProviderKind};
 pub fn kind(directory: &Directory) -> Result<Box<dyn Kind>, ProviderError> {
     Ok(match directory.settings.kind {
         ProviderKind::Ldif => Box::new(ldif::kind(directory)?),
-        ProviderKind::Ldap => Box::new(ldap::kind(directory)?),
+        ProviderKind::Ldap | ProviderKind::ActiveDirectory => Box::new(ldap::kind(directory)?),
     })
 }
 
@@ -24,7 +24,7 @@ pub fn kind(directory: &Directory) -> Result<Box<dyn Kind>, ProviderError> {
 pub fn reader(target: &Target<'_>) -> Result<Box<dyn Reader>, ProviderError> {
     Ok(match target.directory.settings.kind {
         ProviderKind::Ldif => Box::new(ldif::Directory::new(target.directory, &target.credentials)?),
-        ProviderKind::Ldap => Box::new(ldap::Directory::new(target)?),
+        ProviderKind::Ldap | ProviderKind::ActiveDirectory => Box::new(ldap::Directory::new(target)?),
     })
 }
 
@@ -35,6 +35,6 @@ pub fn reader(target: &Target<'_>) -> Result<Box<dyn Reader>, ProviderError> {
 pub fn writer(target: &Target<'_>) -> Result<Box<dyn Writer>, ProviderError> {
     Ok(match target.directory.settings.kind {
         ProviderKind::Ldif => Box::new(ldif::Directory::new(target.directory, &target.credentials)?),
-        ProviderKind::Ldap => Box::new(ldap::Directory::new(target)?),
+        ProviderKind::Ldap | ProviderKind::ActiveDirectory => Box::new(ldap::Directory::new(target)?),
     })
 }

@@ -8,6 +8,7 @@
 //! Three roles. A [`Kind`] is pure and has no credentials. A [`Reader`] is all that
 //! planning ever holds. A [`Writer`] is held by `apply` alone.
 
+pub mod active_directory;
 pub mod connect;
 pub mod dn;
 pub mod entries;
@@ -35,6 +36,8 @@ pub struct Capabilities {
     pub disable: bool,
     /// Whether the directory itself can hold the end of an account.
     pub native_end: bool,
+    /// Whether a new account cannot be used until a change of its own enables it.
+    pub created_disabled: bool,
     /// Whether a group may be empty as far as the core is concerned (a kind that
     /// hides a placeholder says yes).
     pub empty_groups: bool,

@@ -15,14 +15,17 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+/// What is known of one account: directory, account, person, disabled, object.
+type Known = (String, String, Option<String>, Option<Instant>, Option<String>);
+
 /// The memory as it is written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     /// The run at whose end this was known.
     run: String,
-    /// (directory, account, person, disabled), sorted.
-    accounts: Vec<(String, String, Option<String>, Option<Instant>)>,
+    /// (directory, account, person, disabled, object), sorted.
+    accounts: Vec<Known>,
     /// (directory, group, member, first seen), sorted.
     undeclared: Vec<(String, String, String, Instant)>,
     /// (directory, accounts, groups), sorted.
@@ -34,7 +37,7 @@ struct Written {
 impl Written {
     fn of(run: &str, memory: &Memory) -> Self {
         let accounts = memory.accounts.iter().map(|((directory, account), known)| {
-            (directory.clone(), account.clone(), known.person.clone(), known.disabled)
+            (directory.clone(), account.clone(), known.person.clone(), known.disabled, known.object.clone())
         });
         let undeclared = memory
             .undeclared
@@ -56,8 +59,9 @@ impl Written {
 
     fn memory(self) -> Memory {
         let accounts = self.accounts.into_iter();
-        let accounts =
-            accounts.map(|(directory, name, person, disabled)| ((directory, name), AccountMemory { person, disabled }));
+        let accounts = accounts.map(|(directory, name, person, disabled, object)| {
+            ((directory, name), AccountMemory { person, disabled, object })
+        });
         let undeclared = self.undeclared.into_iter();
         let undeclared = undeclared.map(|(directory, group, member, at)| ((directory, group, member), at));
         let sizes = self.sizes.into_iter().map(|(name, accounts, groups)| (name, Size { accounts, groups }));
@@ -126,4 +130,24 @@ fn last_record(path: &Path) -> io::Result<Option<String>> {
 
 fn file(folder: &Path) -> PathBuf {
     folder.with_file_name("memory.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_remembered_survives_being_written() {
+        let mut memory = Memory::default();
+        let known = AccountMemory {
+            person: Some("ada".to_owned()),
+            disabled: Some(Instant::from_seconds(7)),
+            object: Some("b41bc330-7b6d-4275-b365-37e86e52139c".to_owned()),
+        };
+        memory.accounts.insert(("corp".to_owned(), "ada".to_owned()), known);
+        memory.undeclared.insert(("corp".to_owned(), "g".to_owned(), "eve".to_owned()), Instant::from_seconds(9));
+        memory.sizes.insert("corp".to_owned(), Size { accounts: 3, groups: 2 });
+        let (bytes, _) = prepare("run", &memory).unwrap();
+        assert_eq!(serde_json::from_slice::<Written>(&bytes).unwrap().memory(), memory);
+    }
 }

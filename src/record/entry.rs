@@ -6,7 +6,7 @@
 //! ids, a why is the directory's own words.
 
 use crate::model::{Action, Change, ChangeId, Instant, Object, Side};
-use crate::plan::PolicyMark;
+use crate::plan::{PolicyMark, Sighting};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -134,6 +134,9 @@ pub struct Matched {
     pub directory: String,
     /// (account, key of its person), sorted.
     pub accounts: Vec<(String, String)>,
+    /// Account → what the directory itself calls it for ever, where it says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<String, String>,
 }
 
 /// A group that is managed elsewhere, as the run read it.
@@ -286,6 +289,18 @@ pub struct RunEnded {
     /// SHA-256 of the file that holds what all runs up to this one remember.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<String>,
+}
+
+impl Matched {
+    /// What was seen in a directory.
+    pub fn of(directory: String, sightings: Vec<Sighting>) -> Self {
+        let mut matched = Self { directory, accounts: Vec::with_capacity(sightings.len()), objects: BTreeMap::new() };
+        for Sighting { account, person, object } in sightings {
+            matched.objects.extend(object.map(|object| (account.clone(), object)));
+            matched.accounts.push((account, person));
+        }
+        matched
+    }
 }
 
 impl Verified {

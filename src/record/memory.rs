@@ -103,9 +103,12 @@ impl Open {
                 }
             }
             Record::Matched(matched) => {
+                let mut objects = matched.objects;
                 for (account, person) in matched.accounts {
+                    let object = objects.remove(&account);
                     let entry = memory.accounts.entry((matched.directory.clone(), account)).or_default();
                     entry.person = Some(person);
+                    entry.object = object.or(entry.object.take());
                 }
             }
             Record::Reference(read) => reference(read, at, memory),
@@ -145,9 +148,15 @@ fn done(intent: &Intent, at: Instant, memory: &mut Memory) {
             let entry = memory.accounts.entry(key).or_default();
             entry.person = intent.person.clone().or(known.person);
             entry.disabled = known.disabled;
+            entry.object = known.object.or(entry.object.take());
         }
         Action::DisableAccount => entry(intent, key, memory).disabled = Some(at),
-        Action::EnableAccount | Action::CreateAccount => entry(intent, key, memory).disabled = None,
+        Action::EnableAccount => entry(intent, key, memory).disabled = None,
+        // Another account, even where there was one of the name.
+        Action::CreateAccount => {
+            let entry = entry(intent, key, memory);
+            (entry.disabled, entry.object) = (None, None);
+        }
         _ if intent.person.is_some() => {
             entry(intent, key, memory);
         }
@@ -161,9 +170,7 @@ fn maybe(intent: &Intent, at: Instant, memory: &mut Memory) {
     let key = (intent.directory.clone(), account.clone());
     match intent.action {
         Action::DisableAccount => entry(intent, key, memory).disabled = Some(at),
-        Action::CreateAccount => {
-            entry(intent, key, memory);
-        }
+        Action::CreateAccount => entry(intent, key, memory).object = None,
         Action::RenameAccount => {
             // Both names may be the account's.
             let known = memory.accounts.get(&key).cloned().unwrap_or_default();
@@ -171,6 +178,7 @@ fn maybe(intent: &Intent, at: Instant, memory: &mut Memory) {
             let entry = memory.accounts.entry(key).or_default();
             entry.person = intent.person.clone().or(known.person);
             entry.disabled = known.disabled;
+            entry.object = known.object.or(entry.object.take());
         }
         _ => {}
     }

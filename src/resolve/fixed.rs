@@ -6,6 +6,7 @@
 
 use super::because::name;
 use super::constraints::{Breach, BreachKind, constraints};
+use super::logon;
 use super::terms::{self, is_ever_concerned};
 use super::{References, Via, instants, resolve};
 use crate::diagnostic::Diagnostic;
@@ -16,9 +17,10 @@ use std::collections::BTreeSet;
 /// The policy, once nothing in it breaks a constraint whatever the date.
 ///
 /// # Errors
-/// Every such breach, together with the warnings there were before; sorted.
+/// Every such breach and every name that a directory refuses, together with the warnings there were before; sorted.
 pub fn checked(mut policy: Policy) -> Result<Policy, Vec<Diagnostic>> {
     let mut found = static_breaches(&policy);
+    found.extend(logon::refused(&policy));
     found.append(&mut policy.warnings);
     found.sort();
     found.dedup();
@@ -74,7 +76,7 @@ fn identity(breach: &Breach) -> Identity {
 
 /// The policy with people who were always here, without terms and sponsors, and
 /// without constraints for people who have any exception.
-fn timeless(policy: &Policy) -> Policy {
+pub(super) fn timeless(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     for person in &mut policy.people {
         let place = person.periods.first().map_or(person.place, |period| period.place);

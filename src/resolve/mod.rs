@@ -14,6 +14,7 @@ mod desired;
 mod ever;
 mod fixed;
 mod graph;
+mod logon;
 mod moments;
 mod rules;
 mod select;

@@ -3,6 +3,7 @@
 //! directory is looked at by something that is not accord, and planning again gives
 //! nothing.
 
+mod domain;
 mod ds389;
 mod edit;
 mod file;
@@ -33,6 +34,10 @@ pub(crate) trait Harness {
     }
     /// Everything in it as LDIF, unfolded, as told by something that is not accord.
     fn dump(&self, root: &Path) -> String;
+    /// What is in it, as told by something that is not accord.
+    fn view(&self, root: &Path) -> View {
+        View::of(&self.dump(root))
+    }
 }
 
 /// What a directory holds, read off its LDIF by the simplest means.
@@ -90,6 +95,11 @@ fn ldif_group_of_unique_names() {
 #[test]
 fn ldif_posix_group() {
     story::tell(&mut file::File::new("posixGroup"));
+}
+
+#[test]
+fn active_directory() {
+    story::tell(&mut domain::Domain::start());
 }
 
 #[test]

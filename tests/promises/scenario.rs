@@ -160,7 +160,7 @@ pub(super) fn random(numbers: &[u32], wild: Wild) -> Scenario {
             if tape.one_in(5) {
                 let person = if tape.one_in(4) { "gone" } else { account };
                 let disabled = tape.one_in(2).then(|| day(10));
-                let known = AccountMemory { person: Some(person.to_owned()), disabled };
+                let known = AccountMemory { person: Some(person.to_owned()), disabled, object: None };
                 memory.accounts.insert((name.to_owned(), account.to_owned()), known);
             }
         }

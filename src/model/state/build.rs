@@ -180,6 +180,14 @@ impl StateBuilder {
         }
     }
 
+    /// Sets what the directory itself calls the account for ever.
+    pub fn set_object(&mut self, slot: AccountSlot, object: &str) {
+        let text = self.keep(object);
+        if let Some(row) = self.state.accounts.get_mut(slot.0 as usize) {
+            row.object = Some(text);
+        }
+    }
+
     /// Sets whether the account can be used and when the directory ends it.
     pub fn set_status(&mut self, slot: AccountSlot, enabled: Enabled, ends: Option<Instant>) {
         if let Some(row) = self.state.accounts.get_mut(slot.0 as usize) {

@@ -80,6 +80,7 @@ struct AccountRow {
     key: Text,
     name: Text,
     id: Option<Text>,
+    object: Option<Text>,
     handle: Text,
     enabled: Enabled,
     ends: Option<Instant>,
@@ -220,6 +221,12 @@ impl<'s> AccountRef<'s> {
     /// The person's stable id, where the directory holds one.
     pub fn person_id(self) -> Option<&'s str> {
         self.row.id.map(|id| self.state.text(id))
+    }
+
+    /// What the directory itself gave the account once and keeps whatever the account
+    /// is called and wherever it stands (`objectGUID`), where it was read.
+    pub fn object_id(self) -> Option<&'s str> {
+        self.row.object.map(|object| self.state.text(object))
     }
 
     /// What the provider finds the account by (a DN, an object id).

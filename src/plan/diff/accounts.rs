@@ -151,7 +151,7 @@ impl Diff<'_> {
             let Some(observed) = self.observed.account(*id) else { return false };
             let by_id = observed.person_id().and_then(|id| by_id.get(matching.key(id).as_ref()).copied());
             let by_memory = || {
-                let person = self.remembered(observed.name())?.person.as_deref()?;
+                let person = self.memory_of(observed)?.person.as_deref()?;
                 match by_memory.get(person)?.as_slice() {
                     // Two accounts of one person cannot be told apart by the person.
                     [one] => Some(*one),
@@ -383,7 +383,7 @@ impl Diff<'_> {
         found: &mut Found,
     ) {
         let Ok(term) = crate::policy::date::term(&self.settings().leavers.delete_after) else { return };
-        let disabled = self.remembered(observed.name()).and_then(|memory| memory.disabled);
+        let disabled = self.memory_of(observed).and_then(|memory| memory.disabled);
         if self.capabilities.disable && (disabled.is_none() || observed.enabled() == Enabled::Yes) {
             return;
         }
@@ -439,12 +439,19 @@ impl Diff<'_> {
         }
         let draft = found.push(draft);
         links.set(id, Link::Needs(draft));
+        if self.capabilities.created_disabled {
+            let enable = self.about(Action::EnableAccount, desired, desired.name(), Why::Declared);
+            let mut enable = enable.sides(enabled(false), enabled(true));
+            enable.change.ends = desired.ends();
+            enable.needs.push(draft);
+            found.push(enable);
+        }
     }
 
     /// An observed account that no declared person has.
     fn undeclared(&self, id: AccountId, links: &mut Links, found: &mut Found) {
         let Some(observed) = self.observed.account(id) else { return };
-        let person = self.remembered(observed.name()).and_then(|memory| memory.person.as_deref());
+        let person = self.memory_of(observed).and_then(|memory| memory.person.as_deref());
         let gone = person.is_some_and(|key| self.policy.person_named(key).is_none());
         if self.known.account(observed.name()).is_some() {
             return;

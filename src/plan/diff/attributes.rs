@@ -95,7 +95,7 @@ impl Diff<'_> {
             insert(&mut after, attribute, vec![id.to_owned()]);
         }
         insert(&mut after, "name", vec![desired.name().to_owned()]);
-        insert(&mut after, "enabled", vec!["true".to_owned()]);
+        insert(&mut after, "enabled", vec![(!self.capabilities.created_disabled).to_string()]);
         if self.capabilities.native_end {
             insert(&mut after, "ends", desired.ends().iter().map(ToString::to_string).collect());
         }

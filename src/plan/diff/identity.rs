@@ -5,10 +5,24 @@
 
 use super::Diff;
 use crate::model::state::AccountRef;
-use crate::plan::AccountMemory;
 use crate::plan::draft::Reason;
+use crate::plan::{AccountMemory, Memory};
 use crate::policy::settings::AccountManage;
 use crate::policy::{Person, PersonId};
+use std::collections::BTreeMap;
+
+/// What the directory itself calls each remembered account, where all that is
+/// remembered says the same of it.
+pub(super) fn by_object<'m>(memory: &'m Memory, directory: &str) -> BTreeMap<&'m str, &'m AccountMemory> {
+    let mut found: BTreeMap<&str, Option<&AccountMemory>> = BTreeMap::new();
+    for ((of, _), known) in &memory.accounts {
+        let Some(object) = known.object.as_deref().filter(|_| of == directory) else { continue };
+        let agrees = |other: Option<&AccountMemory>| other.is_some_and(|other| other.person == known.person);
+        let one = found.get(object).copied().is_none_or(agrees).then_some(known);
+        found.insert(object, one);
+    }
+    found.into_iter().filter_map(|(object, known)| Some((object, known?))).collect()
+}
 
 impl Diff<'_> {
     /// The person of a desired account.
@@ -25,6 +39,15 @@ impl Diff<'_> {
         self.memory.accounts.get(&(self.name().to_owned(), account.to_owned()))
     }
 
+    /// What earlier runs know of an observed account: by what the directory itself
+    /// calls it for ever, whatever its name is now; by its name only where that is not
+    /// another object's.
+    pub(super) fn memory_of(&self, observed: AccountRef<'_>) -> Option<&AccountMemory> {
+        let by_name = || self.remembered(observed.name());
+        let Some(object) = observed.object_id() else { return by_name() };
+        self.objects.get(object).copied().or_else(|| by_name().filter(|known| known.object.is_none()))
+    }
+
     /// Whether the account can be believed to be the person's.
     pub(super) fn identity(&self, desired: AccountRef<'_>, observed: AccountRef<'_>) -> Result<(), Reason> {
         let settings = &self.settings().accounts;
@@ -36,10 +59,14 @@ impl Diff<'_> {
             (Some(wanted), Some(held)) => return Err(self.conflict(key, wanted, observed.name(), held)),
             _ => {}
         }
-        if settings.manage == AccountManage::Reference || settings.adopt {
+        let before = self.memory_of(observed).and_then(|memory| memory.person.as_deref());
+        let is_seen = observed.object_id().is_some_and(|object| self.objects.contains_key(object));
+        // A name may be taken over; an account that was seen to be somebody's may not.
+        let by_name = settings.adopt && !(is_seen && before.is_some_and(|before| before != key));
+        if settings.manage == AccountManage::Reference || by_name {
             return Ok(());
         }
-        match self.remembered(observed.name()).and_then(|memory| memory.person.as_deref()) {
+        match before {
             Some(before) if before == key => return Ok(()),
             Some(before) if !person.is_some_and(|(_, person)| person.adopt) => {
                 return Err(Reason::new(
@@ -55,6 +82,17 @@ impl Diff<'_> {
         }
         if person.is_some_and(|(_, person)| person.adopt) {
             return Ok(());
+        }
+        let once = self.remembered(observed.name()).filter(|known| known.person.as_deref() == Some(key));
+        if once.is_some_and(|known| known.object.as_deref() != observed.object_id()) {
+            return Err(Reason::new(
+                format!(
+                    "`{}` in `{}` is another account than the one of that name that was `{key}`'s: somebody made it anew",
+                    observed.name(),
+                    self.name()
+                ),
+                format!("`adopt: true` on `{key}` if it is theirs, or remove that account"),
+            ));
         }
         Err(Reason::new(
             format!(

@@ -19,7 +19,7 @@ mod members;
 pub use known::Known;
 
 use super::draft::{Draft, Fate, Found, Reason, Why};
-use super::{DirectoryInput, Memory};
+use super::{AccountMemory, DirectoryInput, Memory};
 use crate::model::{AccountId, Action, Instant, Matching, Object, State};
 use crate::policy::Policy;
 use crate::policy::glob::Glob;
@@ -38,6 +38,8 @@ pub struct Diff<'a> {
     desired: &'a DesiredDirectory,
     observed: &'a State,
     memory: &'a Memory,
+    /// What the directory itself calls an account for ever → what is remembered of it.
+    objects: BTreeMap<&'a str, &'a AccountMemory>,
     at: Instant,
     known: Known<'a>,
     protected_accounts: Vec<Glob>,
@@ -164,6 +166,7 @@ impl<'a> Diff<'a> {
             desired,
             observed: &input.observed.state,
             memory,
+            objects: identity::by_object(memory, &directory.name),
             at,
             known,
             protected_accounts: globs(&directory.settings.protect.accounts),

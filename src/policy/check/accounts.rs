@@ -205,8 +205,9 @@ fn groups(checker: &mut Checker<'_>, spot: Spot<'_>, groups: &GroupSettings) {
         }
     }
     let Some(dn) = &groups.placeholder else { return };
-    if class == GroupClass::PosixGroup {
-        let diagnostic = Diagnostic::error("no-effect", "a `posixGroup` may be empty and needs no placeholder")
+    if matches!(class, GroupClass::PosixGroup | GroupClass::Group) {
+        let word = if class == GroupClass::Group { "group" } else { "posixGroup" };
+        let diagnostic = Diagnostic::error("no-effect", format!("a `{word}` may be empty and needs no placeholder"))
             .help("remove the line");
         spot.report(checker, &["groups", "placeholder"], diagnostic);
     } else if let Some(why) = words::bad_dn(dn) {

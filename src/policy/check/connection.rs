@@ -7,10 +7,11 @@
 use super::directories::Spot;
 use super::{Checker, words};
 use crate::diagnostic::Diagnostic;
-use crate::policy::settings::{Bind, DirectorySettings, Sasl, SecretRef, Tls};
+use crate::policy::settings::{Bind, DirectorySettings, ProviderKind, Sasl, SecretRef, Tls};
 
 pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings) {
     let local = settings.url.as_ref().is_some_and(|urls| self::urls(checker, spot, settings, urls));
+    let active = settings.kind == ProviderKind::ActiveDirectory;
     if settings.url.is_none() {
         spot.missing(checker, "url", "write where the server is: `url: ldaps://ldap.example.com`");
     }
@@ -25,7 +26,7 @@ pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Direct
         );
     }
     match &settings.bind {
-        Some(bind) => self::bind(checker, spot, "bind", bind, local),
+        Some(bind) => self::bind(checker, spot, "bind", bind, (local, active)),
         None => spot.missing(
             checker,
             "bind",
@@ -33,7 +34,7 @@ pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Direct
         ),
     }
     if let Some(bind) = &settings.plan_bind {
-        self::bind(checker, spot, "plan_bind", bind, local);
+        self::bind(checker, spot, "plan_bind", bind, (local, active));
     }
 }
 
@@ -160,7 +161,7 @@ fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn bind(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, bind: &Bind, local: bool) {
+fn bind(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, bind: &Bind, (local, active): (bool, bool)) {
     match (&bind.sasl, &bind.dn, &bind.password) {
         (Some(Sasl::External), None, None) => {
             if !local {
@@ -207,7 +208,9 @@ fn bind(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, bind: &Bind, l
         }
         (None, Some(_), Some(_)) => {}
     }
-    if let Some(why) = bind.dn.as_deref().and_then(words::bad_dn) {
+    // A domain controller also takes `accord@example.com` and `EXAMPLE\\accord`.
+    let is_logon = |dn: &&str| active && dn.contains(['@', '\\']) && !dn.contains('=');
+    if let Some(why) = bind.dn.as_deref().filter(|dn| !is_logon(dn)).and_then(words::bad_dn) {
         let diagnostic = Diagnostic::error("bad-dn", format!("this is no distinguished name: {why}"));
         spot.report(
             checker,

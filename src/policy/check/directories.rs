@@ -7,7 +7,7 @@
 
 use super::index::Named;
 use super::person::directory_of;
-use super::{Checker, accounts, connection, cycles, words};
+use super::{Checker, accounts, active_directory, connection, cycles, words};
 use crate::diagnostic::Diagnostic;
 use crate::model::Matching;
 use crate::policy::date;
@@ -61,11 +61,18 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     let mut directories = Vec::with_capacity(list.len());
     for named in list {
         let spot = Spot::of(named);
-        let settings = named.value;
+        let settings = &named.value.clone().filled();
         of_the_kind(checker, spot, settings);
         match settings.kind {
             ProviderKind::Ldif => file(checker, spot, settings),
             ProviderKind::Ldap => connection::check(checker, spot, settings),
+            ProviderKind::ActiveDirectory => {
+                connection::check(checker, spot, settings);
+                active_directory::check(checker, spot, settings);
+            }
+        }
+        if settings.kind != ProviderKind::ActiveDirectory {
+            active_directory::elsewhere(checker, spot, settings);
         }
         limits(checker, spot, settings);
         protect(checker, spot, settings);
@@ -98,10 +105,12 @@ fn of_the_kind(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySe
         .into_iter()
         .filter_map(|(name, there)| there.then_some(name))
         .collect(),
-        ProviderKind::Ldap => [("file", settings.file.is_some()), ("create", settings.create)]
-            .into_iter()
-            .filter_map(|(name, there)| there.then_some(name))
-            .collect(),
+        ProviderKind::Ldap | ProviderKind::ActiveDirectory => {
+            [("file", settings.file.is_some()), ("create", settings.create)]
+                .into_iter()
+                .filter_map(|(name, there)| there.then_some(name))
+                .collect()
+        }
     };
     for name in foreign {
         let kind = settings.kind.word();
@@ -274,7 +283,7 @@ fn same_place(a: &DirectorySettings, b: &DirectorySettings) -> bool {
     };
     match (a.kind, b.kind) {
         (ProviderKind::Ldif, ProviderKind::Ldif) => a.file.is_some() && a.file == b.file,
-        (ProviderKind::Ldap, ProviderKind::Ldap) => {
+        (ProviderKind::Ldap | ProviderKind::ActiveDirectory, ProviderKind::Ldap | ProviderKind::ActiveDirectory) => {
             a.url.is_some() && a.url == b.url && base(a).is_some() && base(a) == base(b)
         }
         _ => false,

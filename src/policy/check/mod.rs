@@ -10,6 +10,7 @@
 
 mod access;
 mod accounts;
+mod active_directory;
 mod connection;
 mod constraints;
 mod cycles;

@@ -4,10 +4,12 @@
 //! Goes out: a state, gaps, authors. Refuses: to choose between two entries of one
 //! name (a gap), to let a placeholder or a credential into the state.
 
+use super::ranges::Unfinished;
 use super::table::{Found, Table};
-use super::{Disabling, END, LOCKED, LOCKED_FOR_GOOD, Schema, is_credential, time};
+use super::{Disabling, LOCKED, Schema, is_credential, time};
 use crate::model::state::{GroupSlot, StateError};
-use crate::model::{Enabled, Instant, Matching, Object, State, StateBuilder};
+use crate::model::{Instant, Matching, Object, State, StateBuilder};
+use crate::provider::active_directory::{self, identifier, range};
 use crate::provider::{Author, Gap, GapScope, Scope, dn};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -53,17 +55,18 @@ pub struct Collected {
 
 /// Makes a state of entries.
 pub struct Collector<'s> {
-    schema: &'s Schema,
+    pub(super) schema: &'s Schema,
     roles: Vec<(Box<str>, Role)>,
     /// Attribute names as they came → their roles: a directory writes each in one way.
     spellings: Vec<(Box<str>, Vec<Role>)>,
     group_attributes: Vec<Box<str>>,
     builder: StateBuilder,
-    table: Table,
+    pub(super) table: Table,
     groups: BTreeMap<String, GroupSlot>,
     group_names: Vec<Box<str>>,
     /// Members that named nothing known when they arrived.
     pending: Vec<(GroupSlot, Box<str>)>,
+    pub(super) unfinished: Unfinished,
     members_required: bool,
     wants_authors: bool,
     every_group_attribute: bool,
@@ -81,6 +84,7 @@ enum Role {
     End,
     By,
     At,
+    Object,
     Compared(usize),
 }
 
@@ -93,6 +97,7 @@ struct Draft<'e> {
     ends: Option<Instant>,
     by: Option<&'e str>,
     at: Option<Instant>,
+    object: Option<String>,
     values: Vec<(usize, &'e str)>,
     binary: Option<&'e str>,
 }
@@ -105,10 +110,12 @@ impl<'s> Collector<'s> {
         roles.push(match &schema.disabling {
             Disabling::Locked => (key(LOCKED), Role::Status),
             Disabling::By(by) => (key(&by.attribute), Role::Status),
+            Disabling::AccountControl => (key(active_directory::CONTROL), Role::Status),
         });
         if schema.native_end {
-            roles.push((key(END), Role::End));
+            roles.push((key(schema.end_attribute()), Role::End));
         }
+        roles.extend(schema.object_attribute().map(|name| (key(name), Role::Object)));
         if scope.authors {
             roles.extend([(key("modifiersName"), Role::By), (key("modifyTimestamp"), Role::At)]);
         }
@@ -130,6 +137,7 @@ impl<'s> Collector<'s> {
             groups: BTreeMap::new(),
             group_names: Vec::new(),
             pending: Vec::new(),
+            unfinished: Unfinished::default(),
             members_required: false,
             wants_authors: scope.authors,
             every_group_attribute: scope.group_attributes.iter().any(|name| name.as_ref() == EVERY),
@@ -148,7 +156,7 @@ impl<'s> Collector<'s> {
     /// group that shows none hides them: a gap.
     #[must_use]
     pub fn members_required(mut self) -> Self {
-        self.members_required = self.schema.members_are_dns();
+        self.members_required = self.schema.demands_members();
         self
     }
 
@@ -173,7 +181,10 @@ impl<'s> Collector<'s> {
         if let Some(id) = draft.id {
             self.builder.set_id(slot, id);
         }
-        self.builder.set_status(slot, self.enabled(&draft.status), draft.ends);
+        if let Some(object) = &draft.object {
+            self.builder.set_object(slot, object);
+        }
+        self.builder.set_status(slot, self.schema.enabled(&draft.status), draft.ends);
         for (attribute, value) in &draft.values {
             self.builder.add_value(slot, *attribute, value);
         }
@@ -185,7 +196,7 @@ impl<'s> Collector<'s> {
 
     fn draft<'e>(&mut self, entry: &'e dyn Entry) -> Draft<'e> {
         let mut draft = Draft::default();
-        let (roles, spellings) = (&self.roles, &mut self.spellings);
+        let (roles, spellings, schema) = (&self.roles, &mut self.spellings, self.schema);
         entry.visit(&mut |attribute, value| {
             let known = spellings.iter().position(|(spelling, _)| spelling.as_ref() == attribute);
             let known = known.unwrap_or_else(|| {
@@ -194,6 +205,10 @@ impl<'s> Collector<'s> {
                 spellings.len() - 1
             });
             for role in spellings.get(known).map_or(&[][..], |(_, roles)| roles) {
+                if *role == Role::Object {
+                    draft.object = identifier::guid(value);
+                    continue;
+                }
                 let Ok(text) = std::str::from_utf8(value) else {
                     draft.binary = Some(attribute);
                     return;
@@ -203,9 +218,10 @@ impl<'s> Collector<'s> {
                     // The lowest of several, whatever the order in which they came.
                     Role::Id => draft.id = Some(draft.id.map_or(text, |other| other.min(text))),
                     Role::Status => draft.status.push(text),
-                    Role::End => draft.ends = time::parse(text),
+                    Role::End => draft.ends = schema.end_said(text),
                     Role::By => draft.by = Some(text),
                     Role::At => draft.at = time::parse(text),
+                    Role::Object => {}
                     Role::Compared(n) => draft.values.push((*n, text)),
                 }
             }
@@ -213,25 +229,12 @@ impl<'s> Collector<'s> {
         draft
     }
 
-    /// A lock that the server set after wrong passwords is not a disabled account:
-    /// it goes by itself.
-    fn enabled(&self, status: &[&str]) -> Enabled {
-        let disabled = match &self.schema.disabling {
-            Disabling::Locked => status.contains(&LOCKED_FOR_GOOD),
-            Disabling::By(by) => {
-                let wanted = Matching::CaseIgnore.key(&by.disabled);
-                status.iter().any(|value| Matching::CaseIgnore.key(value) == wanted)
-            }
-        };
-        if disabled { Enabled::No } else { Enabled::Yes }
-    }
-
-    /// Takes an entry below the groups' base. Entries without a `cn` are none.
+    /// Takes an entry below the groups' base. Entries without a name are none.
     pub fn group(&mut self, entry: &dyn Entry) {
         let Ok(dn_key) = dn::key(entry.dn()) else {
             return self.gap(GapScope::Groups, format!("`{}` was returned, which is no DN", entry.dn()));
         };
-        let Some(name) = group_name(entry) else { return };
+        let Some(name) = group_name(entry, self.schema.group_name_attribute()) else { return };
         let name_key = Matching::CaseIgnore.key(&name).into_owned();
         if self.groups.contains_key(&name_key) {
             let why = format!("two groups are named `{name}`; one of them is `{}`: rename or remove one", entry.dn());
@@ -247,6 +250,11 @@ impl<'s> Collector<'s> {
         let (mut shown, mut held) = (false, false);
         entry.visit(&mut |attribute, value| {
             let text = String::from_utf8_lossy(value);
+            let piece = range::parse(attribute);
+            let attribute = piece.map_or(attribute, |piece| piece.attribute);
+            if let Some(piece) = piece.filter(|_| same_type(&member, attribute)) {
+                self.unfinished.piece(slot, entry.dn(), &name, &piece);
+            }
             if same_type(&member, attribute) {
                 shown = true;
                 held |= self.member(slot, &dn_key, &text);
@@ -280,7 +288,7 @@ impl<'s> Collector<'s> {
     }
 
     /// Whether it is the placeholder that a writer would put there.
-    fn member(&mut self, group: GroupSlot, group_key: &str, text: &str) -> bool {
+    pub(super) fn member(&mut self, group: GroupSlot, group_key: &str, text: &str) -> bool {
         if !self.schema.members_are_dns() {
             match self.builder.slot_of(text) {
                 Some(account) => self.builder.member(group, account, None, None),
@@ -308,6 +316,7 @@ impl<'s> Collector<'s> {
     /// # Errors
     /// [`StateError::TooLarge`] beyond 32-bit counts.
     pub fn finish(mut self) -> Result<Collected, StateError> {
+        self.judge_unfinished();
         for (group, text) in std::mem::take(&mut self.pending) {
             let found = if self.schema.members_are_dns() {
                 dn::key(without_unique_id(&text)).ok().and_then(|key| self.table.get(&key))
@@ -346,17 +355,19 @@ fn same_type(key: &str, attribute: &str) -> bool {
 fn is_free(attribute: &str) -> bool {
     !["cn", "objectclass", "memberof"].contains(&dn::type_key(attribute).as_ref())
         && !OPERATIONAL.iter().any(|name| name.eq_ignore_ascii_case(attribute))
+        && !active_directory::is_operational(attribute)
         && !is_credential(attribute)
 }
 
-/// The name of a group: the `cn` of its RDN, otherwise its lowest `cn`.
-fn group_name(entry: &dyn Entry) -> Option<Cow<'_, str>> {
-    if let Some(name) = dn::rdn_value(entry.dn(), "cn") {
+/// The name of a group: the value in its RDN, otherwise the lowest.
+fn group_name<'e>(entry: &'e dyn Entry, of: &str) -> Option<Cow<'e, str>> {
+    if let Some(name) = dn::rdn_value(entry.dn(), of) {
         return Some(name);
     }
+    let of = key(of);
     let mut lowest: Option<&str> = None;
     entry.visit(&mut |attribute, value| {
-        if same_type("cn", attribute)
+        if same_type(&of, attribute)
             && let Ok(text) = std::str::from_utf8(value)
         {
             lowest = Some(lowest.map_or(text, |other| other.min(text)));

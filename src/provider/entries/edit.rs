@@ -4,9 +4,11 @@
 //! still be true of it. Refuses: a change that cannot be said in entries, with the
 //! reason. Sends nothing.
 
-use super::{Disabling, END, LOCKED, LOCKED_FOR_GOOD, Schema, is_credential, time};
+use super::{Disabling, LOCKED, LOCKED_FOR_GOOD, Schema, is_credential};
 use crate::model::change::OtherMember;
-use crate::model::{Action, Change, Instant, Side};
+use crate::model::{Action, Change, Matching, Side};
+use crate::policy::settings::DisableBy;
+use crate::provider::active_directory::{self, Number, group};
 use crate::provider::{Step, dn};
 use std::collections::BTreeSet;
 
@@ -19,6 +21,8 @@ pub enum Assert {
     Has(String, String),
     /// The attribute does not have this value.
     HasNot(String, String),
+    /// All of these bits of the attribute, a number, are set, or not all of them are.
+    Bits(String, u32, bool),
 }
 
 /// One modification of an entry (RFC 4511 §4.6).
@@ -30,6 +34,9 @@ pub enum Mod {
     Delete(String, Vec<String>),
     /// Replaces all values; no values: the attribute may be absent before and is after.
     Replace(String, Vec<String>),
+    /// Puts another number in the place of the one that stands there, which is the
+    /// first check that it is the one.
+    Number(String, Number),
 }
 
 /// What is done with one entry.
@@ -39,6 +46,8 @@ pub enum Edit {
     Add {
         /// Its DN.
         dn: String,
+        /// Its DN where an entry has that already.
+        or_dn: Option<String>,
         /// Its attributes, object classes first.
         attributes: Vec<(String, Vec<String>)>,
     },
@@ -62,6 +71,8 @@ pub enum Edit {
         old_name: String,
         /// Its name after.
         new_name: String,
+        /// What is done inside the entry first.
+        mods: Vec<Mod>,
     },
     /// The entry goes.
     Delete {
@@ -117,8 +128,13 @@ impl Schema {
         let dn = self.account_dn(name);
         let mut attributes: Vec<(String, Vec<String>)> =
             vec![("objectClass".to_owned(), self.account_classes.iter().map(ToString::to_string).collect())];
-        put(&mut attributes, &self.name_attribute, vec![name.to_owned()]);
         let after = change.after.as_ref();
+        let enabled = flag(after, "enabled") != Some(false);
+        if self.is_active() {
+            attributes.extend(self.active_account(name, enabled));
+        } else {
+            put(&mut attributes, &self.name_attribute, vec![name.to_owned()]);
+        }
         for (attribute, values) in after.into_iter().flatten().filter(|(key, _)| !WORDS.contains(&key.as_str())) {
             if is_credential(attribute) {
                 return Err(format!("`{attribute}` holds a credential and is never written from a plan"));
@@ -134,24 +150,25 @@ impl Schema {
                 ["person", "organizationalPerson", "inetOrgPerson"].iter().any(|name| name.eq_ignore_ascii_case(class))
             };
             let has = |list: &[(String, Vec<String>)]| list.iter().any(|(name, _)| dn::type_key(name) == required);
-            if self.account_classes.iter().any(|class| is_person(class)) && !has(&attributes) {
+            if !self.is_active() && self.account_classes.iter().any(|class| is_person(class)) && !has(&attributes) {
                 attributes.push((required.to_owned(), vec![name.to_owned()]));
             }
         }
-        if flag(after, "enabled") == Some(false) {
-            match &self.disabling {
-                Disabling::Locked => put(&mut attributes, LOCKED, vec![LOCKED_FOR_GOOD.to_owned()]),
-                Disabling::By(by) => put(&mut attributes, &by.attribute, vec![by.disabled.clone()]),
+        match &self.disabling {
+            Disabling::Locked if !enabled => put(&mut attributes, LOCKED, vec![LOCKED_FOR_GOOD.to_owned()]),
+            Disabling::By(by) if !enabled => put(&mut attributes, &by.attribute, vec![by.disabled.clone()]),
+            Disabling::By(DisableBy { attribute, enabled: Some(value), .. }) => {
+                put(&mut attributes, attribute, vec![value.clone()]);
             }
-        } else if let Disabling::By(by) = &self.disabling
-            && let Some(enabled) = &by.enabled
-        {
-            put(&mut attributes, &by.attribute, vec![enabled.clone()]);
+            _ => {}
         }
         if let Some(end) = self.end_of(after)? {
-            put(&mut attributes, END, vec![end]);
+            put(&mut attributes, self.end_attribute(), vec![self.end_text(end)]);
         }
-        Ok(Edit::Add { dn, attributes })
+        Ok(match self.display_dn(after) {
+            Some(shown) => Edit::Add { dn: shown, or_dn: Some(dn), attributes },
+            None => Edit::Add { dn, or_dn: None, attributes },
+        })
     }
 
     fn create_group(&self, change: &Change) -> Result<Edit, String> {
@@ -163,7 +180,7 @@ impl Schema {
         let mut classes = vec![self.group_class_name().to_owned()];
         classes.extend(self.group_classes.iter().map(ToString::to_string));
         let mut attributes = vec![("objectClass".to_owned(), classes)];
-        put(&mut attributes, "cn", vec![name.to_owned()]);
+        put(&mut attributes, self.group_name_attribute(), vec![name.to_owned()]);
         for (attribute, values) in change.after.iter().flatten().filter(|(key, _)| !WORDS.contains(&key.as_str())) {
             if !values.is_empty() {
                 put(&mut attributes, attribute, values.clone());
@@ -172,7 +189,11 @@ impl Schema {
         if let Some(placeholder) = self.placeholder(&dn) {
             put(&mut attributes, self.member_attribute(), vec![placeholder.to_owned()]);
         }
-        Ok(Edit::Add { dn, attributes })
+        let is_typed = |(name, _): &(String, _)| name.eq_ignore_ascii_case(active_directory::GROUP_TYPE);
+        if self.is_active() && !attributes.iter().any(is_typed) {
+            put(&mut attributes, active_directory::GROUP_TYPE, vec![group::Kind::default().write()]);
+        }
+        Ok(Edit::Add { dn, or_dn: None, attributes })
     }
 
     fn update(&self, step: &Step<'_>) -> Result<Edit, String> {
@@ -191,7 +212,7 @@ impl Schema {
             match key.as_str() {
                 "name" => return Err("an update cannot carry a name; that is a rename".to_owned()),
                 "enabled" => mods.push(self.status_mod(flag(after, "enabled") != Some(false))),
-                "ends" => mods.push(Mod::Replace(END.to_owned(), self.end_of(after)?.into_iter().collect())),
+                "ends" => mods.push(self.end_mod(before, after)?),
                 _ => mods.extend(difference(key, &values(before), &values(after))),
             }
         }
@@ -200,7 +221,11 @@ impl Schema {
         // replaced, or stand beside ours.
         for key in after.into_iter().flatten().map(|(key, _)| key.as_str()) {
             if before.is_none_or(|before| !before.contains_key(key)) && !matches!(key, "name" | "enabled") {
-                let attribute = if key == "ends" { END } else { key };
+                let attribute = if key == "ends" { self.end_attribute() } else { key };
+                if key == "ends" && self.is_active() {
+                    // The change of the number checks what it was.
+                    continue;
+                }
                 asserts.push(Assert::Exactly(attribute.to_owned(), Vec::new()));
             }
         }
@@ -210,7 +235,7 @@ impl Schema {
     fn rename(&self, step: &Step<'_>) -> Result<Edit, String> {
         let change = step.change;
         let is_group = change.object.account.is_none();
-        let attribute = if is_group { "cn" } else { &self.name_attribute };
+        let attribute = if is_group { self.group_name_attribute() } else { &self.name_attribute };
         let named = |side: &Option<Side>| side.as_ref().and_then(|side| side.get("name")?.first().cloned());
         let new_name = named(&change.after).ok_or("the change names no new name")?;
         let object = if is_group { &change.object.group } else { &change.object.account };
@@ -220,8 +245,18 @@ impl Schema {
             None if is_group => self.group_dn(&old_name),
             None => self.account_dn(&old_name),
         };
-        match dn::renamed(&dn, attribute, &new_name) {
-            Some(new_dn) => Ok(Edit::Rename { dn, new_dn, old_name, new_name }),
+        // In Active Directory the name is an attribute, and the RDN follows it where it
+        // was the same.
+        let (rdn, mods) = if self.is_active() {
+            ("cn", difference(attribute, std::slice::from_ref(&old_name), std::slice::from_ref(&new_name)))
+        } else {
+            (attribute, Vec::new())
+        };
+        let follows = mods.is_empty()
+            || dn::rdn_value(&dn, rdn)
+                .is_some_and(|held| Matching::CaseIgnore.key(&held) == Matching::CaseIgnore.key(&old_name));
+        match dn::renamed(&dn, rdn, &new_name).filter(|_| follows) {
+            Some(new_dn) => Ok(Edit::Rename { dn, new_dn, old_name, new_name, mods }),
             // The name is not part of the DN: only the attribute changes.
             None => Ok(Edit::Modify {
                 dn,
@@ -233,31 +268,16 @@ impl Schema {
 
     fn status(&self, step: &Step<'_>) -> Result<Edit, String> {
         let enable = step.change.action == Action::EnableAccount;
-        let mut asserts = self.asserts(step.change.before.as_ref());
-        let disabled = match &self.disabling {
-            Disabling::Locked => (LOCKED.to_owned(), LOCKED_FOR_GOOD.to_owned()),
-            Disabling::By(by) => (by.attribute.clone(), by.disabled.clone()),
-        };
-        let same =
-            |assert: &Assert| matches!(assert, Assert::Has(name, _) | Assert::HasNot(name, _) if *name == disabled.0);
-        if !asserts.iter().any(same) {
-            let (attribute, value) = disabled;
-            asserts.push(if enable { Assert::Has(attribute, value) } else { Assert::HasNot(attribute, value) });
+        let (before, after) = (step.change.before.as_ref(), step.change.after.as_ref());
+        let mut asserts = self.asserts(before);
+        if flag(before, "enabled").is_none() {
+            asserts.push(self.status_assert(!enable));
         }
         let mut mods = vec![self.status_mod(enable)];
-        if let Some(end) = step.change.after.as_ref().filter(|after| after.contains_key("ends")) {
-            mods.push(Mod::Replace(END.to_owned(), self.end_of(Some(end))?.into_iter().collect()));
+        if after.is_some_and(|after| after.contains_key("ends")) {
+            mods.push(self.end_mod(before, after)?);
         }
         Ok(Edit::Modify { dn: self.handle(step)?, asserts, mods })
-    }
-
-    fn status_mod(&self, enable: bool) -> Mod {
-        match &self.disabling {
-            Disabling::Locked if enable => Mod::Replace(LOCKED.to_owned(), Vec::new()),
-            Disabling::Locked => Mod::Replace(LOCKED.to_owned(), vec![LOCKED_FOR_GOOD.to_owned()]),
-            Disabling::By(by) if enable => Mod::Replace(by.attribute.clone(), by.enabled.iter().cloned().collect()),
-            Disabling::By(by) => Mod::Replace(by.attribute.clone(), vec![by.disabled.clone()]),
-        }
     }
 
     fn membership(&self, step: &Step<'_>) -> Result<Edit, String> {
@@ -295,37 +315,17 @@ impl Schema {
             match key.as_str() {
                 // The DN by which the entry is found carries the name.
                 "name" => {}
-                "enabled" => {
-                    let disabled = match &self.disabling {
-                        Disabling::Locked => (LOCKED.to_owned(), LOCKED_FOR_GOOD.to_owned()),
-                        Disabling::By(by) => (by.attribute.clone(), by.disabled.clone()),
-                    };
-                    match flag(before, "enabled") {
-                        Some(true) => out.push(Assert::HasNot(disabled.0, disabled.1)),
-                        Some(false) => out.push(Assert::Has(disabled.0, disabled.1)),
-                        None => {}
-                    }
-                }
+                "enabled" => out.extend(flag(before, "enabled").map(|enabled| self.status_assert(enabled))),
+                // The change of the number checks what it was.
+                "ends" if self.is_active() => {}
                 "ends" => {
-                    let ends = self.end_of(before).ok().flatten();
-                    out.push(Assert::Exactly(END.to_owned(), ends.into_iter().collect()));
+                    let ends = self.end_of(before).ok().flatten().map(|end| self.end_text(end));
+                    out.push(Assert::Exactly(self.end_attribute().to_owned(), ends.into_iter().collect()));
                 }
                 _ => out.push(Assert::Exactly(key.clone(), values.clone())),
             }
         }
         out
-    }
-
-    /// The native end that a side asks for.
-    fn end_of(&self, side: Option<&Side>) -> Result<Option<String>, String> {
-        let Some(text) = side.and_then(|side| side.get("ends")).and_then(|values| values.first()) else {
-            return Ok(None);
-        };
-        if !self.native_end {
-            return Err(format!("this directory cannot hold the end of an account (`{END}`)"));
-        }
-        let instant = Instant::try_from(text.clone()).map_err(|_| format!("`{text}` is no instant"))?;
-        Ok(Some(time::write(instant)))
     }
 }
 

@@ -7,16 +7,20 @@
 //! credential attributes in either direction.
 
 mod collect;
+mod dialect;
 mod edit;
 mod kind;
+mod ranges;
 mod table;
 pub mod time;
 
 pub use collect::{Collected, Collector, EVERY, Entry, without_unique_id};
+pub use dialect::Dialect;
 pub use edit::{Assert, Edit, Mod};
 pub use kind::EntryKind;
 
 use super::ProviderError;
+use super::active_directory::CONTROL;
 use super::dn;
 use crate::model::Matching;
 use crate::policy::settings::{Directory, DisableBy, GroupClass, NativeEnd};
@@ -59,6 +63,8 @@ pub enum Disabling {
     Locked,
     /// An attribute of the organisation's own carries a value.
     By(DisableBy),
+    /// One bit of `userAccountControl` is set.
+    AccountControl,
 }
 
 /// What a directory's settings say about its entries, with every default filled in.
@@ -66,6 +72,8 @@ pub enum Disabling {
 pub struct Schema {
     /// Name of the directory in the policy.
     pub directory: Box<str>,
+    /// How entries of this family of directories are made.
+    pub dialect: Dialect,
     /// DN below which the accounts are, as written.
     pub accounts_base: Box<str>,
     /// Its comparison key.
@@ -84,7 +92,7 @@ pub struct Schema {
     pub attributes: Vec<Box<str>>,
     /// How accounts are disabled.
     pub disabling: Disabling,
-    /// Whether [`END`] is read and written.
+    /// Whether the end of an account ([`Self::end_attribute`]) is read and written.
     pub native_end: bool,
     /// Object class of groups.
     pub group_class: GroupClass,
@@ -101,7 +109,7 @@ pub struct Schema {
 
 impl Schema {
     /// The schema of a directory. `native_end` is whether entries of this kind of
-    /// directory can carry [`END`]; the settings can only switch it off.
+    /// directory can carry an end; the settings can only switch it off.
     ///
     /// # Errors
     /// [`ProviderError`] when a base is missing or no DN, or a credential is mapped.
@@ -117,7 +125,9 @@ impl Schema {
                 fail(format!("`{setting}`: {error}"), "write a DN such as `ou=people,dc=example,dc=com`")
             })
         };
-        let (accounts, groups) = (&directory.settings.accounts, &directory.settings.groups);
+        let settings = directory.settings.clone().filled();
+        let dialect = Dialect::of(settings.kind);
+        let (accounts, groups) = (&settings.accounts, &settings.groups);
         let Some(base) = &accounts.base else {
             return Err(fail(
                 "`accounts.base` is missing".to_owned(),
@@ -133,6 +143,7 @@ impl Schema {
         }
         Ok(Self {
             directory: directory.name.clone(),
+            dialect,
             accounts_key: key("accounts.base", base)?,
             accounts_base: base.as_str().into(),
             groups_key: groups.base.as_deref().map(|base| key("groups.base", base)).transpose()?,
@@ -141,7 +152,7 @@ impl Schema {
             id_attribute: accounts.id_attribute.as_deref().map(Into::into),
             account_classes: or_default(&accounts.object_classes, "inetOrgPerson"),
             attributes: accounts.attributes.keys().map(|name| name.as_str().into()).collect(),
-            disabling: accounts.disable.clone().map_or(Disabling::Locked, Disabling::By),
+            disabling: dialect.disabling(accounts.disable.as_ref()),
             native_end: native_end && accounts.native_end == NativeEnd::Auto,
             group_class: groups.object_class.unwrap_or_default(),
             group_classes: groups.object_classes.iter().map(|class| class.as_str().into()).collect(),
@@ -154,7 +165,7 @@ impl Schema {
     /// The attribute that holds the members of a group.
     pub fn member_attribute(&self) -> &'static str {
         match self.group_class {
-            GroupClass::GroupOfNames => "member",
+            GroupClass::GroupOfNames | GroupClass::Group => "member",
             GroupClass::GroupOfUniqueNames => "uniqueMember",
             GroupClass::PosixGroup => "memberUid",
         }
@@ -166,6 +177,7 @@ impl Schema {
             GroupClass::GroupOfNames => "groupOfNames",
             GroupClass::GroupOfUniqueNames => "groupOfUniqueNames",
             GroupClass::PosixGroup => "posixGroup",
+            GroupClass::Group => "group",
         }
     }
 
@@ -174,22 +186,27 @@ impl Schema {
         self.group_class != GroupClass::PosixGroup
     }
 
+    /// Whether the groups' class demands at least one member.
+    pub fn demands_members(&self) -> bool {
+        matches!(self.group_class, GroupClass::GroupOfNames | GroupClass::GroupOfUniqueNames)
+    }
+
     /// The member that keeps a group from being empty where its class forbids that:
     /// the configured one, or the group's own DN.
     pub fn placeholder<'a>(&'a self, group_dn: &'a str) -> Option<&'a str> {
         let own = (!self.may_be_empty).then_some(group_dn);
-        self.placeholder.as_deref().or(own).filter(|_| self.members_are_dns())
+        self.placeholder.as_deref().or(own).filter(|_| self.demands_members())
     }
 
     /// Whether a member (by comparison key) is the placeholder of a group (by key).
     /// The group's own DN always is: being a member of oneself means nothing.
     pub fn is_placeholder(&self, member_key: &str, group_key: &str) -> bool {
-        self.members_are_dns() && (member_key == group_key || self.placeholder_key.as_deref() == Some(member_key))
+        self.demands_members() && (member_key == group_key || self.placeholder_key.as_deref() == Some(member_key))
     }
 
     /// The handle of a new account.
     pub fn account_dn(&self, name: &str) -> String {
-        dn::child(&self.name_attribute, name, &self.accounts_base)
+        dn::child(self.account_rdn(), name, &self.accounts_base)
     }
 
     /// The handle of a new group.
@@ -205,16 +222,19 @@ impl Schema {
         match &self.disabling {
             Disabling::Locked => list.push(LOCKED.to_owned()),
             Disabling::By(by) => list.push(by.attribute.clone()),
+            Disabling::AccountControl => list.push(CONTROL.to_owned()),
         }
         if self.native_end {
-            list.push(END.to_owned());
+            list.push(self.end_attribute().to_owned());
         }
+        list.extend(self.object_attribute().map(str::to_owned));
         requested(list)
     }
 
     /// What is asked of group entries.
     pub fn group_request(&self, attributes: &[Box<str>]) -> Vec<String> {
-        let mut list = vec!["cn".to_owned(), "description".to_owned(), self.member_attribute().to_owned()];
+        let name = self.group_name_attribute().to_owned();
+        let mut list = vec![name, "description".to_owned(), self.member_attribute().to_owned()];
         list.extend(attributes.iter().map(ToString::to_string));
         requested(list)
     }
@@ -227,7 +247,9 @@ impl Schema {
             "homedirectory" | "loginshell" | "memberuid" | "gecos" | "labeleduri" | "krbprincipalname" => {
                 Matching::CaseExact
             }
-            "uidnumber" | "gidnumber" | "jpegphoto" | "usercertificate" | "usersmimecertificate" => Matching::Exact,
+            "uidnumber" | "gidnumber" | "grouptype" | "jpegphoto" | "usercertificate" | "usersmimecertificate" => {
+                Matching::Exact
+            }
             _ => Matching::CaseIgnore,
         }
     }

@@ -27,6 +27,7 @@ pub(super) fn promised(schema: &Schema) -> Capabilities {
         names: Matching::CaseIgnore,
         disable: true,
         native_end: schema.native_end,
+        created_disabled: schema.is_active(),
         empty_groups: true,
         nesting: schema.members_are_dns(),
         batch: Batch::PerGroup(MEMBERS_PER_MODIFY),
@@ -51,7 +52,7 @@ pub(super) fn fitted(schema: &Schema, server: &Server) -> Schema {
 
 /// What of it this server keeps. `schema` is what [`fitted`] made of it.
 pub(super) fn kept(mut promised: Capabilities, schema: &Schema, server: &Server) -> Capabilities {
-    promised.native_end &= server.ends;
+    promised.native_end &= server.ends || schema.is_active();
     if schema.disabling == Disabling::Locked && !server.locks {
         promised.disable = false;
         promised.actions.retain(|action| !matches!(action, Action::DisableAccount | Action::EnableAccount));

@@ -5,6 +5,7 @@
 //! reaches this module).
 
 use crate::provider::ProviderError;
+use crate::provider::active_directory::refusal;
 use ldap3::{LdapError, LdapResult};
 use rustls::CertificateError;
 
@@ -30,7 +31,12 @@ impl Site {
 
     /// The error for a result that is not success.
     pub(super) fn refused(&self, operation: &str, object: &str, result: &LdapResult) -> ProviderError {
-        self.error(operation, words(result), self.help(result.rc, object))
+        let mut message = words(result);
+        if let Some(why) = refusal::bind(&result.text) {
+            message.push_str("; ");
+            message.push_str(why);
+        }
+        self.error(operation, message, self.help(result.rc, object))
     }
 
     /// The error for an answer that did not come.

@@ -156,7 +156,7 @@ impl Outcome {
     /// Whether the server may have meant one value of several: already there, not
     /// there, not allowed, no DN.
     fn is_about_one_value(&self) -> bool {
-        matches!(self.code, Some(16 | 19 | 20 | 21 | 34 | 53 | 65))
+        matches!(self.code, Some(16 | 19 | 20 | 21 | 32 | 34 | 53 | 65 | 68))
     }
 }
 

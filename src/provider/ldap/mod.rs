@@ -1,4 +1,5 @@
-//! Directories that speak LDAP (RFC 4511): OpenLDAP and its relatives.
+//! Directories that speak LDAP (RFC 4511): OpenLDAP and its relatives, and the domain
+//! controllers of Active Directory, whose peculiarities are in `active`.
 //!
 //! Comes in: settings, a password. Goes out: readings with evidence, answers to
 //! writes. Refuses: unverified TLS, clear text beyond loopback, anything but success
@@ -7,6 +8,7 @@
 //! One [`Directory`] is one multiplexed connection, made at the first use and made
 //! again after it broke.
 
+mod active;
 mod capabilities;
 mod confirm;
 mod connect;
@@ -127,7 +129,11 @@ impl Directory {
 
     async fn dial(&self) -> Result<Open, ProviderError> {
         let session = self.plug.session().await?;
-        let server = probe::probe(&session).await?;
+        let server = if self.schema.is_active() {
+            active::probe(&session, &self.schema).await?
+        } else {
+            probe::probe(&session).await?
+        };
         let mut schema = capabilities::fitted(&self.schema, &server);
         let capabilities = capabilities::kept(self.promised.clone(), &schema, &server);
         schema.native_end = capabilities.native_end;
@@ -200,6 +206,9 @@ impl Writer for Directory {
                 Some(Err(why)) => return steps.iter().map(|_| Answer::Broken { why: why.clone() }).collect(),
                 None => return steps.iter().map(|_| Answer::Broken { why: NOT_LDAP.to_owned() }).collect(),
             };
+            if let Some(refused) = active::read_only(&open.server) {
+                return steps.iter().map(|_| refused.clone()).collect();
+            }
             let unknown = || steps.iter().map(|_| Answer::Unknown { why: NOT_LDAP.to_owned() }).collect();
             self.contained(self.write_all(&open, steps)).await.unwrap_or_else(unknown)
         })

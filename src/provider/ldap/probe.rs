@@ -7,6 +7,7 @@
 //! module is loaded; whether the overlay guards this very database is not visible
 //! from outside.
 
+use super::active::Controller;
 use super::connect::Session;
 use super::{rights, search};
 use crate::provider::{ProviderError, dn};
@@ -24,7 +25,7 @@ pub(super) struct Server {
     /// Suffixes that it holds.
     pub(super) contexts: Vec<String>,
     /// OIDs of controls.
-    controls: BTreeSet<String>,
+    pub(super) controls: BTreeSet<String>,
     /// Whether `pwdAccountLockedTime` exists (draft-behera-ldap-password-policy §5.3.3).
     pub(super) locks: bool,
     /// Whether `pwdEndTime` exists (the same draft, §5.3.10).
@@ -32,8 +33,10 @@ pub(super) struct Server {
     /// Whether this is a 389 Directory Server that keeps `nsAccountLock`: `vendorName`
     /// (RFC 3045) and schema say so. Others may have the attribute and do nothing with it.
     pub(super) account_lock: bool,
+    /// What it says of itself as a domain controller, where it is asked as one.
+    pub(super) controller: Option<Controller>,
     /// Object class → its superiors and the attributes that it requires, lower case.
-    classes: BTreeMap<String, (Vec<String>, Vec<String>)>,
+    pub(super) classes: BTreeMap<String, (Vec<String>, Vec<String>)>,
 }
 
 impl Server {

@@ -8,17 +8,19 @@
 //! control hides altogether. Sentinels and the comparison with the last run are for
 //! those, and live in the core.
 
-use super::Directory;
 use super::connect::Session;
 use super::errors;
 use super::probe::{self, Server};
 use super::search::{self, Ended, Entry, Search};
 use super::watch::Watch;
-use crate::model::Object;
+use super::{Directory, active};
+use crate::model::{Matching, Object};
+use crate::provider::active_directory::ACCOUNTS;
 use crate::provider::entries::{self, Collector, Schema};
 use crate::provider::{Gap, GapScope, ProviderError, Reading, Scope, dn};
 use futures_util::{StreamExt, stream};
 use ldap3::Scope as Depth;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
@@ -81,7 +83,7 @@ impl Directory {
             let after = counters(session, server, &suffixes).await?;
             let pages = format!("{} pages", pass.pages);
             if before.is_some() && before == after {
-                pass.reading.evidence = vec![pages, "contextCSN unchanged".to_owned()];
+                pass.reading.evidence = vec![pages, unchanged(server, before.as_deref())];
                 return Ok(pass.reading);
             }
             if last == Some(pass.digest) {
@@ -115,16 +117,17 @@ impl Directory {
         let accounts = Search {
             base: &schema.accounts_base,
             scope: Depth::Subtree,
-            filter: EVERYTHING,
+            filter: account_filter(schema),
             attributes: &wanted,
             page_size: self.page_size,
         };
-        let ended = search::run(session, &accounts, |entry| {
+        let mut ended = search::run(session, &accounts, |entry| {
             tally.add(&self.hasher, entry);
             watch.account(&mut collector, entry);
             collector.account(&entry);
         })
         .await;
+        server.forget_own(&mut ended.referrals);
         let mut whole = judge(session, &accounts, &ended, GapScope::Accounts, &mut collector)?;
         tally.pages += ended.pages;
         watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
@@ -132,12 +135,14 @@ impl Directory {
             let wanted = request(schema.group_request(&scope.group_attributes), scope);
             let filter = of_class(schema);
             let groups = Search { base, attributes: &wanted, filter: &filter, ..accounts };
-            let ended = search::run(session, &groups, |entry| {
+            let mut ended = search::run(session, &groups, |entry| {
                 tally.add(&self.hasher, entry);
                 watch.group(&mut collector, entry);
                 collector.group(&entry);
             })
             .await;
+            server.forget_own(&mut ended.referrals);
+            active::rest_of_members(session, &mut collector, &mut tally, &self.hasher).await?;
             whole &= judge(session, &groups, &ended, GapScope::Groups, &mut collector)?;
             tally.pages += ended.pages;
             watch.settle_groups(session, &mut collector).await;
@@ -174,10 +179,12 @@ impl Directory {
         let wanted = request(schema.account_request(&scope.account_attributes), scope);
         let place = Named {
             attribute: &schema.name_attribute,
+            is_rdn: !schema.is_active(),
             base: &schema.accounts_base,
             attributes: &wanted,
-            filter: EVERYTHING,
+            filter: account_filter(schema),
             page_size: self.page_size,
+            server,
         };
         let doubts = every(session, &place, &accounts, |entry| {
             watch.account(&mut collector, entry);
@@ -190,8 +197,15 @@ impl Directory {
         if let Some(base) = &schema.groups_base {
             let wanted = request(schema.group_request(&scope.group_attributes), scope);
             let filter = of_class(schema);
-            let place =
-                Named { attribute: "cn", base, attributes: &wanted, filter: &filter, page_size: self.page_size };
+            let place = Named {
+                attribute: schema.group_name_attribute(),
+                is_rdn: !schema.is_active(),
+                base,
+                attributes: &wanted,
+                filter: &filter,
+                page_size: self.page_size,
+                server,
+            };
             let doubts = every(session, &place, &groups, |entry| {
                 watch.group(&mut collector, entry);
                 collector.group(&entry);
@@ -200,6 +214,7 @@ impl Directory {
                 collector.gap(GapScope::Group(name), why);
             }
             watch.settle_groups(session, &mut collector).await;
+            active::rest_of_members(session, &mut collector, &mut Tally::default(), &self.hasher).await?;
         }
         let mut reading = self.reading(collector, scope)?;
         reading.deletes.extend(
@@ -288,15 +303,19 @@ async fn by_pages<'n>(
     names: &[&'n str],
     take: &mut impl FnMut(Entry<'_>),
 ) -> BTreeSet<&'n str> {
-    let places = names.iter().map(|name| (dn::child(place.attribute, name, place.base), *name));
-    let mut missing: BTreeMap<String, &str> =
-        places.filter_map(|(dn, name)| Some((dn::key(&dn).ok()?.into_owned(), name))).collect();
+    let folded = |name: &str| Matching::CaseIgnore.key(name).into_owned();
+    let by_dn = |dn: &str| dn::key(dn).ok().map(Cow::into_owned);
+    let key_of = |name: &str| {
+        if place.is_rdn { by_dn(&dn::child(place.attribute, name, place.base)) } else { Some(folded(name)) }
+    };
+    let seen = |entry: Entry<'_>| if place.is_rdn { by_dn(entry.dn) } else { entry.text(place.attribute).map(folded) };
+    let mut missing: BTreeMap<String, &str> = names.iter().filter_map(|name| Some((key_of(name)?, *name))).collect();
     let mut found = BTreeSet::new();
     let hits = Cell::new(0);
     let Named { base, attributes, filter, .. } = *place;
     let search = Search { base, scope: Depth::Subtree, filter, attributes, page_size: place.page_size };
     let each = |entry: Entry<'_>| {
-        if let Some(name) = dn::key(entry.dn).ok().and_then(|key| missing.remove(key.as_ref())) {
+        if let Some(name) = seen(entry).and_then(|key| missing.remove(&key)) {
             found.insert(name);
             hits.set(hits.get() + 1);
             take(entry);
@@ -316,13 +335,14 @@ async fn named(
     mut take: impl FnMut(Entry<'_>),
 ) -> Result<Option<String>, ProviderError> {
     let dn = dn::child(place.attribute, name, place.base);
-    if search::base(session, &dn, place.filter, place.attributes, &mut take).await?.is_some() {
+    if place.is_rdn && search::base(session, &dn, place.filter, place.attributes, &mut take).await?.is_some() {
         return Ok(None);
     }
     let filter = format!("(&{}({}={}))", place.filter, place.attribute, ldap3::ldap_escape(name));
     let search =
         Search { base: place.base, scope: Depth::Subtree, filter: &filter, attributes: place.attributes, page_size: 0 };
-    let ended = search::run(session, &search, take).await;
+    let mut ended = search::run(session, &search, take).await;
+    place.server.forget_own(&mut ended.referrals);
     match (ended.broken, ended.result) {
         (Some(error), _) => Err(error),
         (None, Some(result)) if ended.entries == 0 => {
@@ -337,10 +357,28 @@ async fn named(
 /// Where an object of a name is looked for.
 struct Named<'a> {
     attribute: &'a str,
+    /// Whether the name is the RDN of the entries that accord makes.
+    is_rdn: bool,
     base: &'a str,
     attributes: &'a [String],
     filter: &'a str,
     page_size: u32,
+    server: &'a Server,
+}
+
+/// Where an answer about everything must not hang on what access control hides, the
+/// filter names nothing; Active Directory shows every account its class.
+fn account_filter(schema: &Schema) -> &'static str {
+    if schema.is_active() { ACCOUNTS } else { EVERYTHING }
+}
+
+/// What is said of the counters that did not move.
+fn unchanged(server: &Server, counters: Option<&[Vec<String>]>) -> String {
+    let first = counters.and_then(|counters| counters.first());
+    match (&server.controller, first) {
+        (Some(controller), Some(counter)) => controller.unchanged(counter),
+        _ => "contextCSN unchanged".to_owned(),
+    }
 }
 
 fn of_class(schema: &Schema) -> String {
@@ -374,6 +412,9 @@ async fn counters(
     server: &Server,
     suffixes: &[String],
 ) -> Result<Option<Vec<Vec<String>>>, ProviderError> {
+    if server.controller.is_some() {
+        return Ok(active::counter(session).await?.map(|counter| vec![counter]));
+    }
     if !server.counts() || suffixes.is_empty() {
         return Ok(None);
     }
@@ -389,13 +430,13 @@ async fn counters(
 
 /// What came, as one number.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     sum: u64,
     pages: u32,
 }
 
 impl Tally {
-    fn add(&mut self, hasher: &foldhash::quality::RandomState, entry: Entry<'_>) {
+    pub(super) fn add(&mut self, hasher: &foldhash::quality::RandomState, entry: Entry<'_>) {
         let dn = hasher.hash_one(entry.dn);
         self.sum = self.sum.wrapping_add(dn);
         for (name, values) in entry.attributes() {

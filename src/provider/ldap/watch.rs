@@ -7,6 +7,7 @@ use super::connect::Session;
 use super::probe::Server;
 use super::rights::Doubts;
 use super::search::{self, Entry, Search};
+use crate::provider::active_directory::{CONTROL, EXPIRES, GUID};
 use crate::provider::entries::{Collector, Schema};
 use crate::provider::{GapScope, Scope, dn};
 use ldap3::Scope as Depth;
@@ -30,13 +31,19 @@ impl<'a> Watch<'a> {
     /// Watches for what `schema` and `server` say must be there.
     pub(super) fn new(server: &Server, schema: &'a Schema, scope: &Scope) -> Self {
         let classes = schema.account_classes.iter().map(AsRef::as_ref);
-        let asked = schema.account_request(&scope.account_attributes);
+        let mut asked = schema.account_request(&scope.account_attributes);
+        if schema.is_active() {
+            // The controller gives them to every account: without them an account's
+            // state and identity are not known.
+            asked.retain(|name| [CONTROL, EXPIRES, GUID].contains(&name.as_str()));
+            return Self { schema, suspects: Vec::new(), required: asked, members: false, doubts: None };
+        }
         let required = server
             .required(classes)
             .into_iter()
             .filter(|name| asked.iter().any(|other| dn::type_key(other) == dn::type_key(name)))
             .collect();
-        let members = schema.members_are_dns()
+        let members = schema.demands_members()
             && server
                 .required([schema.group_class_name()])
                 .iter()
@@ -47,6 +54,9 @@ impl<'a> Watch<'a> {
 
     /// Looks at an account entry.
     pub(super) fn account(&mut self, collector: &mut Collector<'_>, entry: Entry<'_>) {
+        if self.schema.is_active() {
+            return self.active_account(collector, entry);
+        }
         let Some(name) = dn::rdn_value(entry.dn, &self.schema.name_attribute) else { return };
         if let Some(doubts) = &mut self.doubts {
             doubts.account(entry.dn);
@@ -57,6 +67,18 @@ impl<'a> Watch<'a> {
             collector.gap(GapScope::Account(name.into_owned()), gap);
         } else if let Some(attribute) = self.required.iter().find(|attribute| hidden(attribute)) {
             self.suspects.push((entry.dn.to_owned(), name.into_owned(), attribute.clone()));
+        }
+    }
+
+    /// Every account of Active Directory has the same class.
+    fn active_account(&self, collector: &mut Collector<'_>, entry: Entry<'_>) {
+        match entry.text(&self.schema.name_attribute) {
+            None => collector.gap(GapScope::Accounts, hidden_attribute(&self.schema.name_attribute, entry.dn)),
+            Some(name) => {
+                if let Some(attribute) = self.required.iter().find(|name| entry.values(name).next().is_none()) {
+                    collector.gap(GapScope::Account(name.to_owned()), hidden_attribute(attribute, entry.dn));
+                }
+            }
         }
     }
 
@@ -104,6 +126,10 @@ impl<'a> Watch<'a> {
 
     /// Looks at a group entry.
     pub(super) fn group(&mut self, collector: &mut Collector<'_>, entry: Entry<'_>) {
+        let name = self.schema.group_name_attribute();
+        if self.schema.is_active() && entry.values(name).next().is_none() {
+            return collector.gap(GapScope::Groups, hidden_attribute(name, entry.dn));
+        }
         let member = self.schema.member_attribute();
         if entry.values(member).next().is_some() {
             return;

@@ -7,8 +7,9 @@
 
 use super::connect::Session;
 use super::errors::{self, Site};
-use super::{Directory, Open, search};
+use super::{Directory, Open, active, search};
 use crate::model::Action;
+use crate::provider::active_directory::ALL_BITS;
 use crate::provider::entries::{Assert, Edit, Mod};
 use crate::provider::{Answer, Step};
 use ldap3::controls::{Assertion, MakeCritical, RawControl};
@@ -29,6 +30,9 @@ pub(super) enum Operation {
 
 /// The answer that a result code stands for.
 pub(super) fn answer(site: &Site, operation: Operation, dn: &str, needs: &str, result: &LdapResult) -> Answer {
+    if let Some(told) = active::told(site, operation, result) {
+        return told;
+    }
     let words = errors::words(result);
     let conflict = |what: &str| Answer::Conflict { why: format!("{what} ({words})") };
     match result.rc {
@@ -75,6 +79,8 @@ pub(super) fn modifications(mods: &[Mod]) -> Vec<ldap3::Mod<String>> {
             Mod::Add(name, values) => ldap3::Mod::Add(name.clone(), values.iter().cloned().collect()),
             Mod::Delete(name, values) => ldap3::Mod::Delete(name.clone(), values.iter().cloned().collect()),
             Mod::Replace(name, values) => ldap3::Mod::Replace(name.clone(), values.iter().cloned().collect()),
+            // Settled before, into the two above.
+            Mod::Number(name, _) => ldap3::Mod::Delete(name.clone(), std::iter::empty().collect()),
         })
         .collect()
 }
@@ -90,6 +96,8 @@ fn assertion(asserts: &[Assert]) -> Option<String> {
             Assert::Exactly(name, values) => parts.extend(values.iter().map(|value| equal(name, value))),
             Assert::Has(name, value) => parts.push(equal(name, value)),
             Assert::HasNot(name, value) => parts.push(format!("(!{})", equal(name, value))),
+            Assert::Bits(name, bits, true) => parts.push(format!("({name}:{ALL_BITS}:={bits})")),
+            Assert::Bits(name, bits, false) => parts.push(format!("(!({name}:{ALL_BITS}:={bits}))")),
         }
     }
     match parts.len() {
@@ -123,9 +131,13 @@ impl Directory {
             Err(why) => return Answer::Refused { why },
         };
         match edit {
-            Edit::Add { dn, attributes } => self.add(open, step, dn, attributes).await,
+            Edit::Add { dn, or_dn, attributes } => self.add(open, step, (dn, or_dn), attributes).await,
             Edit::Modify { dn, asserts, mods } => modify(open, &dn, &asserts, &mods).await,
-            Edit::Rename { dn, new_dn, old_name, new_name } => {
+            Edit::Rename { dn, new_dn, old_name, new_name, mods } => {
+                let first = modify(open, &dn, &[], &mods).await;
+                if !matches!(first, Answer::Done { .. }) {
+                    return first;
+                }
                 let names = Names { dn: &dn, new_dn: &new_dn, old_name: &old_name, new_name: &new_name };
                 let is_group = step.change.action == Action::RenameGroup;
                 self.rename(open, &names, is_group).await
@@ -144,10 +156,30 @@ impl Directory {
         }
     }
 
-    async fn add(&self, open: &Open, step: &Step<'_>, dn: String, attributes: Vec<(String, Vec<String>)>) -> Answer {
+    async fn add(
+        &self,
+        open: &Open,
+        step: &Step<'_>,
+        (mut dn, or_dn): (String, Option<String>),
+        attributes: Vec<(String, Vec<String>)>,
+    ) -> Answer {
         let site = &open.session.site;
-        let list = attributes.into_iter().map(|(name, values)| (name, values.into_iter().collect())).collect();
-        let mut done = match open.session.operation().add(&dn, list).await {
+        let bytes = |text: String| text.into_bytes();
+        let mut list: Vec<_> = attributes
+            .into_iter()
+            .map(|(name, values)| (bytes(name), values.into_iter().map(bytes).collect()))
+            .collect();
+        if let Some(password) = self.initial_password.as_ref().filter(|_| open.schema.is_active())
+            && step.change.action == Action::CreateAccount
+        {
+            list.extend(active::first_password(password).map(|(name, value)| (name, [value].into_iter().collect())));
+        }
+        let mut added = open.session.operation().add(&dn, list.clone()).await;
+        if let (Ok(LdapResult { rc: 68, .. }), Some(other)) = (&added, or_dn) {
+            dn = other;
+            added = open.session.operation().add(&dn, list).await;
+        }
+        let mut done = match added {
             Ok(result) => answer(site, Operation::Add, &dn, &format!("`{dn}` and its parent"), &result),
             Err(error) => return unanswered(&error),
         };
@@ -157,6 +189,9 @@ impl Directory {
             if let Some(placeholder) = open.schema.placeholder(&dn) {
                 self.groups.set(&dn, !placeholder.is_empty());
             }
+            return done;
+        }
+        if open.schema.is_active() {
             return done;
         }
         match self.first_password(&open.session, &dn).await {
@@ -198,6 +233,10 @@ impl Directory {
             return done;
         }
         self.groups.forget(dn);
+        if open.schema.is_active() {
+            // Members are kept by identity there, not by name.
+            return Answer::Done { handle: Some(names.new_dn.to_owned()) };
+        }
         match follow(open, names, is_group).await {
             Ok(()) => Answer::Done { handle: Some(names.new_dn.to_owned()) },
             Err(why) => Answer::Refused { why: format!("renamed, but a group still lists the old name: {why}") },
@@ -255,6 +294,11 @@ async fn modify(open: &Open, dn: &str, asserts: &[Assert], mods: &[Mod]) -> Answ
         Ok(ldap) => ldap,
         Err(answer) => return answer,
     };
+    let mods = &match active::settled(&open.session, dn, mods).await {
+        Ok(mods) if mods.is_empty() => return Answer::Done { handle: None },
+        Ok(mods) => mods,
+        Err(answer) => return answer,
+    };
     match ldap.modify(dn, modifications(mods)).await {
         Ok(result) => answer(&open.session.site, Operation::Modify, dn, &written(mods), &result),
         Err(error) => unanswered(&error),
@@ -285,7 +329,9 @@ fn written(mods: &[Mod]) -> String {
     let mut names: Vec<String> = mods
         .iter()
         .map(|m| match m {
-            Mod::Add(name, _) | Mod::Delete(name, _) | Mod::Replace(name, _) => format!("`{name}`"),
+            Mod::Add(name, _) | Mod::Delete(name, _) | Mod::Replace(name, _) | Mod::Number(name, _) => {
+                format!("`{name}`")
+            }
         })
         .collect();
     names.dedup();

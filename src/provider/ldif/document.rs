@@ -148,6 +148,8 @@ impl Document {
                     self.clear(record, attribute);
                     self.put(record, attribute, values);
                 }
+                // Only the edits for Active Directory hold one.
+                Mod::Number(..) => {}
             }
         }
         Ok(())
@@ -168,6 +170,9 @@ impl Document {
                         let expected = if values.is_empty() { "nothing".to_owned() } else { quoted(values.iter()) };
                         return Err(Refusal::Conflict(format!("`{attribute}` of `{dn}` is {have}, not {expected}")));
                     }
+                }
+                Assert::Bits(attribute, ..) => {
+                    return Err(Refusal::Conflict(format!("`{attribute}` of `{dn}` is no number in a file")));
                 }
                 Assert::Has(attribute, value) | Assert::HasNot(attribute, value) => {
                     let wanted = matches!(assert, Assert::Has(..));
@@ -190,7 +195,7 @@ impl Document {
             let (attribute, values, adds) = match change {
                 Mod::Add(attribute, values) => (attribute, values, true),
                 Mod::Delete(attribute, values) => (attribute, values, false),
-                Mod::Replace(..) => continue,
+                Mod::Replace(..) | Mod::Number(..) => continue,
             };
             let name = dn::type_key(attribute).into_owned();
             if !adds && values.is_empty() && self.values(record, attribute).is_empty() {

@@ -41,6 +41,7 @@ pub fn kind(directory: &settings::Directory) -> Result<EntryKind, ProviderError>
         names: Matching::CaseIgnore,
         disable: true,
         native_end: schema.native_end,
+        created_disabled: false,
         empty_groups: true,
         nesting: schema.members_are_dns(),
         batch: Batch::Any(BATCH),

@@ -88,7 +88,7 @@ fn carry_out(
     edit: &Edit,
 ) -> Result<Option<String>, Refusal> {
     match edit {
-        Edit::Add { dn, attributes } => document.add(dn, attributes).map(|()| Some(dn.clone())),
+        Edit::Add { dn, attributes, .. } => document.add(dn, attributes).map(|()| Some(dn.clone())),
         Edit::Delete { dn, asserts } => document.delete(dn, asserts).map(|()| None),
         Edit::Modify { dn, asserts, mods } => {
             if matches!(step.change.action, Action::Grant | Action::Revoke) {
@@ -98,7 +98,7 @@ fn carry_out(
             }
             Ok(None)
         }
-        Edit::Rename { dn, new_dn, old_name, new_name } => {
+        Edit::Rename { dn, new_dn, old_name, new_name, .. } => {
             document.rename(dn, new_dn)?;
             if let Some(base) = &schema.groups_key {
                 let attribute = schema.member_attribute();

@@ -129,6 +129,9 @@ impl Copy {
         if let Some(id) = account.person_id() {
             self.builder.set_id(slot, id);
         }
+        if let Some(object) = account.object_id() {
+            self.builder.set_object(slot, object);
+        }
         self.builder.set_status(slot, account.enabled(), account.ends());
         for (n, name) in self.attributes.iter().enumerate() {
             if let Some(old) = from.attributes().iter().position(|other| other == name) {

@@ -1,0 +1,316 @@
+//! What the connection does differently with a domain controller of Active Directory.
+//!
+//! Comes in: a session, the schema. Goes out: what the controller says of itself, its
+//! change counter, the rest of long member lists, numbers that are changed bit by bit.
+//! Refuses: a server that is no domain controller, a base that it does not hold, and
+//! to write to one that takes no writes.
+
+use super::connect::Session;
+use super::errors::{self, Site};
+use super::probe::Server;
+use super::read::Tally;
+use super::search;
+use super::write::Operation;
+use crate::provider::active_directory::{self, DOMAIN_CONTROLLER, PASSWORD, PASSWORD_SET, READ_ONLY, refusal};
+use crate::provider::entries::{Collector, Mod, Schema};
+use crate::provider::{Answer, ProviderError, dn};
+use ldap3::LdapResult;
+use secrecy::{ExposeSecret, SecretString};
+
+/// What a domain controller says of itself (root DSE, [MS-ADTS] §3.1.1.3.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Controller {
+    /// DN of its settings: two controllers never share one.
+    service: String,
+    /// Its host name.
+    host: String,
+    /// Its capabilities.
+    capabilities: Vec<String>,
+    /// The naming context of its domain.
+    pub(super) domain: String,
+}
+
+impl Controller {
+    /// Whether it takes no writes (RODC).
+    pub(super) fn is_read_only(&self) -> bool {
+        self.capabilities.iter().any(|oid| oid == READ_ONLY)
+    }
+
+    /// What is said of a change counter that did not move.
+    pub(super) fn unchanged(&self, counter: &[String]) -> String {
+        let number = counter.last().map_or("", String::as_str);
+        format!("highestCommittedUSN {number} unchanged on {}", self.host)
+    }
+}
+
+fn names(list: &[&str]) -> Vec<String> {
+    list.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Asks the controller what it is, and whether it holds the bases.
+///
+/// # Errors
+/// When no answer comes, the server is none of Active Directory, or a base is in none
+/// of its naming contexts.
+pub(super) async fn probe(session: &Session, schema: &Schema) -> Result<Server, ProviderError> {
+    let wanted =
+        names(&["namingContexts", "supportedCapabilities", "dsServiceName", "dnsHostName", "defaultNamingContext"]);
+    let found = search::base(session, "", "(objectClass=*)", &wanted, |entry| {
+        let all = |name| -> Vec<String> {
+            entry.values(name).filter_map(|v| std::str::from_utf8(v).ok()).map(str::to_owned).collect()
+        };
+        let one = |name| all(name).pop().unwrap_or_default();
+        let controller = Controller {
+            service: one("dsServiceName"),
+            host: one("dnsHostName"),
+            capabilities: all("supportedCapabilities"),
+            domain: one("defaultNamingContext"),
+        };
+        Server { contexts: all("namingContexts"), controller: Some(controller), ..Server::default() }
+    })
+    .await?;
+    let server = found.unwrap_or_default();
+    let is_one = |controller: &Controller| controller.capabilities.iter().any(|oid| oid == DOMAIN_CONTROLLER);
+    if !server.controller.as_ref().is_some_and(is_one) {
+        let help = "write `kind: ldap` for other servers, or correct `url`".to_owned();
+        return Err(session.site.error(
+            "connect",
+            "the server is no domain controller of Active Directory",
+            vec![help],
+        ));
+    }
+    let bases = [("accounts.base", Some(&schema.accounts_base)), ("groups.base", schema.groups_base.as_ref())];
+    for (setting, base) in bases {
+        let Some(base) = base.filter(|base| server.suffix(base).is_none()) else { continue };
+        let contexts = server.contexts.join("`, `");
+        let help =
+            format!("write a DN below one of them, or name a controller of the other domain in `url`: `{contexts}`");
+        let message = format!("`{base}` is in none of the naming contexts of this domain controller");
+        return Err(session.site.error(setting, message, vec![help]));
+    }
+    Ok(server)
+}
+
+/// The change counter, and whose it is: each controller counts for itself, so a
+/// number of another one proves nothing.
+///
+/// # Errors
+/// When no answer comes.
+pub(super) async fn counter(session: &Session) -> Result<Option<Vec<String>>, ProviderError> {
+    let wanted = names(&["dsServiceName", "highestCommittedUSN"]);
+    let found = search::base(session, "", "(objectClass=*)", &wanted, |entry| {
+        let one = |name| entry.text(name).map(str::to_owned);
+        Some(vec![one("dsServiceName")?, one("highestCommittedUSN")?])
+    });
+    Ok(found.await?.flatten())
+}
+
+impl Server {
+    /// Leaves out references to what this very controller holds beside the domain:
+    /// its settings and DNS zones hold no accounts.
+    pub(super) fn forget_own(&self, referrals: &mut Vec<String>) {
+        if self.controller.is_some() {
+            referrals.retain(|url| !referred(url).is_some_and(|dn| self.holds_apart(&dn)));
+        }
+    }
+
+    /// Whether a DN is one of this server's contexts, or a zone of DNS data.
+    fn holds_apart(&self, dn: &str) -> bool {
+        let Ok(key) = dn::key(dn) else { return false };
+        let zone = key.starts_with("dc=domaindnszones,") || key.starts_with("dc=forestdnszones,");
+        zone || self.contexts.iter().any(|context| dn::same(context, dn))
+    }
+}
+
+/// The DN of an LDAP URL (RFC 4516).
+fn referred(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let (_, dn) = rest.split_once('/')?;
+    let dn = dn.split('?').next()?;
+    let mut bytes = Vec::with_capacity(dn.len());
+    let mut rest = dn.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Asks for the rest of member lists that came in pieces. What does not come is left
+/// to the collector, which calls it a gap.
+///
+/// # Errors
+/// When no answer comes.
+pub(super) async fn rest_of_members(
+    session: &Session,
+    collector: &mut Collector<'_>,
+    tally: &mut Tally,
+    hasher: &foldhash::quality::RandomState,
+) -> Result<(), ProviderError> {
+    let mut todo = collector.unfinished();
+    while !todo.is_empty() {
+        for (group, attribute) in &todo {
+            search::base(session, group, "(objectClass=*)", std::slice::from_ref(attribute), |entry| {
+                tally.add(hasher, entry);
+                collector.more_members(&entry)
+            })
+            .await?;
+        }
+        let left = collector.unfinished();
+        if left == todo {
+            break;
+        }
+        todo = left;
+    }
+    Ok(())
+}
+
+/// Puts what stands there now into changes of numbers: the old value is removed and
+/// the new one added, so whoever is faster makes the modify fail.
+pub(super) async fn settled(session: &Session, dn: &str, mods: &[Mod]) -> Result<Vec<Mod>, Answer> {
+    let wanted: Vec<String> =
+        mods.iter().filter_map(|m| if let Mod::Number(name, _) = m { Some(name.clone()) } else { None }).collect();
+    if wanted.is_empty() {
+        return Ok(mods.to_vec());
+    }
+    let held = search::base(session, dn, "(objectClass=*)", &wanted, |entry| {
+        wanted.iter().map(|name| entry.text(name).map(str::to_owned)).collect::<Vec<_>>()
+    });
+    let held = match held.await {
+        Ok(Some(held)) => held,
+        Ok(None) => return Err(Answer::Conflict { why: "the entry is gone: somebody deleted or moved it".to_owned() }),
+        Err(error) if session.is_closed() => return Err(Answer::Broken { why: error.message }),
+        Err(error) => return Err(Answer::Refused { why: error.message }),
+    };
+    let mut out = Vec::with_capacity(mods.len() + wanted.len());
+    let mut held = held.into_iter();
+    for change in mods {
+        let Mod::Number(name, number) = change else {
+            out.push(change.clone());
+            continue;
+        };
+        let old = held.next().flatten();
+        match number.next(old.as_deref()) {
+            Ok(None) => {}
+            Ok(Some(new)) => {
+                out.extend(old.map(|old| Mod::Delete(name.clone(), vec![old])));
+                out.push(Mod::Add(name.clone(), vec![new]));
+            }
+            Err(why) => return Err(Answer::Conflict { why: format!("`{name}` of `{dn}`: {why}") }),
+        }
+    }
+    Ok(out)
+}
+
+/// The answer that a result of a domain controller stands for, where its own code
+/// says more than the result; otherwise `None`.
+pub(super) fn told(site: &Site, operation: Operation, result: &LdapResult) -> Option<Answer> {
+    let words = errors::words(result);
+    let code = refusal::code(&result.text);
+    let conflict = |what: &str| Some(Answer::Conflict { why: format!("{what} ({words})") });
+    if operation == Operation::Modify {
+        match (result.rc, code) {
+            (68, _) => return conflict("somebody added it meanwhile"),
+            (_, Some(code)) if refusal::is_there(code) => return conflict("somebody added it meanwhile"),
+            (_, Some(code)) if refusal::is_absent(code) => return conflict("somebody removed it meanwhile"),
+            // Samba says so without a code.
+            (53, None)
+                if result.text.contains("doesn't exist for target") || result.text.contains("already deleted") =>
+            {
+                return conflict("somebody removed it meanwhile");
+            }
+            _ => {}
+        }
+    }
+    let meaning = match code? {
+        // Samba has one code for a taken DN and for a taken name.
+        0x2071 if result.text.contains("samAccountName") => refusal::meaning(0x524)?,
+        code => refusal::meaning(code)?,
+    };
+    match result.rc {
+        0 | 10 | 32 | 51 | 52 => None,
+        68 => conflict(meaning),
+        50 => Some(Answer::Refused { why: format!("{words} for {}: {meaning}", site.who) }),
+        _ => Some(Answer::Refused { why: format!("{words}: {meaning}") }),
+    }
+}
+
+/// The answer to writing to a controller that takes no writes.
+pub(super) fn read_only(server: &Server) -> Option<Answer> {
+    let controller = server.controller.as_ref().filter(|controller| controller.is_read_only())?;
+    let why = format!("`{}` is a read-only domain controller: name one that takes writes in `url`", controller.host);
+    Some(Answer::Refused { why })
+}
+
+/// What gives a new account its first password: only over TLS, which the controller
+/// itself demands, and only until the first log-in.
+pub(super) fn first_password(password: &SecretString) -> [(Vec<u8>, Vec<u8>); 2] {
+    let secret = active_directory::password(password.expose_secret());
+    [(PASSWORD.as_bytes().to_vec(), secret), (PASSWORD_SET.as_bytes().to_vec(), b"0".to_vec())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(rc: u32, text: &str) -> LdapResult {
+        LdapResult { rc, matched: String::new(), text: text.to_owned(), refs: Vec::new(), ctrls: Vec::new() }
+    }
+
+    #[test]
+    fn the_controllers_code_says_more_than_the_result() {
+        let site = Site { directory: "corp".into(), who: "accord@example.com".into() };
+        let told = |rc, text: &str| told(&site, Operation::Modify, &result(rc, text));
+        let why = |answer: Option<Answer>| match answer {
+            Some(Answer::Refused { why } | Answer::Conflict { why }) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(
+            why(told(53, "0000052D: SvcErr: DSID-031A1236, problem 5003"))
+                .contains("the password policy of the domain")
+        );
+        assert!(matches!(told(53, "00000561: SvcErr: x"), Some(Answer::Conflict { .. })));
+        assert!(matches!(told(68, "00000562: UpdErr: x"), Some(Answer::Conflict { .. })));
+        assert!(matches!(told(53, "Attribute member doesn't exist for target GUID x"), Some(Answer::Conflict { .. })));
+        assert_eq!(told(53, "no code"), None);
+        assert_eq!(told(0, ""), None);
+    }
+
+    #[test]
+    fn a_reference_to_the_controllers_own_settings_is_no_rest() {
+        let mut server = Server {
+            contexts: vec!["DC=example,DC=com".into(), "CN=Configuration,DC=example,DC=com".into()],
+            controller: Some(Controller::default()),
+            ..Server::default()
+        };
+        let all = [
+            "ldaps://example.com/CN=Configuration,DC=example,DC=com",
+            "ldap://DomainDnsZones.example.com/DC=DomainDnsZones,DC=example,DC=com",
+            "ldap://emea.example.com/DC=emea,DC=example,DC=com",
+            "ldap://x/OU=a%20b,DC=y??base",
+        ];
+        let mut referrals: Vec<String> = all.map(str::to_owned).to_vec();
+        server.forget_own(&mut referrals);
+        assert_eq!(referrals, all[2..]);
+        server.controller = None;
+        let mut referrals: Vec<String> = all.map(str::to_owned).to_vec();
+        server.forget_own(&mut referrals);
+        assert_eq!(referrals, all);
+        assert_eq!(referred(all[3]).unwrap(), "OU=a b,DC=y");
+    }
+
+    #[test]
+    fn a_read_only_controller_says_so_before_the_first_write() {
+        let mut controller = Controller { host: "rodc1.example.com".into(), ..Controller::default() };
+        let server = |controller: &Controller| Server { controller: Some(controller.clone()), ..Server::default() };
+        assert_eq!(read_only(&server(&controller)), None);
+        controller.capabilities = vec![DOMAIN_CONTROLLER.into(), READ_ONLY.into()];
+        let Some(Answer::Refused { why }) = read_only(&server(&controller)) else { panic!() };
+        assert!(why.contains("`rodc1.example.com` is a read-only domain controller"), "{why}");
+        assert_eq!(read_only(&Server::default()), None);
+    }
+}
