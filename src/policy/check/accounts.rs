@@ -91,10 +91,10 @@ fn mapping(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings
         let keys = ["accounts", "attributes", name.as_str()];
         let own = |other: Option<&str>| other.is_some_and(|other| other.eq_ignore_ascii_case(name));
         if let Some(diagnostic) = bad(name) {
-            spot.report(checker, &keys, diagnostic);
+            spot.report_key(checker, &keys, diagnostic);
         } else if own(Some(matched)) {
             let message = format!("`{name}` carries the account name and is written from that");
-            spot.report(
+            spot.report_key(
                 checker,
                 &keys,
                 Diagnostic::error("bad-attribute", message)
@@ -102,9 +102,9 @@ fn mapping(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings
             );
         } else if own(accounts.id_attribute.as_deref()) {
             let message = format!("`{name}` carries the person's `id` and is written from that");
-            spot.report(checker, &keys, Diagnostic::error("bad-attribute", message).help("remove the line"));
+            spot.report_key(checker, &keys, Diagnostic::error("bad-attribute", message).help("remove the line"));
         } else if name.eq_ignore_ascii_case("objectClass") {
-            spot.report(
+            spot.report_key(
                 checker,
                 &keys,
                 Diagnostic::error("bad-attribute", "`objectClass` is written from `object_classes`"),
@@ -113,7 +113,7 @@ fn mapping(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings
         let folded = name.to_ascii_lowercase();
         if lower.contains(&folded) {
             let message = format!("`{name}` is written twice: case does not count in names of attributes");
-            spot.report(checker, &keys, Diagnostic::error("duplicate-key", message));
+            spot.report_key(checker, &keys, Diagnostic::error("duplicate-key", message));
         }
         lower.push(folded);
         source_of(checker, spot, &keys, source);
@@ -126,12 +126,12 @@ fn source_of(checker: &mut Checker<'_>, spot: Spot<'_>, keys: &[&str], source: &
         AttributeSource::Template { template } => match placeholders(template) {
             Ok(names) => {
                 for name in names {
-                    known(checker, spot, keys, name);
+                    known(checker, spot, &[keys, &["template"]].concat(), name);
                 }
             }
             Err(message) => spot.report(
                 checker,
-                keys,
+                &[keys, &["template"]].concat(),
                 Diagnostic::error("bad-template", message)
                     .help("`{account}`, `{key}` or `{attribute}` are replaced: `/home/{account}`"),
             ),

@@ -13,7 +13,7 @@ use crate::model::Matching;
 use crate::policy::date;
 use crate::policy::glob::Glob;
 use crate::policy::settings::{Directory, DirectorySettings, LeaverAction, ProviderKind};
-use crate::policy::written::Mark;
+use crate::policy::written::{Found, Mark};
 
 /// The directory whose settings are checked.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,13 @@ pub(super) struct Spot<'a> {
 }
 
 impl<'a> Spot<'a> {
-    /// Reports at the setting that `keys` lead to.
+    /// Reports at the name of the setting that `keys` lead to: it is what is wrong.
+    pub(super) fn report_key(self, checker: &mut Checker<'_>, keys: &[&str], diagnostic: Diagnostic) {
+        let mark = self.find(checker, keys).map_or(self.mark, |found| found.key);
+        checker.report(self.file, mark, diagnostic);
+    }
+
+    /// Reports at the value of the setting that `keys` lead to.
     pub(super) fn report(self, checker: &mut Checker<'_>, keys: &[&str], diagnostic: Diagnostic) {
         let mark = self.mark_of(checker, keys);
         checker.report(self.file, mark, diagnostic);
@@ -33,16 +39,19 @@ impl<'a> Spot<'a> {
     /// Reports at the line of a setting without its column: the line is not shown,
     /// because it may hold a secret.
     pub(super) fn report_line(self, checker: &mut Checker<'_>, keys: &[&str], diagnostic: Diagnostic) {
-        let mark = self.mark_of(checker, keys);
+        let mark = self.find(checker, keys).map_or(self.mark, |found| found.key);
         checker.report(self.file, Mark { column: 0, length: 0, ..mark }, diagnostic);
     }
 
-    /// Where the setting that `keys` lead to stands.
+    /// Where the value of the setting that `keys` lead to stands.
     pub(super) fn mark_of(self, checker: &Checker<'_>, keys: &[&str]) -> Mark {
+        self.find(checker, keys).map_or(self.mark, |found| found.value)
+    }
+
+    fn find(self, checker: &Checker<'_>, keys: &[&str]) -> Option<Found> {
         let mut path: Vec<&str> = vec!["directories", self.name];
         path.extend(keys);
-        let document = checker.given.get(self.file as usize).copied();
-        document.and_then(|n| (checker.locate)(n, &path)).unwrap_or(self.mark)
+        checker.find(self.file, &path)
     }
 
     /// Reports the lack of a setting.
@@ -117,7 +126,7 @@ fn of_the_kind(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySe
         let diagnostic =
             Diagnostic::error("setting-of-another-kind", format!("a directory of kind `{kind}` has no `{name}`"))
                 .help("remove the line, or correct `kind`");
-        spot.report(checker, &[name], diagnostic);
+        spot.report_key(checker, &[name], diagnostic);
     }
 }
 

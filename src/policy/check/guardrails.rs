@@ -53,6 +53,8 @@ fn minimums(checker: &mut Checker<'_>, file: u32, guardrails: &Guardrails, mark:
             }
             None => diagnostic.help("a minimum can be kept only for a group under `groups:`"),
         };
-        checker.report_at(file, &["guardrails", "minimum_members", key], mark, diagnostic);
+        // The group is the key here.
+        let found = checker.find(file, &["guardrails", "minimum_members", key]);
+        checker.report(file, found.map_or(mark, |found| found.key), diagnostic);
     }
 }

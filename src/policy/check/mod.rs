@@ -31,7 +31,7 @@ mod unique;
 mod words;
 
 use super::settings::Directory;
-use super::written::{Document, Mark};
+use super::written::{Document, Found, Mark};
 use super::{Constraint, Entry, Group, Guardrails, Kind, Person, Policy, Role, rule};
 use crate::diagnostic::Diagnostic;
 use crate::model::{FileId, Place};
@@ -43,7 +43,7 @@ use suggest::Suggest;
 /// Finds where a value stands: the document's position in the list given to
 /// [`check`], and the keys that lead to it (`["directories", "corp", "url"]`). Called
 /// only for values that are wrong.
-pub type Locate<'a> = &'a dyn Fn(usize, &[&str]) -> Option<Mark>;
+pub type Locate<'a> = &'a dyn Fn(usize, &[&str]) -> Option<Found>;
 
 /// One family of mistakes.
 pub struct Rule {
@@ -207,9 +207,14 @@ impl Checker<'_> {
 
     /// Adds a finding at the value that `keys` lead to, or at `fallback`.
     fn report_at(&mut self, file: u32, keys: &[&str], fallback: Mark, diagnostic: Diagnostic) {
-        let document = self.given.get(file as usize).copied();
-        let mark = document.and_then(|n| (self.locate)(n, keys)).unwrap_or(fallback);
+        let mark = self.find(file, keys).map_or(fallback, |found| found.value);
         self.report(file, mark, diagnostic);
+    }
+
+    /// Where a setting stands.
+    fn find(&self, file: u32, keys: &[&str]) -> Option<Found> {
+        let document = self.given.get(file as usize).copied()?;
+        (self.locate)(document, keys)
     }
 
     /// `file:line` of a mark, for help lines.

@@ -48,7 +48,7 @@ pub(super) fn check(text: &str, vocabulary: &Vocabulary) -> Result<(Node, Vec<Bo
     if checker.errors.is_empty() { Ok((typed.node, checker.reads)) } else { Err(checker.errors) }
 }
 
-/// cel's words for a syntax error, placed in the text, with help for the usual slips.
+/// A syntax error placed in the text, in words for people, with help for the usual slips.
 fn syntax(text: &str, error: &ParseError) -> RuleError {
     let line = usize::try_from(error.pos.0).unwrap_or(1).max(1);
     let column = usize::try_from(error.pos.1).unwrap_or(1).max(1);
@@ -57,7 +57,6 @@ fn syntax(text: &str, error: &ParseError) -> RuleError {
     let offset = (before + column - 1).min(length.saturating_sub(1));
     let words = error.msg.lines().next().unwrap_or_default();
     let words = words.strip_prefix("Syntax error: ").unwrap_or(words);
-    let words: String = words.chars().take(160).collect();
     if words.contains("Recursion limit") {
         let message = format!("the rule is nested deeper than {MAX_DEPTH} levels");
         let help = vec!["take brackets away, or split the rule over several entries".to_owned()];
@@ -72,8 +71,40 @@ fn syntax(text: &str, error: &ParseError) -> RuleError {
     } else {
         Some("a rule reads `person.department == \"platform\" && person.kind == \"employee\"`".to_owned())
     };
-    let message = format!("the rule is not CEL: {words}");
-    RuleError { code: "rule-syntax", offset, len: 1, message, help: help.into_iter().collect() }
+    let (what, len) = told(words, text, offset);
+    let message = format!("the rule is not CEL: {what}");
+    RuleError { code: "rule-syntax", offset, len, message, help: help.into_iter().collect() }
+}
+
+/// What the parser says, as a sentence with the position inside the rule; and how many
+/// characters it is about.
+fn told(words: &str, text: &str, offset: usize) -> (String, usize) {
+    let place = format!("character {}", offset + 1);
+    // Between the quote after `start` and the last one before `end`.
+    let quoted = |start: &str, end: &str| {
+        let (_, rest) = words.split_once(start)?;
+        let rest = rest.split_once(end).map_or(rest, |(token, _)| token);
+        Some(rest.trim_end().strip_suffix('\'').unwrap_or(rest).trim().to_owned())
+    };
+    let is_end = |token: &str| token == "<EOF>";
+    if let (Some(token), Some(before)) = (quoted("missing '", "' at "), quoted("' at '", "' expecting")) {
+        let place = if is_end(&before) { "at the end".to_owned() } else { format!("before `{before}`, {place}") };
+        return (format!("`{token}` is missing {place}"), 1);
+    }
+    let unexpected =
+        quoted("mismatched input '", "' expecting").or_else(|| quoted("extraneous input '", "' expecting"));
+    if let Some(token) = unexpected {
+        if is_end(&token) {
+            return ("it ends where something more is expected".to_owned(), 1);
+        }
+        let len = token.chars().count().clamp(1, text.chars().count().saturating_sub(offset).max(1));
+        return (format!("`{token}` does not belong here ({place})"), len);
+    }
+    match quoted("token recognition error at: '", "' expecting") {
+        Some(token) if token.starts_with(['"', '\'']) => (format!("a text that begins at {place} is not closed"), 1),
+        Some(token) if !token.is_empty() => (format!("`{token}` is not in the language of rules ({place})"), 1),
+        _ => (format!("it cannot be read from {place} on"), 1),
+    }
 }
 
 /// Whether `sign` stands alone somewhere outside quotes.

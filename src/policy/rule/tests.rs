@@ -81,7 +81,31 @@ fn a_mistake_underlines_what_is_wrong_and_says_what_to_write() {
         ),
         (
             r#""é" == "é" && person.department = "x""#,
-            "rule-syntax: the rule is not CEL: token recognition error at: '= ' / = / one `=` is no comparison: write `==`",
+            "rule-syntax: the rule is not CEL: `=` is not in the language of rules (character 33) / = / one `=` is no comparison: write `==`",
+        ),
+        (
+            "department is platform",
+            "rule-syntax: the rule is not CEL: `is` does not belong here (character 12) / is / a rule reads `person.department == \"platform\" && person.kind == \"employee\"`",
+        ),
+        (
+            r#"(person.department == "x""#,
+            "rule-syntax: the rule is not CEL: `)` is missing at the end / \" / a rule reads `person.department == \"platform\" && person.kind == \"employee\"`",
+        ),
+        (
+            "person.department ==",
+            "rule-syntax: the rule is not CEL: it ends where something more is expected / = / a rule reads `person.department == \"platform\" && person.kind == \"employee\"`",
+        ),
+        (
+            r#"person.department == "x"#,
+            "rule-syntax: the rule is not CEL: a text that begins at character 22 is not closed / \" / a rule reads `person.department == \"platform\" && person.kind == \"employee\"`",
+        ),
+        (
+            r#"person.department == "x" person.kind"#,
+            "rule-syntax: the rule is not CEL: `person` does not belong here (character 26) / person / a rule reads `person.department == \"platform\" && person.kind == \"employee\"`",
+        ),
+        (
+            r#"person.department in ["x" "y"]"#,
+            "rule-syntax: the rule is not CEL: `\"y\"` does not belong here (character 27) / \"y\" / a rule reads `person.department == \"platform\" && person.kind == \"employee\"`",
         ),
     ] {
         assert_eq!(mistake(text), wanted, "{text}");

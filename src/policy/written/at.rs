@@ -26,6 +26,15 @@ pub struct Mark {
     pub length: u16,
 }
 
+/// Where a setting was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Its name; for an item of a list the item.
+    pub key: Mark,
+    /// Its value; for a list or a mapping its name.
+    pub value: Mark,
+}
+
 /// A value and the place where it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct At<T> {

@@ -13,7 +13,7 @@ mod scalar;
 
 pub use access::{Breach, Constraint, Exception, Group, Holding, Manage, Others, Role, SponsorGone, SponsorGoneThen};
 pub(crate) use at::MARKED;
-pub use at::{At, Mark, Table, Text};
+pub use at::{At, Found, Mark, Table, Text};
 pub use entry::{Details, Entry, FIELDS as ENTRY_FIELDS, SELECTORS, Selector};
 pub use people::{GroupAttributes, Hold, Kind, KindDefault, Leave, Period, Person, Position};
 pub use scalar::{Given, Words, given};

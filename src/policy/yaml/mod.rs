@@ -24,12 +24,12 @@ pub use read::read;
 pub(in crate::policy) use read::read_focused;
 pub use tree::{MAX_BYTES, Tree};
 
-use super::written::Mark;
+use super::written::Found;
 
-/// The place of a value by its path of keys and list positions, for findings about
+/// The place of a setting by its path of keys and list positions, for findings about
 /// values that carry no place of their own (`guardrails`, `minimum_members`,
-/// `corp/admins`). The key's place, or for a list item the item's.
-pub fn locate(bytes: &[u8], path: &[&str]) -> Option<Mark> {
+/// `corp/admins`).
+pub fn locate(bytes: &[u8], path: &[&str]) -> Option<Found> {
     Tree::parse(bytes).find(path)
 }
 

@@ -223,7 +223,10 @@ fn member_entries_know_where_they_and_their_names_are() {
 #[test]
 fn a_value_is_found_by_its_path() {
     let text = b"guardrails:\n  minimum_members: { corp/admins: 2 }\n  x: [a, b]\n";
-    let at = |path: &[&str]| locate(text, path).map(|m| (m.line, m.column, m.length));
+    let at = |path: &[&str]| locate(text, path).map(|found| (found.key.line, found.key.column, found.key.length));
+    let value = |path: &[&str]| locate(text, path).map(|found| (found.value.column, found.value.length));
+    assert_eq!(value(&["guardrails", "minimum_members", "corp/admins"]), Some((35, 1)));
+    assert_eq!(value(&["guardrails", "minimum_members"]), Some((3, 15)), "a mapping is found by its key");
     assert_eq!(at(&["guardrails", "minimum_members", "corp/admins"]), Some((2, 22, 11)));
     assert_eq!(at(&["guardrails", "x", "1"]), Some((3, 10, 1)));
     assert_eq!(at(&["guardrails", "y"]), None);

@@ -7,7 +7,7 @@
 
 use super::problem::Problem;
 use super::syntax;
-use crate::policy::written::Mark;
+use crate::policy::written::{Found, Mark};
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -99,9 +99,9 @@ impl<'t> Tree<'t> {
         self.nodes.first().is_none_or(Node::is_null)
     }
 
-    /// The place of the value at a path of keys and list positions: its key's, or
-    /// its own if it is an item.
-    pub fn find(&self, path: &[&str]) -> Option<Mark> {
+    /// The places of the key and of the value at a path of keys and list positions. An
+    /// item has no key, a list or mapping no place but its key's.
+    pub fn find(&self, path: &[&str]) -> Option<Found> {
         let mut at = 0;
         let mut mark = self.node(at)?.mark;
         for step in path {
@@ -117,7 +117,9 @@ impl<'t> Tree<'t> {
                 }
             };
         }
-        Some(mark)
+        let node = self.node(at)?;
+        let value = if matches!(node.kind, Kind::Scalar(..)) && node.mark.line > 0 { node.mark } else { mark };
+        Some(Found { key: mark, value })
     }
 
     /// Leaves a value or item out of every later reading.
