@@ -97,7 +97,7 @@ pub fn assemble(inputs: &Inputs<'_>, resolved: &Resolved<'_>) -> Plan {
     let mut found = differences(inputs, resolved.desired, inputs.at);
     order::fixed(&ground, &mut found.drafts);
     filter(inputs, resolved, &mut found);
-    conflicts::withhold(inputs.policy, &resolved.conflicts, &mut found);
+    conflicts::withhold(inputs.policy, &resolved.conflicts, inputs.at, &mut found);
     let (order, waits) = settle(inputs, &ground, &mut found.drafts);
     let mut plan = empty(inputs, resolved);
     plan.notes = found.notes;

@@ -136,6 +136,25 @@ impl Draft {
         self.change.action
     }
 
+    /// Whether a usable account could do more, or for longer, afterwards.
+    pub fn wakes(&self) -> bool {
+        self.action() == Action::EnableAccount
+            || self.moved_end().is_some_and(|(before, after)| after.is_none_or(|after| after > before))
+    }
+
+    /// Whether an account that could not be used at that instant can be afterwards.
+    pub fn wakes_at(&self, at: Instant) -> bool {
+        let ended = |(before, after): (Instant, Option<Instant>)| before <= at && after.is_none_or(|after| after > at);
+        self.action() == Action::EnableAccount || self.moved_end().is_some_and(ended)
+    }
+
+    /// The account's own end before and after the step, where there was one.
+    fn moved_end(&self) -> Option<(Instant, Option<Instant>)> {
+        let end = |side: &Option<Side>| Instant::try_from(side.as_ref()?.get("ends")?.first()?.clone()).ok();
+        let update = self.action() == Action::UpdateAccount;
+        update.then(|| end(&self.change.before).map(|before| (before, end(&self.change.after)))).flatten()
+    }
+
     /// The step in words: `grant corp/sre to maria.lopez`.
     pub fn words(&self) -> String {
         words(&self.change)

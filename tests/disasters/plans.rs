@@ -3,7 +3,7 @@
 use crate::support::model_directory::{Account, Group, ID, Model, ModelKind};
 use crate::support::policies::{Draft, day, window};
 use accord::model::{Action, Instant};
-use accord::plan::{DirectoryInput, Filter, Inputs, Memory, Plan, PolicyMark, derive, file};
+use accord::plan::{AccountMemory, DirectoryInput, Filter, Inputs, Memory, Plan, PolicyMark, derive, file};
 use accord::policy::settings::{GroupManage, Limit, LimitScope};
 use accord::policy::{DirectoryId, Policy, Select};
 use accord::provider::{Gap, GapScope, Kind, Observed};
@@ -15,6 +15,7 @@ struct Case {
     model: Model,
     at: Instant,
     filter: Filter,
+    memory: Memory,
 }
 
 impl Case {
@@ -36,7 +37,7 @@ impl Case {
             team.members.insert(key.clone());
         }
         model.groups.insert("team".to_owned(), team);
-        Self { policy: draft.policy, model, at: day(100), filter: Filter::default() }
+        Self { policy: draft.policy, model, at: day(100), filter: Filter::default(), memory: Memory::default() }
     }
 
     fn plan(&self) -> Plan {
@@ -55,7 +56,7 @@ impl Case {
             policy: &self.policy,
             mark: &mark,
             directories: &directories,
-            memory: &Memory::default(),
+            memory: &self.memory,
             at: self.at,
             read_only: false,
             filter: &self.filter,
@@ -190,16 +191,51 @@ fn a_renamed_group_is_not_deleted_and_made_anew() {
     assert_eq!(words(&case.plan()), ["rename-group corp/crew"]);
 }
 
-/// A person who marries: the account is found by its id, not made a second time.
+/// A person who marries: the account is found by its id and an old name, not made a
+/// second time.
 #[test]
 fn a_renamed_account_is_not_deleted_and_made_anew() {
     let mut case = Case::settled(4);
+    case.policy.people[1].aliases.push("p001-old".into());
     let account = case.model.accounts.remove("p001").unwrap();
     case.model.accounts.insert("p001-old".to_owned(), account);
     let team = case.model.groups.get_mut("team").unwrap();
     team.members.remove("p001");
     team.members.insert("p001-old".to_owned());
     assert_eq!(words(&case.plan()), ["rename-account corp/p001-old"]);
+}
+
+/// The main account of somebody is missing, and an account for administration, which
+/// nobody declared, carries the same id: it does not become the main one in silence.
+#[test]
+fn an_undeclared_second_account_is_not_taken_for_a_rename() {
+    let mut case = Case::settled(4);
+    let account = case.model.accounts.remove("p001").unwrap();
+    case.model.accounts.insert("adm-p001".to_owned(), account);
+    case.model.groups.get_mut("team").unwrap().members.remove("p001");
+    let plan = case.plan();
+    assert_eq!(words(&plan), Vec::<String>::new());
+    let told: Vec<&str> = plan.withheld.iter().map(|held| held.reason.as_str()).collect();
+    assert!(told[0].starts_with("`adm-p001` in `corp` carries the id of `p001`"), "{told:?}");
+    assert!(!told[0].contains("  "), "{told:?}");
+    // What an earlier run matched, or somebody says, is the account.
+    let known = AccountMemory { person: Some("p001".to_owned()), disabled: None, object: None };
+    case.memory.accounts.insert(("corp".to_owned(), "adm-p001".to_owned()), known);
+    assert_eq!(words(&case.plan()), ["rename-account corp/adm-p001", "grant corp/team/p001"]);
+    case.memory = Memory::default();
+    case.policy.people[1].adopt = true;
+    assert_eq!(words(&case.plan()), ["rename-account corp/adm-p001", "grant corp/team/p001"]);
+}
+
+/// A leaver's account is disabled whatever its name: the id says whose it is.
+#[test]
+fn a_leaver_is_found_by_id_under_another_name() {
+    let mut case = Case::settled(4);
+    case.policy.people[1].periods[0].window = window(None, Some(50));
+    let account = case.model.accounts.remove("p001").unwrap();
+    case.model.accounts.insert("p001-old".to_owned(), account);
+    case.model.groups.get_mut("team").unwrap().members.remove("p001");
+    assert!(case.plan().changes.iter().any(|change| change.action == Action::DisableAccount));
 }
 
 /// A new person gets the name of one who left: what the old name was in must not

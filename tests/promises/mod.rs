@@ -1,6 +1,7 @@
 //! One property for each promise of the design, named after its number.
 
 mod constraints;
+mod derived;
 mod planner;
 mod resolve;
 mod scenario;

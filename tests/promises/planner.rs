@@ -54,7 +54,7 @@ fn everything(_: u32) -> bool {
 }
 
 /// Changes of a plan, chosen at random, with all that they need.
-fn closed_subset(plan: &Plan, tape: &mut Tape<'_>) -> BTreeSet<u32> {
+pub(super) fn closed_subset(plan: &Plan, tape: &mut Tape<'_>) -> BTreeSet<u32> {
     let mut chosen: BTreeSet<u32> = plan.changes.iter().map(|change| change.id).filter(|_| tape.one_in(3)).collect();
     let mut open: Vec<u32> = chosen.iter().copied().collect();
     while let Some(id) = open.pop() {

@@ -214,8 +214,12 @@ impl Diff<'_> {
         links: &mut Links,
         found: &mut Found,
     ) {
-        links.connect(desired.id(), observed.id(), Owner::Account(desired.id()), Link::Is(observed.id()));
         let staying = matches!(self.want(desired.id()), Want::Enabled | Want::OnLeave);
+        if staying && let Err(reason) = self.is_the_account(desired, observed) {
+            let link = self.unproven(desired, reason, found);
+            return links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), link);
+        }
+        links.connect(desired.id(), observed.id(), Owner::Account(desired.id()), Link::Is(observed.id()));
         if staying && self.manages_accounts() && desired.name() != observed.name() {
             if self.account_is_protected(observed.name()) || self.account_is_protected(desired.name()) {
                 found.note("protected", self.name(), observed.name(), "protected: it is not renamed".to_owned());

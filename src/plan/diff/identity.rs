@@ -104,6 +104,37 @@ impl Diff<'_> {
         ))
     }
 
+    /// Whether an account under another name is the one that is missing. The id says whose
+    /// it is; a person may have more accounts than are declared, and to rename one of
+    /// them would give it everything that the missing one should hold. So an earlier run
+    /// must have matched it, or somebody says so: `adopt`, or an old name.
+    pub(super) fn is_the_account(&self, desired: AccountRef<'_>, observed: AccountRef<'_>) -> Result<(), Reason> {
+        let settings = &self.settings().accounts;
+        let Some((_, person)) = self.person_of(desired) else { return Ok(()) };
+        let names = self.names();
+        let was_called = |alias: &str| names.key(alias) == names.key(observed.name());
+        let remembered = self.memory_of(observed).and_then(|memory| memory.person.as_deref());
+        if desired.name() == observed.name()
+            || settings.manage == AccountManage::Reference
+            || settings.adopt
+            || person.adopt
+            || remembered == Some(&person.key)
+            || person.aliases.iter().any(|alias| was_called(alias))
+        {
+            return Ok(());
+        }
+        let (key, there, directory) = (&person.key, observed.name(), self.name());
+        Err(Reason::new(
+            format!(
+                "`{there}` in `{directory}` carries the id of `{key}`, whose account `{}` is missing: nothing says that it is that account and not another one of the same person",
+                desired.name()
+            ),
+            format!(
+                "`aliases: [{there}]` or `adopt: true` on `{key}` if it is to be renamed; if it is another account, `accounts: {{ {directory}#second: {there} }}`"
+            ),
+        ))
+    }
+
     /// Whether two ids are one.
     pub(super) fn same_id(&self, a: &str, b: &str) -> bool {
         if a == b {

@@ -11,9 +11,9 @@
 //!   (or to wake up there) waits for it.
 
 use super::{Ground, Wait};
+use crate::model::Action;
 use crate::model::change::OtherMember;
 use crate::model::state::Member;
-use crate::model::{Action, Instant};
 use crate::plan::draft::Draft;
 use crate::policy::{GroupId, PersonId, Policy};
 use crate::resolve;
@@ -39,27 +39,12 @@ fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Whether a usable account could do more, or for longer, afterwards.
-fn wakes(draft: &Draft) -> bool {
-    match draft.action() {
-        Action::EnableAccount => true,
-        Action::UpdateAccount => {
-            let end = |side: &Option<crate::model::Side>| -> Option<Instant> {
-                Instant::try_from(side.as_ref()?.get("ends")?.first()?.clone()).ok()
-            };
-            let (before, after) = (end(&draft.change.before), end(&draft.change.after));
-            before.is_some() && after.is_none_or(|after| Some(after) > before)
-        }
-        _ => false,
-    }
-}
-
 /// Edges among the changes of one account: (needed, needing).
 fn accounts(drafts: &[Draft]) -> Vec<(u32, u32)> {
     let mut late: BTreeMap<(u16, u32), Vec<u32>> = BTreeMap::new();
     for (n, draft) in drafts.iter().enumerate() {
         if let Some(account) = draft.account
-            && (wakes(draft) || draft.action() == Action::DeleteAccount)
+            && (draft.wakes() || draft.action() == Action::DeleteAccount)
         {
             late.entry((draft.directory, account)).or_default().push(number(n));
         }
@@ -140,7 +125,7 @@ fn cuts(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<(u32, u32)> {
         if draft.action() == Action::Grant {
             let cuts = cutting.get(&(draft.directory, key(&draft.change.object.group)));
             edges.extend(cuts.into_iter().flatten().map(|cut| (*cut, number(n))));
-        } else if wakes(draft) {
+        } else if draft.wakes() {
             let old = draft.account.and_then(|account| old_names.get(&(draft.directory, account)).copied());
             let name = key(old.unwrap_or(&draft.change.object.account));
             waking.entry((draft.directory, name)).or_default().push(number(n));
@@ -178,7 +163,7 @@ fn constraints(policy: &Policy, drafts: &[Draft]) -> Vec<(u32, u32)> {
     let mut gives: BTreeMap<(usize, PersonId), Vec<u32>> = BTreeMap::new();
     for (n, draft) in drafts.iter().enumerate() {
         let Some(person) = draft.person else { continue };
-        if wakes(draft) {
+        if draft.wakes() {
             wakes_up.entry(person).or_default().push(number(n));
         }
         for constraint in draft.group.and_then(|group| concerned.get(&group)).into_iter().flatten() {

@@ -88,7 +88,8 @@ pub struct Rare {
     pub leave: Vec<At<Leave>>,
     /// Blocks every deletion while it is there.
     pub hold: Option<At<Hold>>,
-    /// Whether an existing account without the same id may be taken over.
+    /// Whether an existing account without the same id may be taken over, and one with
+    /// the same id under another name renamed.
     pub adopt: bool,
     /// Old names and addresses.
     pub aliases: Vec<Text>,

@@ -1,0 +1,242 @@
+//! Promises 1 and 5 over plans that are derived the whole way: random policies with
+//! constraints that time breaks, random directories.
+
+use super::planner::closed_subset;
+use super::resolve::cases;
+use super::scenario::Tape;
+use crate::support::model_directory::{Account, Group, ID, Model, ModelKind};
+use crate::support::policies::{Shape, day, policies};
+use crate::support::reference::Slow;
+use accord::model::{Action, Instant};
+use accord::plan::{DirectoryInput, Filter, Inputs, Memory, Plan, PolicyMark, derive};
+use accord::policy::{Breach, DirectoryId, GroupId, Holding, Manage, PersonId, Policy, Standing};
+use accord::provider::Observed;
+use accord::resolve::{Reference, References, resolve};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A policy whose constraints speak of groups (what a directory can show), and `corp`.
+struct Case {
+    policy: Policy,
+    model: Model,
+    at: Instant,
+}
+
+type Access = BTreeSet<(String, String)>;
+
+impl Case {
+    fn new(mut policy: Policy, today: i64, numbers: &[u32]) -> Self {
+        let tape = &mut Tape::new(numbers);
+        let as_group = |holding: &mut Holding| {
+            if let Holding::Role(role) = *holding {
+                *holding = Holding::Group(GroupId(role.0));
+            }
+        };
+        for constraint in &mut policy.constraints {
+            constraint.exclusive.iter_mut().chain(&mut constraint.forbid).for_each(as_group);
+            constraint.exclusive.dedup();
+            if let Breach::Revoke(revoked) = &mut constraint.on_breach {
+                revoked.iter_mut().for_each(as_group);
+                revoked.dedup();
+                // The files may not say that of what is managed elsewhere.
+                let exact = |group: &GroupId| policy.groups[group.0 as usize].manage == Manage::Exact;
+                revoked.retain(|holding| matches!(holding, Holding::Group(group) if exact(group)));
+            }
+        }
+        policy.directories[0].settings.accounts.id_attribute = Some(ID.to_owned());
+        if tape.one_in(2) {
+            policy.guardrails.minimum_members.insert("corp/g0".to_owned(), 1 + tape.below(2));
+        }
+        let mut model = Model::default();
+        for person in &policy.people {
+            if tape.one_in(5) {
+                continue;
+            }
+            let (id, enabled) = (person.id.as_deref().map(str::to_owned), !tape.one_in(2));
+            model.accounts.insert(person.key.to_string(), Account { id, enabled, ..Account::default() });
+        }
+        for group in &policy.groups {
+            // What is managed elsewhere is there, and so is read.
+            if tape.one_in(6) && group.manage != Manage::Reference {
+                continue;
+            }
+            let members = model.accounts.keys().filter(|_| tape.one_in(3)).cloned().collect();
+            model.groups.insert(group.name.to_string(), Group { members, ..Group::default() });
+        }
+        Self { policy, model, at: day(today) }
+    }
+
+    fn plan(&self) -> Plan {
+        let (kind, empty, mark) = (ModelKind::default(), Observed::default(), PolicyMark::default());
+        let observed = self.model.observed();
+        let directories = [
+            DirectoryInput { id: DirectoryId(0), kind: &kind, observed: &observed },
+            DirectoryInput { id: DirectoryId(1), kind: &kind, observed: &empty },
+        ];
+        derive(&Inputs {
+            policy: &self.policy,
+            mark: &mark,
+            directories: &directories,
+            memory: &Memory::default(),
+            at: self.at,
+            read_only: false,
+            filter: &Filter::default(),
+        })
+    }
+
+    /// The directory after some of the changes.
+    fn after(&self, plan: &Plan, chosen: impl Fn(u32) -> bool) -> Self {
+        let mut model = self.model.clone();
+        for change in plan.changes.iter().filter(|change| chosen(change.id) && change.directory == "corp") {
+            model.apply(change).unwrap_or_else(|why| panic!("{why}\n{change:#?}"));
+        }
+        Self { policy: self.policy.clone(), model, at: self.at }
+    }
+
+    /// What the directory says of reference groups.
+    fn references(&self) -> References {
+        let mut references = References::default();
+        for (n, group) in (0..).map(GroupId).zip(&self.policy.groups).filter(|(_, g)| g.manage == Manage::Reference) {
+            if let Some(there) = self.model.groups.get(group.name.as_ref()) {
+                let people = there.members.iter().filter_map(|name| self.policy.person_named(name)).collect();
+                references.groups.insert(n, Reference::Read(people));
+            }
+        }
+        references
+    }
+
+    /// (constraint, person) that is broken by what enabled accounts hold.
+    fn broken(&self) -> BTreeSet<(usize, PersonId)> {
+        let access = self.model.access();
+        let references = self.references();
+        let slow = Slow::new(&self.policy, &references, self.at);
+        let name = |holding: &Holding| match holding {
+            Holding::Group(group) => self.policy.groups[group.0 as usize].name.to_string(),
+            Holding::Role(_) => panic!("sides are groups"),
+        };
+        let mut broken = BTreeSet::new();
+        for (n, constraint) in self.policy.constraints.iter().enumerate() {
+            for (id, person) in (0..).map(PersonId).zip(&self.policy.people) {
+                let excepted = constraint.exceptions.iter().any(|e| e.person == id && e.window.contains(self.at));
+                // Only a `not` alone, which files may not say, grants to somebody who is not here.
+                let here = matches!(person.standing(self.at), Standing::Present(_) | Standing::OnLeave(_));
+                if excepted || !here || !slow.concerned(constraint, id) {
+                    continue;
+                }
+                let holds = |side: &&Holding| access.contains(&(person.key.to_string(), name(side)));
+                let pair = constraint.exclusive.iter().filter(holds).count() > 1;
+                if pair || constraint.forbid.iter().any(|one| holds(&one)) {
+                    broken.insert((n, id));
+                }
+            }
+        }
+        broken
+    }
+
+    fn usable(&self, group: &str) -> usize {
+        self.model.access().iter().filter(|(_, held)| held == group).count()
+    }
+
+    /// (account, group) that a constraint revokes now.
+    fn revoked(&self) -> Access {
+        let resolution = resolve(&self.policy, &self.references(), self.at);
+        let cuts = resolution.cuts().iter().filter(|cut| cut.certain && cut.is_in_force(self.at));
+        let named = cuts.filter_map(|cut| match cut.holding {
+            Holding::Group(group) => {
+                let group = &self.policy.groups[group.0 as usize];
+                let key = self.policy.people[cut.person.0 as usize].key.to_string();
+                (group.manage == Manage::Exact).then(|| (key, group.name.to_string()))
+            }
+            Holding::Role(_) => None,
+        });
+        named.collect()
+    }
+}
+
+fn key(change: &accord::model::Change) -> (Action, accord::model::Object) {
+    (change.action, change.object.clone())
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// Promise 5: whatever closed part of the plan runs, nobody holds what neither end
+    /// gives, and what is broken on the way is broken at an end; the whole plan breaks
+    /// nothing that was not broken before.
+    #[test]
+    fn promise_05_constraints_hold_at_every_step_of_a_derived_plan(
+        (policy, _) in policies(Shape::default()),
+        today in 0i64..21,
+        numbers in proptest::collection::vec(any::<u32>(), 0..120),
+        choice in proptest::collection::vec(any::<u32>(), 0..60),
+    ) {
+        let case = Case::new(policy, today, &numbers);
+        let plan = case.plan();
+        let done = case.after(&plan, |_| true);
+        let chosen = closed_subset(&plan, &mut Tape::new(&choice));
+        let part = case.after(&plan, |id| chosen.contains(&id));
+        let (before, there, after) = (case.model.access(), part.model.access(), done.model.access());
+        let union: Access = before.union(&after).cloned().collect();
+        prop_assert!(there.is_subset(&union), "{:?}", there.difference(&union).collect::<Vec<_>>());
+        let (first, middle, last) = (case.broken(), part.broken(), done.broken());
+        prop_assert!(last.is_subset(&first), "the plan breaks {:?}: {:#?}", last.difference(&first), plan.changes);
+        prop_assert!(middle.is_subset(&first), "on the way {:?}: {:#?}", middle.difference(&first), plan.changes);
+        if let Some(least) = case.policy.guardrails.minimum_members.get("corp/g0").map(|least| *least as usize) {
+            let enough = case.usable("g0") >= least && done.usable("g0") >= least;
+            prop_assert!(!enough || part.usable("g0") >= least);
+        }
+    }
+
+    /// Promises 1 and 3: after the plan nothing is left but what is withheld, and what a
+    /// constraint revokes is gone unless the revoke itself is withheld.
+    #[test]
+    fn promise_01_a_derived_plan_with_revoking_constraints_converges(
+        (policy, _) in policies(Shape { references: false, ..Shape::default() }),
+        today in 0i64..21,
+        numbers in proptest::collection::vec(any::<u32>(), 0..120),
+    ) {
+        let case = Case::new(policy, today, &numbers);
+        let plan = case.plan();
+        let done = case.after(&plan, |_| true);
+        let again = done.plan();
+        let withheld: BTreeMap<_, _> = plan.withheld.iter().map(|held| (key(&held.change), &held.reason)).collect();
+        for change in again.changes.iter().filter(|change| change.directory == "corp") {
+            prop_assert!(withheld.contains_key(&key(change)), "planned again: {change:#?}");
+        }
+        let access = done.model.access();
+        for (account, group) in done.revoked() {
+            let revoke = withheld.keys().any(|(action, object)| {
+                *action == Action::Revoke && object.account.as_deref() == Some(&account)
+            });
+            prop_assert!(revoke || !access.contains(&(account.clone(), group.clone())), "{account} keeps {group}");
+        }
+    }
+}
+
+/// Enough of the derived plans revoke for a constraint, withhold for one, and wake up
+/// or leave asleep somebody who breaks one.
+#[test]
+fn derived_plans_meet_constraints() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let [mut revokes, mut grants, mut asleep, mut broken] = [0; 4];
+    let numbers = proptest::collection::vec(any::<u32>(), 0..120);
+    for n in 0..2000 {
+        let (policy, _) = policies(Shape::default()).new_tree(&mut runner).unwrap().current();
+        let case = Case::new(policy, n % 21, &numbers.new_tree(&mut runner).unwrap().current());
+        let plan = case.plan();
+        let because = |change: &accord::model::Change| {
+            change.because.iter().any(|fact| plan.facts[*fact as usize].text.starts_with("constraint "))
+        };
+        revokes += plan.changes.iter().filter(|c| c.action == Action::Revoke && because(c)).count();
+        let held = |action: Action| {
+            plan.withheld.iter().filter(|h| h.change.action == action && h.reason.contains("breaks c")).count()
+        };
+        grants += held(Action::Grant);
+        asleep += held(Action::EnableAccount);
+        broken += case.broken().len();
+    }
+    let counts = [revokes, grants, asleep, broken];
+    assert!(counts.iter().all(|count| *count >= 8), "{counts:?}");
+}
