@@ -83,6 +83,14 @@ fn a_mistake_underlines_what_is_wrong_and_says_what_to_write() {
             r#""é" == "é" && person.department = "x""#,
             "rule-syntax: the rule is not CEL: `=` is not in the language of rules (character 33) / = / one `=` is no comparison: write `==`",
         ),
+    ] {
+        assert_eq!(mistake(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_rule_is_told_in_a_sentence_with_its_place() {
+    for (text, wanted) in [
         (
             "department is platform",
             "rule-syntax: the rule is not CEL: `is` does not belong here (character 12) / is / a rule reads `person.department == \"platform\" && person.kind == \"employee\"`",
