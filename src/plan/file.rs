@@ -70,6 +70,7 @@ pub fn write(plan: &Plan, out: impl Write) -> io::Result<String> {
         barriers,
         withheld,
         notes,
+        next,
         summary,
         digest: _,
     } = plan;
@@ -92,6 +93,9 @@ pub fn write(plan: &Plan, out: impl Write) -> io::Result<String> {
     sink.list("withheld", withheld)?;
     if !notes.is_empty() {
         sink.list("notes", notes)?;
+    }
+    if let Some(next) = next {
+        sink.key("next", next)?;
     }
     sink.key("summary", summary)?;
     sink.write_all(b",\n")?;

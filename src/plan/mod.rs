@@ -62,10 +62,31 @@ pub struct Plan {
     /// unfit names, breaches that time brought.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// What ends next, with these policies: whoever has nothing to do still wants to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Upcoming>,
     /// Action word → number of changes.
     pub summary: BTreeMap<String, u64>,
     /// SHA-256 of the canonical JSON up to here, lower-case hex.
     pub digest: String,
+}
+
+/// The next instant at which access ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upcoming {
+    /// When, UTC.
+    pub at: Instant,
+    /// Person → what is lost (`corp/vpn`); the first few people by key.
+    pub losses: BTreeMap<String, Vec<String>>,
+    /// How many people more lose something then.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Which policies a plan was made from.

@@ -4,7 +4,7 @@
 //! Refuses: colour, columns and escaping; and to leave a change out.
 
 use crate::model::{Action, Change, Instant};
-use crate::plan::{Fact, Plan, Withheld};
+use crate::plan::{Fact, Plan, Upcoming, Withheld};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a reader goes through, in order.
@@ -73,6 +73,8 @@ pub(super) struct Next {
     pub at: Instant,
     /// Who loses what.
     pub losses: BTreeMap<String, Vec<String>>,
+    /// How many people more.
+    pub more: u64,
 }
 
 /// Arranges `plan` by person.
@@ -250,6 +252,10 @@ fn is_access(change: &Change) -> bool {
 }
 
 fn next(plan: &Plan) -> Option<Next> {
+    if let Some(Upcoming { at, losses, more }) = &plan.next {
+        return Some(Next { at: *at, losses: losses.clone(), more: *more });
+    }
+    // A plan of an earlier version knows of its own changes only.
     let ends = |change: &&Change| change.action.gives() && change.object.group.is_some();
     let future = |change: &Change| change.ends.filter(|ends| *ends > plan.at);
     let at = plan.changes.iter().filter(ends).filter_map(future).min()?;
@@ -257,5 +263,5 @@ fn next(plan: &Plan) -> Option<Next> {
     for change in plan.changes.iter().filter(ends).filter(|change| change.ends == Some(at)) {
         losses.entry(subject_name(change)).or_default().push(target(change));
     }
-    Some(Next { at, losses })
+    Some(Next { at, losses, more: 0 })
 }

@@ -145,7 +145,7 @@ pub(super) fn next(next: &Next, zone: &TimeZone) -> String {
             format!("{name} loses {}{more}", shown.join(", "))
         })
         .collect();
-    let more = next.losses.len().saturating_sub(NAMED);
+    let more = next.losses.len().saturating_sub(NAMED) as u64 + next.more;
     let more = if more > 0 { format!("; {more} more people lose something") } else { String::new() };
     format!("{} {}{more}", next.at.civil(zone), named.join("; "))
 }

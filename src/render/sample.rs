@@ -110,6 +110,7 @@ pub(super) fn plan() -> Plan {
             text: "nobody declared this account; it is kept".to_owned(),
             member: None,
         }],
+        next: None,
         summary: BTreeMap::new(),
         digest: String::new(),
     }

@@ -183,7 +183,7 @@ fn the_starter_validates_plans_and_applies() {
         repo.accord(&["validate", "--policies", policies]).exits(0).quiet().starts_with("valid: 5 files, 3 people")
     );
     let _ = repo.accord(&["apply", "--auto-approve", "--policies", policies]).exits(0);
-    assert!(repo.accord(&["plan", "--policies", policies]).exits(0).quiet().ends_with("nothing to do\n"));
+    assert!(repo.accord(&["plan", "--policies", policies]).exits(0).quiet().contains("\nnothing to do\n"));
     let schema: serde_json::Value = serde_json::from_str(&repo.read("mine/.vscode/accord.schema.json")).unwrap();
     assert!(schema["$schema"].as_str().unwrap().contains("draft-07"));
 }
@@ -202,4 +202,14 @@ fn completions_manual_pages_and_schema_are_generated() {
     let schema: serde_json::Value =
         serde_json::from_str(&repo.accord(&["generate", "schema"]).exits(0).quiet()).unwrap();
     assert!(schema["properties"]["people"].is_object());
+}
+
+/// Whoever has nothing to do still wants to know what comes.
+#[test]
+fn a_plan_without_changes_says_what_ends_next() {
+    let repo = Repo::applied();
+    let plan = repo.accord(&["plan"]).exits(0).stdout;
+    assert!(plan.ends_with("\nNext: 2197-01-01 00:00 maria.lopez loses corp/sre, corp/vpn\n"), "{plan}");
+    let _ = repo.accord(&["plan", "--out", "plan.json"]).exits(0);
+    assert!(repo.accord(&["plan", "show", "plan.json"]).exits(0).stdout.contains("\nNext: 2197-01-01"));
 }

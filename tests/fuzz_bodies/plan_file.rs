@@ -38,6 +38,7 @@ fn small() -> Plan {
         barriers: vec![],
         withheld: vec![],
         notes: vec![],
+        next: None,
         summary: BTreeMap::new(),
         digest: String::new(),
     };

@@ -53,6 +53,7 @@ pub(crate) fn no_plan(changes: Vec<Change>) -> Plan {
         barriers: vec![],
         withheld: vec![],
         notes: vec![],
+        next: None,
         summary: BTreeMap::new(),
         digest: "d".into(),
     }

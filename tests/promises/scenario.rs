@@ -112,6 +112,7 @@ impl Scenario {
             references: BTreeMap::new(),
             conflicts: vec![],
             explain: &Places(&self.policy),
+            resolution: None,
             before: None,
         };
         assemble(&inputs, &resolved)
