@@ -1,6 +1,7 @@
 //! Every write against real slapd: what it does, and what it says when it cannot.
 
 use crate::support::ldap::{block_on, change, connection, read, settings, side, write, write_with};
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::slapd::{GROUPS, Options, PEOPLE, READER, Slapd, WRITER, group_ldif, people_ldif};
 use accord::model::Enabled;
 use accord::model::change::{Action, Change, Object};
@@ -290,6 +291,98 @@ fn what_somebody_changed_meanwhile_is_a_conflict_and_stays() {
         }
         assert_eq!(server.values(&person(4), "mail"), ["p4@example.com"]);
     });
+}
+
+/// A fax number has no equality rule (RFC 4519 §2.10): no filter about it is ever true,
+/// and no value of it can be deleted singly. Neither makes the account a conflict.
+#[test]
+fn what_no_filter_can_assert_is_read_and_compared() {
+    const FAX: &str = "facsimileTelephoneNumber";
+    // Whoever may not search `mail` cannot assert it either.
+    let acl = format!("access to dn.subtree=\"{PEOPLE}\" attrs=mail by dn.exact=\"{}\" =wr by * none", WRITER.0);
+    let server = start(Options { acl: vec![acl], ..Options::default() });
+    let settings = settings(&server, &server.url());
+    let update = |before: &[(&str, &str)], after: &[(&str, &str)]| {
+        change(Action::UpdateAccount, Object::account("p4"), side(before), side(after))
+    };
+    let values = |attribute| server.values(&person(4), attribute);
+    block_on(async {
+        done(&write(&settings, &[update(&[], &[(FAX, "+49 1")])]).await);
+        done(&write(&settings, &[update(&[(FAX, "+49 1")], &[(FAX, "+49 2")])]).await);
+        done(&write(&settings, &[update(&[(FAX, "+49 2"), ("sn", "Person")], &[(FAX, "+49 3"), ("sn", "P")])]).await);
+        assert_eq!((values(FAX), values("sn")), (vec!["+49 3".to_owned()], vec!["P".to_owned()]));
+        for (before, after) in [
+            (&[(FAX, "+49 2")][..], &[(FAX, "+49 4")][..]),
+            (&[], &[(FAX, "+49 4")]),
+            (&[(FAX, "+49 3"), ("sn", "Person")], &[(FAX, "+49 4"), ("sn", "Q")]),
+            (&[("mail", "old@example.com")], &[("mail", "new@example.com")]),
+        ] {
+            let answers = write(&settings, &[update(before, after)]).await;
+            assert!(matches!(&answers[..], [Answer::Conflict { .. }]), "{before:?}: {answers:?}");
+        }
+        done(&write(&settings, &[update(&[(FAX, "+49 3")], &[])]).await);
+        done(&write(&settings, &[update(&[("mail", "p4@example.com")], &[("mail", "new@example.com")])]).await);
+        assert_eq!((values(FAX), values("mail")), (vec![], vec!["new@example.com".to_owned()]));
+    });
+}
+
+/// Without the assertion control (RFC 4528) what was there before is read just before.
+#[test]
+fn a_server_that_cannot_assert_is_asked_just_before_and_nothing_is_overwritten() {
+    let server = start(Options::bare());
+    let proxy = Proxy::start(server.port(), Fault::NoAssertions);
+    let mut settings = settings(&server, &proxy.plain_url());
+    settings["tls"] = json!("none");
+    settings["accounts"]["disable"] = json!({ "attribute": "employeeType", "disabled": "inactive" });
+    let of = |action, before: &[(&str, &str)], after: &[(&str, &str)]| {
+        change(action, Object::account("p4"), side(before), side(after))
+    };
+    let (old, new) = (("mail", "p4@example.com"), ("mail", "new@example.com"));
+    block_on(async {
+        let writer = connection(&settings, Purpose::Apply, WRITER.1).unwrap();
+        for stale in [
+            of(Action::UpdateAccount, &[("mail", "other@example.com")], &[new]),
+            of(Action::UpdateAccount, &[], &[new]),
+            of(Action::UpdateAccount, &[("title", "Boss"), old], &[("title", "Boss"), new]),
+            of(Action::EnableAccount, &[("enabled", "false")], &[("enabled", "true")]),
+            of(Action::DeleteAccount, &[("cn", "Somebody Else")], &[]),
+        ] {
+            let answers = write_with(&writer, std::slice::from_ref(&stale)).await;
+            assert!(matches!(&answers[..], [Answer::Conflict { .. }]), "{stale:?}: {answers:?}");
+        }
+        assert_eq!(server.values(&person(4), "mail"), ["p4@example.com"]);
+        done(&write_with(&writer, &[of(Action::UpdateAccount, &[old], &[new])]).await);
+        done(
+            &write_with(&writer, &[of(Action::DisableAccount, &[("enabled", "true")], &[("enabled", "false")])]).await,
+        );
+        assert_eq!(server.values(&person(4), "mail"), ["new@example.com"]);
+        assert_eq!(server.values(&person(4), "employeeType"), ["inactive"]);
+        // A placeholder that came meanwhile is found by asking, whatever was seen.
+        let emptied = group("last");
+        server.ldapmodify(&format!("dn: {emptied}\nchangetype: modify\nreplace: member\nmember: {emptied}\n"));
+        let grants = grants("last", [1]);
+        let step = Step { change: &grants[0], handle: None, member: None, placeholder: Some(false) };
+        done(&writer.write(&[step]).await);
+        assert_eq!(server.values(&group("last"), "member"), [person(1)]);
+        done(&write_with(&writer, &[of(Action::DeleteAccount, &[new], &[])]).await);
+    });
+}
+
+#[test]
+fn a_rename_that_not_every_group_follows_is_done_and_says_where_not() {
+    let acl = format!("access to dn.exact=\"{}\" by * read", group("a"));
+    let server = start(Options { acl: vec![acl], ..Options::bare() });
+    let settings = settings(&server, &server.url());
+    let rename = change(Action::RenameAccount, Object::account("p3"), None, side(&[("name", "q3")]));
+    let answers = block_on(write(&settings, &[rename]));
+    let renamed = format!("uid=q3,{PEOPLE}");
+    assert_eq!(server.values(&renamed, "uid"), ["q3"]);
+    let [Answer::Partly { handle: Some(handle), why }] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(*handle, renamed);
+    assert!(why.contains(&group("a")) && why.contains("insufficientAccessRights (50)"), "{why}");
+    // The other group follows all the same.
+    assert_eq!(server.values(&group("last"), "member"), [renamed]);
+    assert!(server.values(&group("a"), "member").contains(&person(3)));
 }
 
 #[test]

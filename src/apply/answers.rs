@@ -8,6 +8,7 @@
 use super::effect::Effect;
 use super::lane::Batch;
 use super::run::{Event, Run};
+use crate::model::{Action, Change};
 use crate::provider::Answer;
 use crate::record::Status;
 use futures_util::future::FutureExt;
@@ -26,6 +27,10 @@ impl Run<'_> {
                 Answer::Done { handle } => {
                     through = true;
                     self.settle_with(node, Status::Done, None, handle);
+                }
+                Answer::Partly { handle, why } => {
+                    through = true;
+                    self.settle_with(node, Status::Done, Some(why), handle);
                 }
                 Answer::Pending => {
                     through = true;
@@ -131,9 +136,16 @@ impl Run<'_> {
     }
 
     /// A read told what became of a change that was not answered.
-    pub(super) fn told(&mut self, n: usize, node: usize, why: &str, effect: Effect) {
+    /// `handle` is that of what it made or moved.
+    pub(super) fn told(&mut self, n: usize, node: usize, why: &str, effect: Effect, handle: Option<String>) {
         match effect {
-            Effect::Shown => self.settle(node, Status::Done, None),
+            Effect::Shown => {
+                let renames = |change: &Change| matches!(change.action, Action::RenameAccount | Action::RenameGroup);
+                let doubt = self.work.change(node).filter(|change| renames(change)).map(|_| {
+                    format!("{why}; a read shows the new name, but groups may still list the old one: plan again")
+                });
+                self.settle_with(node, Status::Done, doubt, handle);
+            }
             Effect::Undone(_) => {
                 if self.try_again(node, why) {
                     self.later(n, vec![node], None);

@@ -6,9 +6,10 @@
 
 use super::effect::{Effect, Seen, objects_of, probe};
 use super::lane::Lane;
+use super::names::{Sort, new_name, subject};
 use super::run::{Event, Run};
 use super::schedule::Consequences;
-use crate::model::{ChangeId, Object};
+use crate::model::{Action, Change, ChangeId, Object};
 use crate::provider::{ProviderError, Reading, Scope, Step, Writer};
 use crate::record::entry::{self, Verified};
 use crate::record::{Record, Status};
@@ -54,6 +55,21 @@ impl<'c> Asked<'c> {
         }
         objects.retain(|object| !settled.contains(object));
         self.nodes.iter().zip(&answers).filter(|(_, shown)| **shown).map(|(node, _)| *node).collect()
+    }
+}
+
+/// The handle of what a change made or moved, as it was read: what comes after it in
+/// this run goes by that.
+fn made(change: &Change, reading: &Reading) -> Option<String> {
+    let (sort, name) = subject(&change.object)?;
+    let name = match change.action {
+        Action::CreateAccount | Action::CreateGroup => name,
+        Action::RenameAccount | Action::RenameGroup => new_name(change)?,
+        _ => return None,
+    };
+    match sort {
+        Sort::Account => reading.upserts.account_named(name).map(|account| account.handle().to_owned()),
+        Sort::Group => reading.upserts.group_named(name).map(|group| group.handle().to_owned()),
     }
 }
 
@@ -112,10 +128,14 @@ impl Run<'_> {
                 lane.bite = lane.bite.saturating_mul(2);
                 let silent = lane.silent.drain(..read);
                 let seen = Seen::new(lane.kind, &lane.names, &reading);
-                let told: Vec<(usize, String, Effect)> =
-                    silent.filter_map(|(node, why)| Some((node, why, probe(self.work.change(node)?, &seen)))).collect();
-                for (node, why, effect) in told {
-                    self.told(n, node, &why, effect);
+                let told: Vec<(usize, String, Effect, Option<String>)> = silent
+                    .filter_map(|(node, why)| {
+                        let change = self.work.change(node)?;
+                        Some((node, why, probe(change, &seen), made(change, &reading)))
+                    })
+                    .collect();
+                for (node, why, effect, handle) in told {
+                    self.told(n, node, &why, effect, handle);
                 }
             }
             Err(error) => {

@@ -196,6 +196,13 @@ pub enum Answer {
         /// New handle.
         handle: Option<String>,
     },
+    /// Done, but not all that goes with it: the change counts as done, and the rest is told.
+    Partly {
+        /// New handle.
+        handle: Option<String>,
+        /// What is left as it was, why, and where.
+        why: String,
+    },
     /// Accepted, in effect later.
     Pending,
     /// Not done; may be tried again after so many milliseconds.

@@ -44,6 +44,10 @@ pub fn text(outcome: &Outcome<'_>, withheld: usize, journal: &str, again: &str) 
     for status in ORDER {
         table(&mut page, outcome, status);
     }
+    let partly: Vec<_> = outcome.results.iter().filter(|result| is_partly(result)).collect();
+    for Settled { change, why, .. } in &partly {
+        page.line(row("in part", None).say(&object(change)).say(": ").say(why.as_deref().unwrap_or_default()));
+    }
     for (directory, why) in &outcome.not_read {
         page.line(
             row("not read", None)
@@ -58,7 +62,7 @@ pub fn text(outcome: &Outcome<'_>, withheld: usize, journal: &str, again: &str) 
     if let Some(why) = &outcome.stopped {
         page.line(row("stopped", None).say(why));
     }
-    if outcome.is_complete() && !outcome.not_read.is_empty() {
+    if outcome.is_complete() && !(outcome.not_read.is_empty() && partly.is_empty()) {
         page.line(Line::indented(2).say("to go on: accord plan   (shows what is left, if anything is)"));
     }
     if !outcome.is_complete() {
@@ -112,6 +116,11 @@ fn table(page: &mut Page, outcome: &Outcome<'_>, status: Status) {
 /// Whether what the change wants was there before anything was sent.
 fn is_before(result: &Settled<'_>) -> bool {
     result.status == Status::Done && result.why.as_deref() == Some(IN_EFFECT)
+}
+
+/// Whether a change is done, and something that goes with it is not.
+fn is_partly(result: &Settled<'_>) -> bool {
+    result.status == Status::Done && result.why.is_some() && !is_before(result)
 }
 
 const WORDS: usize = 24;

@@ -173,3 +173,25 @@ fn a_server_that_stays_away_leaves_unknown_and_broken_and_the_next_run_does_the_
     assert_eq!(words(&plan_all(&policies(&settings)).1), [""; 0]);
     assert_eq!(server.values(&format!("cn=c,{GROUPS}"), "member").len(), 30);
 }
+
+#[test]
+fn what_follows_a_rename_whose_answer_was_lost_finds_the_account() {
+    let mut lost = 0;
+    for requests in 4..9 {
+        let server = start();
+        let proxy = Proxy::start(server.port(), Fault::Pass);
+        let settings = through(&server, &proxy);
+        let access = "people:\n  p15: { id: \"15\", name: Person Fifteen, family_name: Person, email: p15@example.com, \
+                      kind: employee, attributes: { department: x }, accounts: { corp: q15 } }\n\
+                      groups:\n  corp/a: { members: [p15] }\n";
+        let policy = policy(&settings, access);
+        let (observed, mut plan) = plan_all(&policy);
+        plan.changes.retain(|change| change.object.account.as_deref().is_some_and(|name| name.ends_with("15")));
+        assert_eq!(words(&plan), ["grant a q15", "rename-account p15", "update-account q15"]);
+        proxy.once(Fault::CutAfterRequests(requests));
+        let (totals, whys) = run(&settings, &observed, &plan, &mut Silent);
+        assert_eq!(totals, [(Status::Done, 3)], "cut after {requests} requests: {whys:?}");
+        lost += usize::from(whys.iter().any(|why| why.contains("old one")));
+    }
+    assert!(lost > 0);
+}

@@ -6,6 +6,7 @@
 //! A modify is all or nothing. When the server objects to one value among many, the
 //! list is halved until the value that it means stands alone.
 
+use super::guard::ASSERTION_FAILED;
 use super::write::{Operation, answer, modifications, unanswered};
 use super::{Directory, Open, search};
 use crate::model::Action;
@@ -14,9 +15,6 @@ use crate::provider::{Answer, Step, dn};
 use ldap3::controls::{Assertion, MakeCritical, RawControl};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-
-/// The result of a write whose assertion does not hold (RFC 4528 §4).
-const ASSERTION_FAILED: u32 = 122;
 
 /// What is known about the placeholders of groups: DN key → whether it is a member.
 #[derive(Default)]

@@ -13,6 +13,7 @@ mod capabilities;
 mod confirm;
 mod connect;
 mod errors;
+mod guard;
 mod members;
 mod probe;
 mod read;

@@ -37,9 +37,18 @@ pub(super) struct Server {
     pub(super) controller: Option<Controller>,
     /// Object class → its superiors and the attributes that it requires, lower case.
     pub(super) classes: BTreeMap<String, (Vec<String>, Vec<String>)>,
+    /// Attributes without an equality rule, their own or a superior's; lower case.
+    pub(super) incomparable: BTreeSet<String>,
 }
 
 impl Server {
+    /// Whether values of an attribute can be asserted and removed singly; what the
+    /// server's schema does not show can, until a result code says otherwise.
+    pub(super) fn compares(&self, attribute: &str) -> bool {
+        let bare = attribute.split(';').next().unwrap_or(attribute);
+        !self.incomparable.contains(&bare.to_ascii_lowercase())
+    }
+
     /// Whether a write can assert a filter (RFC 4528).
     pub(super) fn asserts(&self) -> bool {
         self.controls.contains(ASSERTION)
@@ -113,11 +122,13 @@ pub(super) async fn probe(session: &Session) -> Result<Server, ProviderError> {
     let Some(schema) = schema else { return Ok(server) };
     let wanted = names(&["attributeTypes", "objectClasses"]);
     let (mut locks, mut ends, mut account_lock, mut classes) = (false, false, false, BTreeMap::new());
+    let mut types = Vec::new();
     search::base(session, &schema, "(objectClass=subschema)", &wanted, |entry| {
         for value in entry.values("attributeTypes").filter_map(|v| std::str::from_utf8(v).ok()) {
             locks |= value.contains("'pwdAccountLockedTime'");
             ends |= value.contains("'pwdEndTime'");
             account_lock |= value.contains("'nsAccountLock'");
+            types.push((listed(value, " NAME "), listed(value, " SUP "), value.contains(" EQUALITY ")));
         }
         for value in entry.values("objectClasses").filter_map(|v| std::str::from_utf8(v).ok()) {
             let superiors = listed(value, " SUP ");
@@ -129,8 +140,33 @@ pub(super) async fn probe(session: &Session) -> Result<Server, ProviderError> {
     })
     .await?;
     (server.locks, server.ends, server.classes) = (locks, ends, classes);
+    server.incomparable = incomparable(&types);
     server.account_lock &= account_lock;
     Ok(server)
+}
+
+/// The names of types without an equality rule, of their own or inherited (RFC 4512
+/// §2.5.1). A superior that is not shown counts as having one; a server that shows no
+/// rule even for `objectClass`, as domain controllers do, shows none at all.
+fn incomparable(types: &[(Vec<String>, Vec<String>, bool)]) -> BTreeSet<String> {
+    let is_shown = |(names, _, equality): &(Vec<String>, Vec<String>, bool)| {
+        *equality && names.iter().any(|name| name == "objectclass")
+    };
+    if !types.iter().any(is_shown) {
+        return BTreeSet::new();
+    }
+    let mut without: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let before = without.len();
+        for (names, superiors, equality) in types {
+            if !equality && superiors.iter().all(|name| without.contains(name)) {
+                without.extend(names.iter().cloned());
+            }
+        }
+        if without.len() == before {
+            return without;
+        }
+    }
 }
 
 /// The names after `keyword` in a schema definition (RFC 4512 §4.1.1): one, or a
@@ -187,6 +223,25 @@ mod tests {
         assert_eq!(server.suffix("dc=example,dc=com"), Some("DC=example, dc=com"));
         assert_eq!(server.suffix("dc=other,dc=com"), Some("dc=com"));
         assert_eq!(server.suffix("dc=org"), None);
+    }
+
+    #[test]
+    fn an_equality_rule_may_be_inherited() {
+        let of = |names: &[&str], sup: &[&str], equality| {
+            let own = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            (own(names), own(sup), equality)
+        };
+        let types = [
+            of(&["cn"], &["name"], false),
+            of(&["name"], &[], true),
+            of(&["faxtoo"], &["fax"], false),
+            of(&["facsimiletelephonenumber", "fax"], &[], false),
+            of(&["odd"], &["hidden"], false),
+            of(&["objectclass"], &[], true),
+        ];
+        let found: Vec<String> = incomparable(&types).into_iter().collect();
+        assert_eq!(found, ["facsimiletelephonenumber", "fax", "faxtoo"]);
+        assert_eq!(incomparable(&types[..5]), BTreeSet::new(), "a domain shows no rules");
     }
 
     #[test]

@@ -2,17 +2,14 @@
 //!
 //! Comes in: steps. Goes out: one answer each. Refuses: to overwrite what somebody
 //! changed meanwhile: deleting the old value and adding the new one is its own
-//! check, and everything else is asserted (RFC 4528, critical) or, where the server
-//! cannot, read just before.
+//! check, and everything else is asserted, see [`guard`].
 
 use super::connect::Session;
 use super::errors::{self, Site};
-use super::{Directory, Open, active, search};
+use super::{Directory, Open, active, guard, search};
 use crate::model::Action;
-use crate::provider::active_directory::ALL_BITS;
 use crate::provider::entries::{Assert, Edit, Mod};
 use crate::provider::{Answer, Step};
-use ldap3::controls::{Assertion, MakeCritical, RawControl};
 use ldap3::{Ldap, LdapError, LdapResult, Scope as Depth};
 use secrecy::ExposeSecret;
 
@@ -85,28 +82,6 @@ pub(super) fn modifications(mods: &[Mod]) -> Vec<ldap3::Mod<String>> {
         .collect()
 }
 
-/// The filter that is true of an entry of which all `asserts` hold. Whether an
-/// attribute has further values no filter can say; what is written then leaves them.
-fn assertion(asserts: &[Assert]) -> Option<String> {
-    let equal = |name: &str, value: &str| format!("({name}={})", ldap3::ldap_escape(value));
-    let mut parts = Vec::new();
-    for assert in asserts {
-        match assert {
-            Assert::Exactly(name, values) if values.is_empty() => parts.push(format!("(!({name}=*))")),
-            Assert::Exactly(name, values) => parts.extend(values.iter().map(|value| equal(name, value))),
-            Assert::Has(name, value) => parts.push(equal(name, value)),
-            Assert::HasNot(name, value) => parts.push(format!("(!{})", equal(name, value))),
-            Assert::Bits(name, bits, true) => parts.push(format!("({name}:{ALL_BITS}:={bits})")),
-            Assert::Bits(name, bits, false) => parts.push(format!("(!({name}:{ALL_BITS}:={bits}))")),
-        }
-    }
-    match parts.len() {
-        0 => None,
-        1 => parts.pop(),
-        _ => Some(format!("(&{})", parts.concat())),
-    }
-}
-
 impl Directory {
     /// Answers every step, in their order.
     pub(super) async fn write_all(&self, open: &Open, steps: &[Step<'_>]) -> Vec<Answer> {
@@ -143,14 +118,11 @@ impl Directory {
                 self.rename(open, &names, is_group).await
             }
             Edit::Delete { dn, asserts } => {
-                let mut ldap = match guarded(open, &dn, &asserts).await {
-                    Ok(ldap) => ldap,
-                    Err(answer) => return answer,
-                };
                 self.groups.forget(&dn);
-                match ldap.delete(&dn).await {
-                    Ok(result) => answer(&open.session.site, Operation::Delete, &dn, &format!("`{dn}`"), &result),
-                    Err(error) => unanswered(&error),
+                match guard::under(open, &dn, &asserts, async |mut ldap: Ldap| ldap.delete(&dn).await).await {
+                    Ok(Ok(result)) => answer(&open.session.site, Operation::Delete, &dn, &format!("`{dn}`"), &result),
+                    Ok(Err(error)) => unanswered(&error),
+                    Err(unsent) => unsent,
                 }
             }
         }
@@ -239,7 +211,10 @@ impl Directory {
         }
         match follow(open, names, is_group).await {
             Ok(()) => Answer::Done { handle: Some(names.new_dn.to_owned()) },
-            Err(why) => Answer::Refused { why: format!("renamed, but a group still lists the old name: {why}") },
+            Err(why) => Answer::Partly {
+                handle: Some(names.new_dn.to_owned()),
+                why: format!("renamed, but groups still list the old name: {why}"),
+            },
         }
     }
 }
@@ -275,14 +250,15 @@ async fn follow(open: &Open, names: &Names<'_>, is_group: bool) -> Result<(), St
     }
     let mods =
         [Mod::Delete(attribute.to_owned(), vec![old.to_owned()]), Mod::Add(attribute.to_owned(), vec![new.to_owned()])];
+    let mut failed = Vec::new();
     for group in groups {
         match open.session.operation().modify(&group, modifications(&mods)).await {
             Ok(result) if matches!(result.rc, 0 | 16 | 20) => {}
-            Ok(result) => return Err(format!("`{group}`: {}", errors::words(&result))),
-            Err(error) => return Err(format!("`{group}`: {}", errors::transport(&error))),
+            Ok(result) => failed.push(format!("`{group}`: {}", errors::words(&result))),
+            Err(error) => failed.push(format!("`{group}`: {}", errors::transport(&error))),
         }
     }
-    Ok(())
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }
 
 /// One modify under its assertions.
@@ -290,37 +266,20 @@ async fn modify(open: &Open, dn: &str, asserts: &[Assert], mods: &[Mod]) -> Answ
     if mods.is_empty() {
         return Answer::Done { handle: None };
     }
-    let mut ldap = match guarded(open, dn, asserts).await {
-        Ok(ldap) => ldap,
-        Err(answer) => return answer,
-    };
     let mods = &match active::settled(&open.session, dn, mods).await {
-        Ok(mods) if mods.is_empty() => return Answer::Done { handle: None },
+        // Nothing is left to write; what the plan went by must hold all the same.
+        Ok(mods) if mods.is_empty() => {
+            let held = guard::by_read(open, dn, asserts).await;
+            return held.map_or_else(|unsent| unsent, |_| Answer::Done { handle: None });
+        }
         Ok(mods) => mods,
         Err(answer) => return answer,
     };
-    match ldap.modify(dn, modifications(mods)).await {
-        Ok(result) => answer(&open.session.site, Operation::Modify, dn, &written(mods), &result),
-        Err(error) => unanswered(&error),
-    }
-}
-
-/// A handle whose next operation happens only if `asserts` hold.
-async fn guarded(open: &Open, dn: &str, asserts: &[Assert]) -> Result<Ldap, Answer> {
-    let mut ldap = open.session.operation();
-    let Some(filter) = assertion(asserts) else { return Ok(ldap) };
-    if ldap3::parse_filter(&filter).is_err() {
-        return Err(Answer::Refused { why: format!("an attribute of `{dn}` has a name that no filter can carry") });
-    }
-    if open.server.asserts() {
-        ldap.with_controls(RawControl::from(Assertion { filter }.critical()));
-        return Ok(ldap);
-    }
-    match search::base(&open.session, dn, &filter, &["1.1".to_owned()], |_| ()).await {
-        Ok(Some(())) => Ok(ldap),
-        Ok(None) => Err(Answer::Conflict { why: "somebody changed or removed the entry meanwhile".to_owned() }),
-        Err(error) if open.session.is_closed() => Err(Answer::Broken { why: error.message }),
-        Err(error) => Err(Answer::Refused { why: error.message }),
+    let list = modifications(&guard::whole(open, asserts, mods));
+    match guard::under(open, dn, asserts, async |mut ldap: Ldap| ldap.modify(dn, list.clone()).await).await {
+        Ok(Ok(result)) => answer(&open.session.site, Operation::Modify, dn, &written(mods), &result),
+        Ok(Err(error)) => unanswered(&error),
+        Err(unsent) => unsent,
     }
 }
 
@@ -349,19 +308,6 @@ fn same_group(a: &Step<'_>, b: &Step<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn before_values_become_one_filter() {
-        let exactly = |name: &str, values: &[&str]| {
-            Assert::Exactly(name.to_owned(), values.iter().map(|v| (*v).to_owned()).collect())
-        };
-        assert_eq!(assertion(&[]), None);
-        assert_eq!(assertion(&[exactly("title", &[])]).unwrap(), "(!(title=*))");
-        let both = [exactly("mail", &["a*b", "c"]), Assert::HasNot("pwdAccountLockedTime".into(), "0".into())];
-        let filter = assertion(&both).unwrap();
-        assert_eq!(filter, "(&(mail=a\\2ab)(mail=c)(!(pwdAccountLockedTime=0)))");
-        assert!(ldap3::parse_filter(&filter).is_ok());
-    }
 
     #[test]
     fn every_result_has_one_meaning() {
