@@ -181,9 +181,9 @@ fn what_follows_a_rename_whose_answer_was_lost_finds_the_account() {
         let server = start();
         let proxy = Proxy::start(server.port(), Fault::Pass);
         let settings = through(&server, &proxy);
-        let access = "people:\n  p15: { id: \"15\", name: Person Fifteen, family_name: Person, email: p15@example.com, \
-                      kind: employee, attributes: { department: x }, accounts: { corp: q15 } }\n\
-                      groups:\n  corp/a: { members: [p15] }\n";
+        let access = "people:\n  q.fifteen: { id: \"15\", name: Person Fifteen, family_name: Person, email: p15@example.com, \
+                      kind: employee, attributes: { department: x }, accounts: { corp: q15 }, aliases: [p15] }\n\
+                      groups:\n  corp/a: { members: [q.fifteen] }\n";
         let policy = policy(&settings, access);
         let (observed, mut plan) = plan_all(&policy);
         plan.changes.retain(|change| change.object.account.as_deref().is_some_and(|name| name.ends_with("15")));
