@@ -8,7 +8,8 @@ use super::draft::{Draft, Why};
 use crate::model::{Instant, Place};
 use crate::policy::{GroupId, Person, PersonId, Policy};
 use crate::resolve;
-use std::collections::BTreeMap;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
 
 /// Who can say why somebody holds something, or no longer does.
 pub trait Explain {
@@ -28,13 +29,26 @@ pub(super) struct Facts<'a> {
     at: Instant,
     explain: &'a dyn Explain,
     list: Vec<Fact>,
-    /// (text, file, line) → position.
-    known: BTreeMap<(String, u32, u32), u32>,
+    /// Positions in `list`, found by what stands there.
+    known: HashTable<u32>,
+    hasher: foldhash::quality::RandomState,
+}
+
+/// What makes two facts the same.
+fn parts(fact: &Fact) -> (&str, &str, u32) {
+    (&fact.text, fact.file.as_deref().unwrap_or_default(), fact.line.unwrap_or_default())
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn new(policy: &'a Policy, at: Instant, explain: &'a dyn Explain) -> Self {
-        Self { policy, at, explain, list: Vec::new(), known: BTreeMap::new() }
+        Self {
+            policy,
+            at,
+            explain,
+            list: Vec::new(),
+            known: HashTable::new(),
+            hasher: foldhash::quality::RandomState::default(),
+        }
     }
 
     pub(super) fn into_list(self) -> Vec<Fact> {
@@ -53,14 +67,16 @@ impl<'a> Facts<'a> {
     }
 
     fn intern(&mut self, text: String, place: Place) -> u32 {
-        let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        let key = (text, place.file.0, place.line);
-        if let Some(position) = self.known.get(&key) {
+        let (file, line) = self.policy.locate(place);
+        let hash = self.hasher.hash_one((text.as_str(), &*file, line));
+        let same = |n: &u32| self.list.get(*n as usize).is_some_and(|fact| parts(fact) == (&text, &file, line));
+        if let Some(position) = self.known.find(hash, same) {
             return *position;
         }
-        let (file, line) = self.policy.locate(place);
-        self.list.push(Fact { text: key.0.clone(), file: Some(file.to_string()), line: Some(line) });
-        self.known.insert(key, next);
+        let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.list.push(Fact { text, file: Some(file.to_string()), line: Some(line) });
+        let (list, hasher) = (&self.list, &self.hasher);
+        self.known.insert_unique(hash, next, |n| hasher.hash_one(list.get(*n as usize).map_or(("", "", 0), parts)));
         next
     }
 
