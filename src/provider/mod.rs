@@ -138,6 +138,16 @@ pub struct Author {
     pub at: Option<Instant>,
 }
 
+/// Something that the directory itself keeps for itself: nothing that accord could
+/// change, or should.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Protected {
+    /// An account, a group, one membership of an account or one other member.
+    pub object: Object,
+    /// Why, in the words of the directory.
+    pub why: String,
+}
+
 /// What a read brought. A full read is a delta from nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
@@ -154,6 +164,8 @@ pub struct Reading {
     /// Groups that hold the placeholder that keeps them from being empty, by name, where
     /// the kind hides one; `None`: nobody knows.
     pub placeholders: Option<Vec<Box<str>>>,
+    /// What the directory itself protects, sorted.
+    pub protected: Vec<Protected>,
     /// Where the next incremental read may go on.
     pub cookie: Option<Cookie>,
     /// What this very server can do, where asking it told more than the settings:

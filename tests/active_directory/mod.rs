@@ -1,6 +1,9 @@
 //! What is special about Active Directory, on a real Samba domain controller, looked
 //! at with OpenLDAP's tools and real binds.
 
+mod protection;
+mod strict;
+
 use crate::support::ldap::{block_on, change, connection, directory, policy, side, words};
 use crate::support::samba::{ADMINISTRATOR, BASE, Samba};
 use crate::support::slapd::{ADMIN, Slapd};
@@ -26,7 +29,12 @@ fn groups() -> String {
 
 /// A domain with two organisational units.
 fn start() -> Samba {
-    let dc = Samba::start();
+    start_with("")
+}
+
+/// With further lines in smb.conf.
+fn start_with(global: &str) -> Samba {
+    let dc = Samba::start_with(global);
     let unit = |dn: &str| format!("dn: {dn}\nchangetype: add\nobjectClass: organizationalUnit\n\n");
     dc.tools().modify(&(unit(&people()) + &unit(&groups())));
     dc
@@ -92,6 +100,10 @@ fn status(name: &str, enable: bool) -> Change {
     let enabled = |yes: bool| Some(Side::from([("enabled".to_owned(), vec![yes.to_string()])]));
     let action = if enable { Action::EnableAccount } else { Action::DisableAccount };
     change(action, Object::account(name), enabled(!enable), enabled(enable))
+}
+
+fn group_of(group: &str, name: &str) -> Change {
+    change(Action::Grant, Object::membership(group, name), None, None)
 }
 
 fn done(answers: &[Answer]) {

@@ -12,6 +12,7 @@ pub(crate) mod reference;
 pub(crate) mod samba;
 pub(crate) mod server;
 pub(crate) mod slapd;
+pub(crate) mod strict;
 
 /// Copies a folder with everything below it, permissions included.
 pub(crate) fn copy_folder(from: &std::path::Path, to: &std::path::Path) {

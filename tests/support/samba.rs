@@ -54,6 +54,11 @@ pub(crate) struct Samba {
 impl Samba {
     /// Copies the domain and waits until the server answers.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// As [`Self::start`], with further lines in the section `[global]` of smb.conf.
+    pub(crate) fn start_with(global: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("accord-samba-").tempdir().unwrap();
         let from = provisioned();
         // `-a` keeps what Samba insists on: owners, modes, extended attributes.
@@ -63,7 +68,7 @@ impl Samba {
         // Samba refuses a key that others may read.
         let key = dir.path().join("server.key");
         checked("chmod", &Command::new("chmod").arg("600").arg(key).output().unwrap());
-        std::fs::write(dir.path().join("smb.conf"), configuration(dir.path())).unwrap();
+        std::fs::write(dir.path().join("smb.conf"), configuration(dir.path(), global)).unwrap();
         let mut server = Self { process: Process::default(), dir, port: 0, tls_port: 0 };
         for _ in 0..5 {
             (server.port, server.tls_port) = (free_port(), free_port());
@@ -181,7 +186,7 @@ fn provisioned() -> PathBuf {
     })
 }
 
-fn configuration(dir: &Path) -> String {
+fn configuration(dir: &Path, global: &str) -> String {
     let at = dir.display();
     format!(
         "[global]
@@ -210,6 +215,7 @@ fn configuration(dir: &Path) -> String {
   tls keyfile = {at}/server.key
   tls certfile = {at}/server.pem
   tls cafile = {at}/ca.pem
+{global}
 [sysvol]
   path = {at}/state/sysvol
   read only = no

@@ -164,6 +164,11 @@ impl StateBuilder {
         AccountSlot(slot)
     }
 
+    /// The name of the account in that slot.
+    pub fn name_of(&self, slot: AccountSlot) -> &str {
+        self.state.accounts.get(slot.0 as usize).map_or("", |row| self.state.text(row.name))
+    }
+
     /// The slot of the first account whose name compares equal to `name`.
     pub fn slot_of(&self, name: &str) -> Option<AccountSlot> {
         let key = self.state.names.key(name);

@@ -320,7 +320,8 @@ impl Diff<'_> {
         }
         if found.drafts.len() > first && self.account_is_protected(observed.name()) {
             let words: Vec<&str> = found.drafts.iter().skip(first).map(|draft| draft.action().word()).collect();
-            let text = format!("protected: it is left as it is ({} would be next)", words.join(", "));
+            let by = self.protection(None, Some(observed.name()));
+            let text = format!("{by}: it is left as it is ({} would be next)", words.join(", "));
             found.drop_from(first);
             found.note("protected", self.name(), observed.name(), text);
         }

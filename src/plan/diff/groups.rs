@@ -106,7 +106,8 @@ impl Diff<'_> {
         let spared = found.drafts.len() - first;
         if spared > 0 && self.group_is_protected(observed.name()) {
             found.drop_from(first);
-            let text = format!("protected: it is left as it is ({spared} changes would be next)");
+            let by = self.protection(Some(observed.name()), None);
+            let text = format!("{by}: it is left as it is ({spared} changes would be next)");
             found.note("protected", self.name(), observed.name(), text);
         }
     }

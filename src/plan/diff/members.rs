@@ -30,7 +30,7 @@ pub(super) struct Members {
 
 impl Diff<'_> {
     pub(super) fn members(&self, _links: &Links) -> Members {
-        let protects = !self.protected_groups.is_empty();
+        let protects = !self.protected_groups.is_empty() || !self.shielded.is_empty();
         Members {
             marks: vec![0; self.observed.account_count()],
             reaching: if protects { self.reaching_protected() } else { BTreeSet::new() },
@@ -64,6 +64,7 @@ struct Kept<'s> {
     unsettled: Vec<&'s str>,
     doubtful: Vec<&'s str>,
     others: Vec<&'s str>,
+    shielded: Vec<String>,
 }
 
 impl Members {
@@ -130,6 +131,10 @@ impl Members {
             diff.other(desired, observed, group, member, &mut kept, found);
         }
         let object = desired.name();
+        if !kept.shielded.is_empty() {
+            let names = first_names(kept.shielded.iter().map(String::as_str));
+            found.note("protected", diff.name(), object, format!("left alone: {names}"));
+        }
         for (names, code, text) in [
             (kept.protected, "protected", "protected members are kept"),
             (kept.unsettled, "unsettled", "kept, because what decides it was not read"),
@@ -186,7 +191,7 @@ impl Members {
                     "protected",
                     diff.name(),
                     account.name(),
-                    format!("protected: not granted {}", desired.name()),
+                    format!("{}: not granted {}", diff.protection(None, Some(written)), desired.name()),
                 );
                 continue;
             }
@@ -261,6 +266,10 @@ impl Diff<'_> {
             kept.protected.push(account.name());
             return;
         }
+        if let Some(why) = self.shield(Some(observed.name()), Some(account.name())) {
+            kept.shielded.push(format!("{} ({why})", account.name()));
+            return;
+        }
         let object = Object::membership(observed.name(), account.name());
         let mut draft = self.on_group(Action::Revoke, object, desired, Why::Undeclared);
         draft.account = Some(self.number_of_observed(account.id()));
@@ -331,6 +340,10 @@ impl Diff<'_> {
             Member::Account(name) | Member::Other(name) => (name, OtherMember::Other(name.to_owned())),
             Member::Group(name) => (name, OtherMember::Group(name.to_owned())),
         };
+        if let Some(why) = self.shield(Some(observed.name()), Some(text)) {
+            kept.shielded.push(format!("{text} ({why})"));
+            return;
+        }
         if !group.revoke_others || group.manage == Manage::Additive {
             if self.known.accounts().is_none() {
                 kept.others.push(text);

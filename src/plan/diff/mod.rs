@@ -20,11 +20,12 @@ pub use known::Known;
 
 use super::draft::{Draft, Fate, Found, Reason, Why};
 use super::{AccountMemory, DirectoryInput, Memory};
+use crate::model::change::OtherMember;
 use crate::model::{AccountId, Action, Instant, Matching, Object, State};
 use crate::policy::Policy;
 use crate::policy::glob::Glob;
 use crate::policy::settings::{AccountManage, Directory, DirectorySettings};
-use crate::provider::{Capabilities, Kind};
+use crate::provider::{Capabilities, Kind, Protected};
 use crate::resolve::DesiredDirectory;
 use std::collections::BTreeMap;
 
@@ -44,6 +45,9 @@ pub struct Diff<'a> {
     known: Known<'a>,
     protected_accounts: Vec<Glob>,
     protected_groups: Vec<Glob>,
+    /// What the directory itself protects, by comparison keys of group and account or
+    /// other member, and why.
+    shielded: BTreeMap<(Option<String>, Option<String>), &'a str>,
     /// What this kind cannot express, by object.
     unfit: BTreeMap<Object, String>,
 }
@@ -142,6 +146,17 @@ pub fn directory(
     found
 }
 
+fn shielded(protected: &[Protected], names: Matching) -> BTreeMap<(Option<String>, Option<String>), &str> {
+    let key = |name: &String| names.key(name).into_owned();
+    let keys = |object: &Object| {
+        let other = object.member.as_ref().map(|member| match member {
+            OtherMember::Group(name) | OtherMember::Other(name) => name,
+        });
+        (object.group.as_ref().map(key), object.account.as_ref().or(other).map(key))
+    };
+    protected.iter().map(|protected| (keys(&protected.object), protected.why.as_str())).collect()
+}
+
 impl<'a> Diff<'a> {
     fn new(
         policy: &'a Policy,
@@ -171,6 +186,7 @@ impl<'a> Diff<'a> {
             known,
             protected_accounts: globs(&directory.settings.protect.accounts),
             protected_groups: globs(&directory.settings.protect.groups),
+            shielded: shielded(&input.observed.protected, capabilities.names),
             unfit: input.kind.fit(&desired.state).into_iter().map(|unfit| (unfit.object, unfit.why)).collect(),
         }
     }
@@ -192,11 +208,26 @@ impl<'a> Diff<'a> {
     }
 
     fn account_is_protected(&self, name: &str) -> bool {
-        self.protected_accounts.iter().any(|glob| glob.matches(name))
+        self.protected_accounts.iter().any(|glob| glob.matches(name)) || self.shield(None, Some(name)).is_some()
     }
 
     fn group_is_protected(&self, name: &str) -> bool {
-        self.protected_groups.iter().any(|glob| glob.matches(name))
+        self.protected_groups.iter().any(|glob| glob.matches(name)) || self.shield(Some(name), None).is_some()
+    }
+
+    /// Why the directory itself protects an object.
+    fn shield(&self, group: Option<&str>, member: Option<&str>) -> Option<&'a str> {
+        if self.shielded.is_empty() {
+            return None;
+        }
+        let key = |name: Option<&str>| name.map(|name| self.names().key(name).into_owned());
+        self.shielded.get(&(key(group), key(member))).copied()
+    }
+
+    /// `protected`, and by whom where it is the directory itself.
+    fn protection(&self, group: Option<&str>, member: Option<&str>) -> String {
+        self.shield(group, member)
+            .map_or_else(|| "protected".to_owned(), |why| format!("protected by the directory ({why})"))
     }
 
     fn draft(&self, action: Action, object: Object, why: Why) -> Draft {

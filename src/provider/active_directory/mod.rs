@@ -14,6 +14,7 @@ pub mod filetime;
 pub mod group;
 pub mod identifier;
 pub mod number;
+pub mod protection;
 pub mod range;
 pub mod refusal;
 

@@ -4,13 +4,14 @@
 //! Goes out: a state, gaps, authors. Refuses: to choose between two entries of one
 //! name (a gap), to let a placeholder or a credential into the state.
 
+use super::protection::Protection;
 use super::ranges::Unfinished;
 use super::table::{Found, Table};
 use super::{Disabling, LOCKED, Schema, is_credential, time};
 use crate::model::state::{GroupSlot, StateError};
 use crate::model::{Instant, Matching, Object, State, StateBuilder};
 use crate::provider::active_directory::{self, identifier, range};
-use crate::provider::{Author, Gap, GapScope, Scope, dn};
+use crate::provider::{Author, Gap, GapScope, Protected, Scope, dn};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -49,6 +50,8 @@ pub struct Collected {
     pub gaps: Vec<Gap>,
     /// Who changed what last, where entries say so.
     pub authors: Vec<Author>,
+    /// What the directory itself protects.
+    pub protected: Vec<Protected>,
     /// Groups that hold the placeholder that a writer would put there, by name.
     pub placeholders: Vec<Box<str>>,
 }
@@ -60,13 +63,14 @@ pub struct Collector<'s> {
     /// Attribute names as they came → their roles: a directory writes each in one way.
     spellings: Vec<(Box<str>, Vec<Role>)>,
     group_attributes: Vec<Box<str>>,
-    builder: StateBuilder,
+    pub(super) builder: StateBuilder,
     pub(super) table: Table,
     groups: BTreeMap<String, GroupSlot>,
-    group_names: Vec<Box<str>>,
+    pub(super) group_names: Vec<Box<str>>,
     /// Members that named nothing known when they arrived.
     pending: Vec<(GroupSlot, Box<str>)>,
     pub(super) unfinished: Unfinished,
+    pub(super) protection: Protection,
     members_required: bool,
     wants_authors: bool,
     every_group_attribute: bool,
@@ -138,6 +142,7 @@ impl<'s> Collector<'s> {
             group_names: Vec::new(),
             pending: Vec::new(),
             unfinished: Unfinished::default(),
+            protection: Protection::default(),
             members_required: false,
             wants_authors: scope.authors,
             every_group_attribute: scope.group_attributes.iter().any(|name| name.as_ref() == EVERY),
@@ -178,6 +183,7 @@ impl<'s> Collector<'s> {
         }
         let slot = self.builder.account(&name, entry.dn());
         self.table.insert(&dn_key, Found::Account(slot));
+        self.protect_account(slot, &name, entry);
         if let Some(id) = draft.id {
             self.builder.set_id(slot, id);
         }
@@ -244,6 +250,7 @@ impl<'s> Collector<'s> {
         self.groups.insert(name_key, slot);
         self.group_names.push(name.as_ref().into());
         self.table.insert(&dn_key, Found::Group(slot));
+        self.protect_group(slot, &name, entry);
         let member = key(self.schema.member_attribute());
         let mut attributes: BTreeMap<Box<str>, Vec<Box<str>>> = BTreeMap::new();
         let (mut by, mut at) = (None, None);
@@ -317,6 +324,7 @@ impl<'s> Collector<'s> {
     /// [`StateError::TooLarge`] beyond 32-bit counts.
     pub fn finish(mut self) -> Result<Collected, StateError> {
         self.judge_unfinished();
+        let protected = self.settle_protection();
         for (group, text) in std::mem::take(&mut self.pending) {
             let found = if self.schema.members_are_dns() {
                 dn::key(without_unique_id(&text)).ok().and_then(|key| self.table.get(&key))
@@ -337,7 +345,7 @@ impl<'s> Collector<'s> {
         self.authors.sort();
         self.placeholders.sort();
         let Self { builder, gaps, authors, placeholders, .. } = self;
-        Ok(Collected { state: builder.finish()?, gaps, authors, placeholders })
+        Ok(Collected { state: builder.finish()?, gaps, authors, placeholders, protected })
     }
 }
 

@@ -10,6 +10,7 @@ mod collect;
 mod dialect;
 mod edit;
 mod kind;
+mod protection;
 mod ranges;
 mod table;
 pub mod time;
@@ -21,6 +22,7 @@ pub use kind::EntryKind;
 
 use super::ProviderError;
 use super::active_directory::CONTROL;
+use super::active_directory::protection::ASKED;
 use super::dn;
 use crate::model::Matching;
 use crate::policy::settings::{Directory, DisableBy, GroupClass, NativeEnd};
@@ -228,6 +230,9 @@ impl Schema {
             list.push(self.end_attribute().to_owned());
         }
         list.extend(self.object_attribute().map(str::to_owned));
+        if self.is_active() {
+            list.extend(ASKED.map(str::to_owned));
+        }
         requested(list)
     }
 

@@ -11,11 +11,23 @@ use super::probe::Server;
 use super::read::Tally;
 use super::search;
 use super::write::Operation;
+use crate::model::Object;
+use crate::model::change::OtherMember;
+use crate::model::state::Member;
+use crate::provider::active_directory::protection;
 use crate::provider::active_directory::{self, DOMAIN_CONTROLLER, PASSWORD, PASSWORD_SET, READ_ONLY, refusal};
 use crate::provider::entries::{Collector, Mod, Schema};
-use crate::provider::{Answer, ProviderError, dn};
+use crate::provider::{Answer, Protected, ProviderError, Reading, dn};
+use futures_util::{StreamExt, stream};
 use ldap3::LdapResult;
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
+
+/// Members of no account and no group of the base that are asked about, at most.
+const STRANGERS: usize = 2000;
+
+/// How many of them at once.
+const IN_FLIGHT: usize = 64;
 
 /// What a domain controller says of itself (root DSE, [MS-ADTS] §3.1.1.3.2).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -167,6 +179,44 @@ pub(super) async fn rest_of_members(
         todo = left;
     }
     Ok(())
+}
+
+/// Computers, members of other domains and the like among the members: what they are
+/// is asked one by one, because there are few of them, and they are left alone.
+pub(super) async fn strangers(session: &Session, reading: &mut Reading) {
+    let mut lists: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for group in reading.upserts.groups() {
+        for member in group.others() {
+            if let Member::Other(dn) = member {
+                lists.entry(dn).or_default().push(group.name());
+            }
+        }
+    }
+    let wanted = names(&["objectClass"]);
+    let wanted = &wanted;
+    let mut asked = stream::iter(lists.into_iter().take(STRANGERS))
+        .map(|(dn, groups)| async move {
+            let class = search::base(session, dn, "(objectClass=*)", wanted, |entry| {
+                let classes: Vec<&str> =
+                    entry.values("objectClass").filter_map(|v| std::str::from_utf8(v).ok()).collect();
+                protection::stranger(&classes)
+            });
+            // What cannot be told is left alone too.
+            let kind = class.await.map_or(Some("of a kind that could not be read"), Option::flatten);
+            (dn, groups, kind)
+        })
+        .buffer_unordered(IN_FLIGHT);
+    let mut found = Vec::new();
+    while let Some(answer) = asked.next().await {
+        let (dn, groups, Some(kind)) = answer else { continue };
+        found.extend(groups.into_iter().map(|group| Protected {
+            object: Object::other(group, OtherMember::Other(dn.to_owned())),
+            why: kind.to_owned(),
+        }));
+    }
+    drop(asked);
+    reading.protected.extend(found);
+    reading.protected.sort();
 }
 
 /// Puts what stands there now into changes of numbers: the old value is removed and

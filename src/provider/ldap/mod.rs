@@ -175,7 +175,13 @@ impl Directory {
         let open = self.open().await?;
         let Open { session, server, schema, capabilities } = &*open;
         let mut reading = match &scope.only {
-            None => self.read_all(session, server, schema, scope).await?,
+            None => {
+                let mut reading = self.read_all(session, server, schema, scope).await?;
+                if schema.is_active() {
+                    active::strangers(session, &mut reading).await;
+                }
+                reading
+            }
             Some(only) => self.read_some(session, server, schema, scope, only).await?,
         };
         reading.capabilities = Some(capabilities.clone());

@@ -157,6 +157,7 @@ impl Directory {
             upserts: collected.state,
             gaps: collected.gaps,
             authors: if scope.authors { collected.authors } else { Vec::new() },
+            protected: collected.protected,
             placeholders: Some(collected.placeholders),
             ..Reading::default()
         })

@@ -142,6 +142,7 @@ impl Directory {
             gaps: collected.gaps,
             evidence: vec![evidence],
             authors: collected.authors,
+            protected: collected.protected,
             placeholders: Some(collected.placeholders),
             cookie: None,
             capabilities: None,

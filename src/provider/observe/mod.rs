@@ -10,7 +10,7 @@ mod merge;
 pub use judge::{Checks, Counts};
 pub use merge::{merge, only};
 
-use super::{Author, Capabilities, Gap, GapScope, ProviderError, Reader, Scope};
+use super::{Author, Capabilities, Gap, GapScope, Protected, ProviderError, Reader, Scope};
 use crate::model::State;
 use futures_util::future::join_all;
 
@@ -23,6 +23,8 @@ pub struct Observed {
     pub gaps: Vec<Gap>,
     /// What proves completeness, for people.
     pub evidence: Vec<String>,
+    /// What the directory itself protects, sorted.
+    pub protected: Vec<Protected>,
     /// Who changed what last, where asked.
     pub authors: Vec<Author>,
     /// Groups that hold their placeholder, by name; `None`: nobody knows.
@@ -76,6 +78,7 @@ async fn one(job: Job<'_>) -> Observed {
             gaps: reading.gaps,
             evidence: reading.evidence,
             authors: reading.authors,
+            protected: reading.protected,
             placeholders: reading.placeholders,
             capabilities: reading.capabilities,
         },
