@@ -437,6 +437,19 @@ impl<'a> Seen<'a> {
             "name" | "enabled" | "ends" => Matching::Exact,
             _ => self.kind.matching(key),
         };
+        // Which of the two is read hangs on whether the named account was read too.
+        if of.0 == Sort::Account && self.kind.names_accounts(key) {
+            let dn = |name: &String| self.names.handle(Sort::Account, name).unwrap_or(name).to_owned();
+            let dns = |values: &[String]| -> BTreeSet<String> {
+                values
+                    .iter()
+                    .map(dn)
+                    .map(|text| dn::key(&text).map_or_else(|_| text.clone(), Cow::into_owned))
+                    .collect()
+            };
+            let same = dns(&there) == dns(wanted);
+            return if same { Effect::Shown } else { Effect::Else(format!("`{key}` of `{}` is different", of.1)) };
+        }
         let keys = |values: &[String]| -> BTreeSet<String> {
             values
                 .iter()

@@ -265,6 +265,11 @@ pub enum AttributeSource {
         /// The text.
         template: String,
     },
+    /// The account, in this directory, of the person whom a field names; written there as its DN.
+    Account {
+        /// `manager`, `sponsor` or `owner`.
+        account: String,
+    },
 }
 
 /// Where groups are and how far accord goes with them.

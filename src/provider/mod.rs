@@ -261,6 +261,10 @@ pub trait Kind {
     fn id_attribute(&self) -> Option<&str> {
         None
     }
+    /// Whether values of that account attribute are names of other accounts.
+    fn names_accounts(&self, _attribute: &str) -> bool {
+        false
+    }
     /// How values of that account or group attribute compare.
     fn matching(&self, attribute: &str) -> Matching;
     /// What of `desired` this kind cannot express: never a silent drop.

@@ -189,12 +189,32 @@ impl<'p> Maker<'_, 'p> {
         if let Some(position) = main_position(person, at) {
             for (n, source) in sources.iter().enumerate() {
                 let Some(source) = source else { continue };
+                if let AttributeSource::Account { account } = source {
+                    if let Some(name) = self.named_account(person, position, account, entitled) {
+                        self.builder.add_value(slot, n, name);
+                    }
+                    continue;
+                }
                 for value in values(self.policy, person, position, draft.name, source) {
                     self.builder.add_value(slot, n, &value);
                 }
             }
         }
         want
+    }
+
+    /// The account, here, of the person whom a field names, if they have one now.
+    fn named_account(&self, person: &Person, position: &Position, field: &str, entitled: &[bool]) -> Option<&'p str> {
+        let id = match field {
+            "manager" => position.manager,
+            "sponsor" => person.sponsor,
+            _ => person.owner,
+        }?;
+        let other = self.policy.people.get(id.0 as usize)?;
+        let needed = self.is_needed(other, entitled.get(id.0 as usize) == Some(&true));
+        let want = want(self.policy, id, other, needed, self.resolution.at());
+        let own = other.accounts.iter().find(|account| account.directory == self.directory && account.suffix.is_none());
+        matches!(want, Want::Enabled | Want::OnLeave).then(|| own.map_or(other.key.as_ref(), |own| own.name.as_ref()))
     }
 
     /// Whether `accounts.for` gives the person an account.
@@ -256,6 +276,8 @@ fn values<'p>(
         AttributeSource::Template { template } => {
             filled(policy, person, position, account, template).map(Cow::Owned).into_iter().collect()
         }
+        // Another's account is no value of this person.
+        AttributeSource::Account { .. } => Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is special about Active Directory, on a real Samba domain controller, looked
 //! at with OpenLDAP's tools and real binds.
 
+mod managers;
 mod protection;
 mod strict;
 
@@ -61,9 +62,13 @@ fn read_as(settings: &Value, scope: &Scope) -> Result<Reading, ProviderError> {
 
 /// Writes one change after another, each with the handle that its object has by then.
 fn write(settings: &Value, changes: &[Change], first_password: Option<&str>) -> Vec<Answer> {
+    write_as(settings, changes, first_password, ADMINISTRATOR.1)
+}
+
+fn write_as(settings: &Value, changes: &[Change], first_password: Option<&str>, password: &str) -> Vec<Answer> {
     let directory = directory(settings);
     let credentials = Credentials {
-        password: Some(ADMINISTRATOR.1.to_owned().into()),
+        password: Some(password.to_owned().into()),
         initial_password: first_password.map(|word| word.to_owned().into()),
         root: PathBuf::from("/"),
     };
@@ -289,13 +294,14 @@ fn write_blind(settings: &Value, change: &Change) -> Answer {
 
 /// What is seen of the directory of `policy`.
 fn observe(policy: &Policy) -> (Box<dyn Kind>, Observed) {
+    observe_as(policy, ADMINISTRATOR.1)
+}
+
+fn observe_as(policy: &Policy, password: &str) -> (Box<dyn Kind>, Observed) {
     let directory = &policy.directories[0];
     let kind = connect::kind(directory).unwrap();
-    let credentials = Credentials {
-        password: Some(ADMINISTRATOR.1.to_owned().into()),
-        initial_password: None,
-        root: PathBuf::from("/"),
-    };
+    let credentials =
+        Credentials { password: Some(password.to_owned().into()), initial_password: None, root: PathBuf::from("/") };
     let mut reader = connect::reader(&Target { directory, credentials, purpose: Purpose::Plan }).unwrap();
     let checks = Checks::new(&directory.settings, None);
     let job = Job { reader: Ok(reader.as_mut()), scope: kind.scope(), checks };

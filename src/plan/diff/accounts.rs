@@ -52,6 +52,7 @@ impl Diff<'_> {
         for (desired, taken) in loose.desired {
             self.missing(desired, taken, &mut links, found);
         }
+        self.after_the_named(&links, found);
         let unread = self.unread_ids(&links);
         for observed in loose.observed {
             match self.observed.account(observed).and_then(|account| unread.get(&self.id_key(account)?)) {

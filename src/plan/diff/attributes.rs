@@ -56,8 +56,16 @@ impl Diff<'_> {
                 (Some(x), None, Some(y), None) if x == y => continue,
                 _ => {}
             }
-            let wanted: Vec<&str> = desired.values(n).collect();
+            let mut wanted: Vec<&str> = desired.values(n).collect();
             let held: Vec<&str> = observed.values(position).collect();
+            if self.kind.names_accounts(name) {
+                wanted.retain(|wanted| self.can_be_named(wanted));
+                if let ([wanted], [held]) = (&wanted[..], &held[..])
+                    && self.is_renamed(wanted, held)
+                {
+                    continue;
+                }
+            }
             if !same_values(self.kind.matching(name), wanted.iter().copied(), held.iter().copied()) {
                 insert(&mut before, name, held.into_iter().map(str::to_owned).collect());
                 insert(&mut after, name, wanted.into_iter().map(str::to_owned).collect());
@@ -89,7 +97,8 @@ impl Diff<'_> {
     pub(super) fn new_account(&self, desired: AccountRef<'_>) -> Side {
         let mut after = Side::new();
         for (n, name) in self.desired.state.attributes().iter().enumerate() {
-            insert(&mut after, name, desired.values(n).map(str::to_owned).collect());
+            let named = |value: &&str| !self.kind.names_accounts(name) || self.can_be_named(value);
+            insert(&mut after, name, desired.values(n).filter(named).map(str::to_owned).collect());
         }
         if let (Some(attribute), Some(id)) = (&self.settings().accounts.id_attribute, desired.person_id()) {
             insert(&mut after, attribute, vec![id.to_owned()]);

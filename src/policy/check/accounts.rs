@@ -8,7 +8,7 @@ use super::directories::Spot;
 use super::{Checker, connection, rules, words};
 use crate::diagnostic::Diagnostic;
 use crate::policy::settings::{
-    AccountSettings, AccountsFor, AttributeSource, DirectorySettings, GroupClass, GroupSettings,
+    AccountSettings, AccountsFor, AttributeSource, DirectorySettings, GroupClass, GroupSettings, ProviderKind,
 };
 
 /// The attribute that carries the account name where nothing is written.
@@ -19,7 +19,7 @@ pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Direct
     base(checker, spot, "accounts", accounts.base.as_deref(), "ou=people,dc=example,dc=com");
     base(checker, spot, "groups", settings.groups.base.as_deref(), "ou=groups,dc=example,dc=com");
     single_attributes(checker, spot, accounts);
-    mapping(checker, spot, accounts);
+    mapping(checker, spot, settings);
     classes(checker, spot, "accounts", &accounts.object_classes);
     groups(checker, spot, &settings.groups);
     if let Some(secret) = &accounts.initial_password {
@@ -84,7 +84,8 @@ fn single_attributes(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &Accou
     }
 }
 
-fn mapping(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings) {
+fn mapping(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings) {
+    let accounts = &settings.accounts;
     let matched = accounts.match_attribute.as_deref().unwrap_or(MATCH);
     let mut lower: Vec<String> = Vec::new();
     for (name, source) in &accounts.attributes {
@@ -117,6 +118,22 @@ fn mapping(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings
         }
         lower.push(folded);
         source_of(checker, spot, &keys, source);
+        if let AttributeSource::Account { account } = source {
+            named_account(checker, spot, &[&keys[..], &["account"]].concat(), account, settings.kind);
+        }
+    }
+}
+
+/// The account of somebody whom a field of the person names.
+fn named_account(checker: &mut Checker<'_>, spot: Spot<'_>, keys: &[&str], field: &str, kind: ProviderKind) {
+    const FIELDS: [&str; 3] = ["manager", "sponsor", "owner"];
+    if kind == ProviderKind::Ldif {
+        let diagnostic = Diagnostic::error("bad-setting", "a file does not keep what names another account");
+        spot.report(checker, keys, diagnostic.help("remove the line, or use a directory server"));
+    } else if !FIELDS.contains(&field) {
+        let message = format!("`{}` names nobody whose account could be meant", field.escape_debug());
+        let diagnostic = Diagnostic::error("unknown-attribute", message);
+        spot.report(checker, keys, diagnostic.help("`manager`, `sponsor` or `owner`"));
     }
 }
 
@@ -136,6 +153,7 @@ fn source_of(checker: &mut Checker<'_>, spot: Spot<'_>, keys: &[&str], source: &
                     .help("`{account}`, `{key}` or `{attribute}` are replaced: `/home/{account}`"),
             ),
         },
+        AttributeSource::Account { .. } => {}
     }
 }
 

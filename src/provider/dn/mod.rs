@@ -106,6 +106,11 @@ pub fn key(dn: &str) -> Result<Cow<'_, str>, DnError> {
     }
 }
 
+/// Whether text is a DN and no mere name.
+pub fn is_dn(text: &str) -> bool {
+    text.contains('=') && key(text).is_ok()
+}
+
 /// Whether two DNs name the same entry. Text that is no DN equals only itself.
 pub fn same(a: &str, b: &str) -> bool {
     a == b || matches!((key(a), key(b)), (Ok(a), Ok(b)) if a == b)

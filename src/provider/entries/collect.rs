@@ -8,7 +8,7 @@ use super::protection::Protection;
 use super::ranges::Unfinished;
 use super::table::{Found, Table};
 use super::{Disabling, LOCKED, Schema, is_credential, time};
-use crate::model::state::{GroupSlot, StateError};
+use crate::model::state::{AccountSlot, GroupSlot, StateError};
 use crate::model::{Instant, Matching, Object, State, StateBuilder};
 use crate::provider::active_directory::{self, identifier, range};
 use crate::provider::{Author, Gap, GapScope, Protected, Scope, dn};
@@ -71,6 +71,8 @@ pub struct Collector<'s> {
     pending: Vec<(GroupSlot, Box<str>)>,
     pub(super) unfinished: Unfinished,
     pub(super) protection: Protection,
+    /// Values that are DNs of accounts which may not have come yet.
+    references: Vec<(AccountSlot, usize, Box<str>)>,
     members_required: bool,
     wants_authors: bool,
     every_group_attribute: bool,
@@ -90,6 +92,8 @@ enum Role {
     At,
     Object,
     Compared(usize),
+    /// The DN of another account.
+    Named(usize),
 }
 
 /// What an account entry says, before it is known to be one.
@@ -103,6 +107,7 @@ struct Draft<'e> {
     at: Option<Instant>,
     object: Option<String>,
     values: Vec<(usize, &'e str)>,
+    named: Vec<(usize, &'e str)>,
     binary: Option<&'e str>,
 }
 
@@ -125,7 +130,8 @@ impl<'s> Collector<'s> {
         }
         let compared: Vec<Box<str>> =
             scope.account_attributes.iter().filter(|name| !is_credential(name)).cloned().collect();
-        roles.extend(compared.iter().enumerate().map(|(n, name)| (key(name), Role::Compared(n))));
+        let role = |n, name: &str| if schema.is_reference(name) { Role::Named(n) } else { Role::Compared(n) };
+        roles.extend(compared.iter().enumerate().map(|(n, name)| (key(name), role(n, name))));
         let mut group_attributes: Vec<Box<str>> = vec!["description".into()];
         let named = scope.group_attributes.iter().filter(|name| name.as_ref() != EVERY && !is_credential(name));
         group_attributes.extend(named.cloned());
@@ -143,6 +149,7 @@ impl<'s> Collector<'s> {
             pending: Vec::new(),
             unfinished: Unfinished::default(),
             protection: Protection::default(),
+            references: Vec::new(),
             members_required: false,
             wants_authors: scope.authors,
             every_group_attribute: scope.group_attributes.iter().any(|name| name.as_ref() == EVERY),
@@ -194,6 +201,7 @@ impl<'s> Collector<'s> {
         for (attribute, value) in &draft.values {
             self.builder.add_value(slot, *attribute, value);
         }
+        self.references.extend(draft.named.iter().map(|(attribute, text)| (slot, *attribute, Box::from(*text))));
         if draft.by.is_some() || draft.at.is_some() {
             let object = Object::account(name);
             self.authors.push(Author { object, by: draft.by.map(str::to_owned), at: draft.at });
@@ -229,6 +237,7 @@ impl<'s> Collector<'s> {
                     Role::At => draft.at = time::parse(text),
                     Role::Object => {}
                     Role::Compared(n) => draft.values.push((*n, text)),
+                    Role::Named(n) => draft.named.push((*n, text)),
                 }
             }
         });
@@ -325,6 +334,14 @@ impl<'s> Collector<'s> {
     pub fn finish(mut self) -> Result<Collected, StateError> {
         self.judge_unfinished();
         let protected = self.settle_protection();
+        for (slot, attribute, text) in std::mem::take(&mut self.references) {
+            let found = dn::key(&text).ok().and_then(|key| self.table.get(&key));
+            let name = match found {
+                Some(Found::Account(account)) => self.builder.name_of(account).to_owned(),
+                _ => text.into(),
+            };
+            self.builder.add_value(slot, attribute, &name);
+        }
         for (group, text) in std::mem::take(&mut self.pending) {
             let found = if self.schema.members_are_dns() {
                 dn::key(without_unique_id(&text)).ok().and_then(|key| self.table.get(&key))

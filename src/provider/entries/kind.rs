@@ -112,8 +112,12 @@ impl Kind for EntryKind {
         self.schema.group_dn(name)
     }
 
+    fn names_accounts(&self, attribute: &str) -> bool {
+        self.schema.is_reference(attribute)
+    }
+
     fn matching(&self, attribute: &str) -> Matching {
-        Schema::matching(attribute)
+        if self.names_accounts(attribute) { self.capabilities.names } else { Schema::matching(attribute) }
     }
 
     fn fit(&self, desired: &State) -> Vec<Unfit> {

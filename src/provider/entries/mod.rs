@@ -25,7 +25,7 @@ use super::active_directory::CONTROL;
 use super::active_directory::protection::ASKED;
 use super::dn;
 use crate::model::Matching;
-use crate::policy::settings::{Directory, DisableBy, GroupClass, NativeEnd};
+use crate::policy::settings::{AttributeSource, Directory, DisableBy, GroupClass, NativeEnd};
 
 /// Attribute of the password policy (draft-behera-ldap-password-policy §5.3.3) that
 /// says since when an account is locked.
@@ -92,6 +92,8 @@ pub struct Schema {
     pub account_classes: Vec<Box<str>>,
     /// Compared account attributes, sorted.
     pub attributes: Vec<Box<str>>,
+    /// Those of them that hold the DN of another account, which states call by name.
+    pub references: Vec<Box<str>>,
     /// How accounts are disabled.
     pub disabling: Disabling,
     /// Whether the end of an account ([`Self::end_attribute`]) is read and written.
@@ -154,6 +156,12 @@ impl Schema {
             id_attribute: accounts.id_attribute.as_deref().map(Into::into),
             account_classes: or_default(&accounts.object_classes, "inetOrgPerson"),
             attributes: accounts.attributes.keys().map(|name| name.as_str().into()).collect(),
+            references: accounts
+                .attributes
+                .iter()
+                .filter(|(_, source)| matches!(source, AttributeSource::Account { .. }))
+                .map(|(name, _)| name.as_str().into())
+                .collect(),
             disabling: dialect.disabling(accounts.disable.as_ref()),
             native_end: native_end && accounts.native_end == NativeEnd::Auto,
             group_class: groups.object_class.unwrap_or_default(),
@@ -162,6 +170,11 @@ impl Schema {
             placeholder_key: groups.placeholder.as_deref().map(|dn| key("groups.placeholder", dn)).transpose()?,
             placeholder: groups.placeholder.as_deref().map(Into::into),
         })
+    }
+
+    /// Whether an account attribute holds the DN of another account.
+    pub fn is_reference(&self, attribute: &str) -> bool {
+        self.references.iter().any(|name| dn::type_key(name) == dn::type_key(attribute))
     }
 
     /// The attribute that holds the members of a group.

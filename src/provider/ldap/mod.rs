@@ -17,6 +17,7 @@ mod guard;
 mod members;
 mod probe;
 mod read;
+mod references;
 mod rights;
 mod search;
 mod tls;

@@ -6,7 +6,7 @@
 
 use super::connect::Session;
 use super::errors::{self, Site};
-use super::{Directory, Open, active, guard, search};
+use super::{Directory, Open, active, guard, references, search};
 use crate::model::Action;
 use crate::provider::entries::{Assert, Edit, Mod};
 use crate::provider::{Answer, Step};
@@ -105,6 +105,10 @@ impl Directory {
             Ok(edit) => edit,
             Err(why) => return Answer::Refused { why },
         };
+        let edit = match references::resolved(open, edit).await {
+            Ok(edit) => edit,
+            Err(answer) => return answer,
+        };
         match edit {
             Edit::Add { dn, or_dn, attributes } => self.add(open, step, (dn, or_dn), attributes).await,
             Edit::Modify { dn, asserts, mods } => modify(open, &dn, &asserts, &mods).await,
@@ -115,7 +119,13 @@ impl Directory {
                 }
                 let names = Names { dn: &dn, new_dn: &new_dn, old_name: &old_name, new_name: &new_name };
                 let is_group = step.change.action == Action::RenameGroup;
-                self.rename(open, &names, is_group).await
+                match self.rename(open, &names, is_group).await {
+                    Answer::Refused { why } | Answer::Conflict { why } | Answer::Broken { why } if !mods.is_empty() => {
+                        let why = format!("the name is changed, but the entry is still called by the old one: {why}");
+                        Answer::Partly { handle: Some(dn), why }
+                    }
+                    answer => answer,
+                }
             }
             Edit::Delete { dn, asserts } => {
                 self.groups.forget(&dn);
