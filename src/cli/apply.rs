@@ -6,7 +6,7 @@
 
 use super::args::{ApplyArgs, Format, Global, Narrow};
 use super::clock;
-use super::directories::Live;
+use super::directories::{How, Live};
 use super::execution;
 use super::failure::{Exit, Failure};
 use super::plan as planned;
@@ -29,14 +29,14 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Resu
             .help("or accord apply --auto-approve"));
     }
     match &args.file {
-        Some(path) => reviewed(terminal, global, &planned::read(path)?, &again(global, args)),
+        Some(path) => reviewed(terminal, global, args, &planned::read(path)?, &again(global, args)),
         None => asked(terminal, global, args),
     }
 }
 
 /// Executes a saved plan as far as it is derived identically now.
-fn reviewed(terminal: Terminal, global: &Global, plan: &Plan, again: &str) -> Result<Exit, Failure> {
-    let (session, live, _lock) = locked(terminal, global)?;
+fn reviewed(terminal: Terminal, global: &Global, args: &ApplyArgs, plan: &Plan, again: &str) -> Result<Exit, Failure> {
+    let (session, live, _lock) = locked(terminal, global, args)?;
     let derived = planning::derive(&session, &live, session.now, false, &plan.filter)?;
     planning::say_failures(&session, &live);
     let exit = execution::execute(&session, &live, &derived, Some(plan), again);
@@ -47,7 +47,7 @@ fn reviewed(terminal: Terminal, global: &Global, plan: &Plan, again: &str) -> Re
 /// Plans, shows, asks, executes. After the answer everything is read and derived
 /// again: minutes may have passed.
 fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
-    let (session, live, lock_held) = locked(terminal, global)?;
+    let (session, live, lock_held) = locked(terminal, global, args)?;
     let filter = planned::filter(&session, &args.narrow)?;
     let plan = planning::derive(&session, &live, session.now, false, &filter)?;
     if global.format == Format::Text {
@@ -75,7 +75,7 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
     if !is_approved(terminal, &plan)? {
         return Err(Failure::new("nothing was changed: the answer was not `yes`"));
     }
-    let (session, live) = Session::live(terminal, global)?;
+    let (session, live) = Session::live(terminal, global, how(args))?;
     let derived = planning::derive(&session, &live, session.now, false, &filter)?;
     let exit = execution::execute(&session, &live, &derived, Some(&plan), &again(global, args));
     drop(lock_held);
@@ -89,6 +89,7 @@ fn again(global: &Global, args: &ApplyArgs) -> String {
     let mut options: Vec<(&str, String)> = Vec::new();
     options.extend(global.policies.as_ref().map(|path| ("--policies", text(path))));
     options.extend(global.secrets_dir.as_ref().map(|path| ("--secrets-dir", text(path))));
+    options.extend(global.cache_key_file.as_ref().map(|path| ("--cache-key-file", text(path))));
     options.extend(global.trusted.clone().map(|revision| ("--trusted", revision)));
     options.extend(directory.iter().map(|name| ("--directory", name.clone())));
     options.extend(action.iter().map(|action| ("--action", action.word().to_owned())));
@@ -124,22 +125,26 @@ fn is_approved(terminal: Terminal, plan: &Plan) -> Result<bool, Failure> {
 /// that went on meanwhile would make it old. Where there was an apply before, the lock
 /// comes first. Where there was none, files that are wrong leave nothing behind; a run
 /// that began since then shows in the journal.
-fn locked(terminal: Terminal, global: &Global) -> Result<(Session<'_>, Live, Lock), Failure> {
+fn locked<'g>(terminal: Terminal, global: &'g Global, args: &ApplyArgs) -> Result<(Session<'g>, Live, Lock), Failure> {
     let root = Repository::find(global)?.root;
     if Lock::exists(&root) {
         let held = lock(&root)?;
-        let (session, live) = Session::live(terminal, global)?;
+        let (session, live) = Session::live(terminal, global, how(args))?;
         return Ok((session, live, held));
     }
-    let (session, live) = Session::live(terminal, global)?;
+    let (session, live) = Session::live(terminal, global, how(args))?;
     let held = lock(&root)?;
     let folder = record::journal_folder(&session.repository.root);
     let newest = record::newest(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     if newest == live.newest {
         return Ok((session, live, held));
     }
-    let (session, live) = Session::live(terminal, global)?;
+    let (session, live) = Session::live(terminal, global, how(args))?;
     Ok((session, live, held))
+}
+
+fn how(args: &ApplyArgs) -> How {
+    How { authors: false, refresh: args.refresh }
 }
 
 /// One apply at a time for a repository.

@@ -36,6 +36,9 @@ pub struct Global {
     /// Let `command:` secrets run their programs
     #[arg(long, global = true, help_heading = "Global options")]
     pub allow_exec: bool,
+    /// File outside the repository with the key of snapshots; otherwise accord makes one for itself
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub cache_key_file: Option<PathBuf>,
     /// When to colour: on a terminal, always, never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
     pub color: clap::ColorChoice,
@@ -106,6 +109,15 @@ pub struct InitArgs {
 #[derive(Debug, clap::Args)]
 pub struct ValidateArgs {}
 
+/// How directories are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Refresh {
+    /// What changed since the last read, where the directory can tell
+    Incremental,
+    /// Everything
+    Full,
+}
+
 /// What narrows a plan.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Narrow {
@@ -165,6 +177,9 @@ pub struct PlanArgs {
     /// How the plan is shown.
     #[command(flatten)]
     pub view: View,
+    /// Read what changed since the last read, or everything
+    #[arg(long, value_enum, value_name = "HOW", default_value = "incremental")]
+    pub refresh: Refresh,
     /// Exit with 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -197,6 +212,9 @@ pub struct ApplyArgs {
     /// Do not ask
     #[arg(long)]
     pub auto_approve: bool,
+    /// Read what changed since the last read, or everything
+    #[arg(long, value_enum, value_name = "HOW", default_value = "incremental")]
+    pub refresh: Refresh,
     /// What narrows the plan.
     #[command(flatten)]
     pub narrow: Narrow,

@@ -3,7 +3,9 @@
 //! Comes in: settings, trust, secrets. Goes out: one [`Observed`] per directory, in
 //! the policies' order. Refuses: to write; what is held here is a `Reader`.
 
-use super::args::Global;
+use super::args::{Global, Refresh};
+use super::cache::Cache;
+use super::clock;
 use super::failure::Failure;
 use super::progress;
 use super::repository::Repository;
@@ -12,11 +14,12 @@ use super::session::Session;
 use super::trust;
 use crate::history;
 use crate::plan::Memory;
-use crate::policy::Directory;
+use crate::policy::{Directory, Policy};
 use crate::provider::connect;
-use crate::provider::observe::{Checks, Counts, Job, gather};
+use crate::provider::observe::{Basis, Checks, Counts, Job, gather_since};
 use crate::provider::{Credentials, Kind, Observed, ProviderError, Purpose, Reader, Scope, Target};
 use crate::record;
+use crate::render::escape;
 use std::io;
 use std::thread::{self, JoinHandle};
 
@@ -37,7 +40,23 @@ pub(super) struct Reads {
     directories: Vec<Directory>,
     memory: Memory,
     newest: Option<String>,
-    thread: JoinHandle<io::Result<Vec<Observed>>>,
+    thread: JoinHandle<io::Result<Answers>>,
+}
+
+/// How directories are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
+    /// Whether to ask who changed what.
+    pub(super) authors: bool,
+    /// Everything, or what changed since the last read.
+    pub(super) refresh: Refresh,
+}
+
+/// What came of all reads.
+struct Answers {
+    observed: Vec<Observed>,
+    /// Directory and reason, where the next read cannot go on from this one.
+    not_kept: Vec<(Box<str>, String)>,
 }
 
 /// Starts reading all directories at the same time; with `authors` also who changed
@@ -46,12 +65,8 @@ pub(super) struct Reads {
 /// # Errors
 /// When connection settings are not trusted, git tracks what accord remembers, a
 /// secret is missing, or the journal cannot be read. Nothing was contacted then.
-pub(super) fn start(
-    global: &Global,
-    repository: &Repository,
-    directories: &[Directory],
-    authors: bool,
-) -> Result<Reads, Failure> {
+pub(super) fn start(global: &Global, repository: &Repository, policy: &Policy, how: How) -> Result<Reads, Failure> {
+    let directories = policy.directories.as_slice();
     trust::ensure(global, repository, directories)?;
     // Before any secret is fetched: nothing of such a repository is used.
     ensure_own(repository)?;
@@ -64,8 +79,12 @@ pub(super) fn start(
     let memory = record::memory(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     let earlier = directories.iter().map(|directory| earlier(&memory, &directory.name)).collect();
     let own = directories.to_vec();
-    let thread =
-        thread::Builder::new().name("directories".to_owned()).spawn(move || read(&own, credentials, earlier, authors));
+    let resumes = |directory| connect::kind(directory).is_ok_and(|kind| kind.capabilities().resume);
+    let wanted = !how.authors && directories.iter().any(resumes);
+    let cache = Cache::open(global, repository, &policy.organization, how.refresh, clock::now(), wanted)?;
+    let thread = thread::Builder::new()
+        .name("directories".to_owned())
+        .spawn(move || read(&own, credentials, earlier, how.authors, &cache));
     let thread = thread.map_err(|error| Failure::new(format!("no thread could be started: {error}")))?;
     Ok(Reads { directories: directories.to_vec(), memory, newest, thread })
 }
@@ -94,10 +113,14 @@ impl Reads {
         let bar = progress::waiting("reading the directories");
         let read = self.thread.join();
         bar.finish_and_clear();
-        let observed = match read {
-            Ok(observed) => observed.map_err(|error| Failure::new(format!("no runtime could be started: {error}")))?,
+        let Answers { observed, not_kept } = match read {
+            Ok(answers) => answers.map_err(|error| Failure::new(format!("no runtime could be started: {error}")))?,
             Err(_) => return Err(Failure::new("the directories could not be read: an unforeseen error in accord")),
         };
+        for (directory, why) in not_kept {
+            let (directory, why) = (escape::terminal(&directory), escape::terminal(&why));
+            session.terminal.say(&format!("{directory}: the next read is a full one: {why}"));
+        }
         let kinds = self.directories.iter().map(connect::kind).collect::<Result<Vec<_>, _>>()?;
         Ok(Live { kinds, observed, memory: self.memory, newest: self.newest })
     }
@@ -109,25 +132,40 @@ fn read(
     credentials: Vec<Credentials>,
     earlier: Vec<Option<Counts>>,
     authors: bool,
-) -> io::Result<Vec<Observed>> {
+    cache: &Cache,
+) -> io::Result<Answers> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut readers: Vec<Result<Box<dyn Reader>, ProviderError>> = directories
         .iter()
         .zip(credentials)
         .map(|(directory, credentials)| connect::reader(&Target { directory, credentials, purpose: Purpose::Plan }))
         .collect();
-    let mut jobs = Vec::with_capacity(readers.len());
+    let (mut jobs, mut scopes) = (Vec::with_capacity(readers.len()), Vec::with_capacity(readers.len()));
     for ((directory, reader), earlier) in directories.iter().zip(&mut readers).zip(earlier) {
         let kind = connect::kind(directory);
+        let resume = !authors && kind.as_ref().is_ok_and(|kind| kind.capabilities().resume);
         let scope = kind.map(|kind| kind.scope()).unwrap_or_default();
         let reader: Result<&mut dyn Reader, ProviderError> = match reader {
             Ok(reader) => Ok(reader.as_mut()),
             Err(error) => Err(error.clone()),
         };
         let checks = Checks::new(&directory.settings, earlier);
-        jobs.push(Job { reader, scope: Scope { authors, ..scope }, checks });
+        // Authors belong to entries as they are now: a snapshot has none.
+        let scope = Scope { authors, resume, ..scope };
+        let basis = if resume { cache.basis(directory, &scope) } else { Basis::default() };
+        scopes.push(scope.clone());
+        jobs.push((Job { reader, scope, checks }, basis));
     }
-    Ok(runtime.block_on(gather(jobs)))
+    let observed = runtime.block_on(gather_since(jobs));
+    let mut not_kept = Vec::new();
+    for ((directory, scope), observed) in directories.iter().zip(&scopes).zip(&observed) {
+        if scope.resume
+            && let Err(why) = cache.keep(directory, scope, observed)
+        {
+            not_kept.push((directory.name.clone(), why));
+        }
+    }
+    Ok(Answers { observed, not_kept })
 }
 
 fn earlier(memory: &Memory, directory: &str) -> Option<Counts> {

@@ -4,8 +4,8 @@
 //! authors; exit code 2 where there are any. Refuses: to call a date or an edit of
 //! the policies drift; the comparison is with the last applied policies at that time.
 
-use super::args::{DriftArgs, Format, Global};
-use super::directories::Live;
+use super::args::{DriftArgs, Format, Global, Refresh};
+use super::directories::{How, Live};
 use super::failure::{Exit, Failure};
 use super::session::Session;
 use super::terminal::{self, Terminal};
@@ -28,7 +28,8 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &DriftArgs) -> Resu
     let applied = record::last_applied(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     // Read as it was declared then: other attributes and other groups are no drift.
     let session = at_last_apply(session, applied.as_ref());
-    let live = directories::start(global, &session.repository, &session.policy.directories, true)?.finish(&session)?;
+    let how = How { authors: true, refresh: Refresh::Full };
+    let live = directories::start(global, &session.repository, &session.policy, how)?.finish(&session)?;
     let at = applied.as_ref().map_or(session.now, |applied| applied.at);
     let filter = Filter { directories: args.directory.clone(), ..Filter::default() };
     let plan = planning::derive(&session, &live, at, true, &filter)?;

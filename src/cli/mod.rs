@@ -9,6 +9,7 @@ pub mod args;
 
 mod apply;
 mod audit;
+mod cache;
 mod clock;
 mod directories;
 mod drift;

@@ -4,6 +4,7 @@
 //! Markdown or JSON, and a file of it. Refuses: to hold anything that can write.
 
 use super::args::{By, Format, Global, Narrow, PlanArgs, SavedPlan, View as ViewArgs};
+use super::directories::How;
 use super::failure::{Exit, Failure};
 use super::planning;
 use super::session::{self, Session};
@@ -33,7 +34,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &PlanArgs) -> Resul
 }
 
 fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
-    let (session, live) = Session::live(terminal, global)?;
+    let (session, live) = Session::live(terminal, global, How { authors: false, refresh: args.refresh })?;
     let filter = filter(&session, &args.narrow)?;
     let at = session.at(args.at.as_deref())?;
     let plan = planning::derive(&session, &live, at, args.at.is_some(), &filter)?;

@@ -10,7 +10,7 @@
 
 use super::args::{Format, Global};
 use super::clock;
-use super::directories::{self, Live, Reads};
+use super::directories::{self, How, Live, Reads};
 use super::failure::Failure;
 use super::repository::Repository;
 use super::terminal::Terminal;
@@ -60,14 +60,14 @@ impl<'g> Session<'g> {
     /// # Errors
     /// Everything that is wrong with the files; connection settings that are not
     /// trusted; secrets that are not there.
-    pub(super) fn live(terminal: Terminal, global: &'g Global) -> Result<(Self, Live), Failure> {
+    pub(super) fn live(terminal: Terminal, global: &'g Global, how: How) -> Result<(Self, Live), Failure> {
         let repository = Repository::find(global)?;
         let (tree, files) = read(terminal, global, &repository)?;
-        let reads = Self::start_early(global, &repository, &files)?;
+        let reads = Self::start_early(global, &repository, &files, how)?;
         let session = Self::load(terminal, global, repository, &tree, files)?;
         let reads = match reads {
             Some(reads) => reads,
-            None => directories::start(global, &session.repository, &session.policy.directories, false)?,
+            None => directories::start(global, &session.repository, &session.policy, how)?,
         };
         let live = reads.finish(&session)?;
         Ok((session, live))
@@ -79,9 +79,10 @@ impl<'g> Session<'g> {
         global: &Global,
         repository: &Repository,
         files: &Arc<[SourceFile]>,
+        how: How,
     ) -> Result<Option<Reads>, Failure> {
         match load(&alone(files)) {
-            Ok(policy) => directories::start(global, repository, &policy.directories, false).map(Some),
+            Ok(policy) => directories::start(global, repository, &policy, how).map(Some),
             Err(_) => Ok(None),
         }
     }

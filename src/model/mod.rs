@@ -4,6 +4,7 @@
 //! stage. Refuses: I/O, the clock, the environment, and knowledge of any file
 //! format or vendor.
 
+pub mod bytes;
 pub mod change;
 pub mod logon;
 pub mod name;

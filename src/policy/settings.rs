@@ -89,6 +89,9 @@ pub struct DirectorySettings {
     /// Accounts that every complete read shows; a read without one of them is not believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sentinels: Vec<String>,
+    /// How long reads may go on from the last one.
+    #[serde(default)]
+    pub refresh: Refresh,
     /// Seconds to wait for a connection (default 10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<u32>,
@@ -360,6 +363,20 @@ pub enum LeaverAction {
     Disable,
     /// The account is disabled, then deleted after `delete_after`.
     Delete,
+}
+
+/// How long reads may go on from the last one, reading only what changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Refresh {
+    /// After so long everything is read again, whatever the directory says has changed: `24h`; `0h` is always.
+    pub full_every: String,
+}
+
+impl Default for Refresh {
+    fn default() -> Self {
+        Self { full_every: "24h".to_owned() }
+    }
 }
 
 /// What happens to members that nobody declared.

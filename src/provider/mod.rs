@@ -12,10 +12,12 @@ pub mod active_directory;
 pub mod connect;
 pub mod dn;
 pub mod entries;
+pub mod identities;
 pub mod ldap;
 pub mod ldif;
 pub mod observe;
 
+pub use identities::{Delta, Gone, Identities, ObjectId};
 pub use observe::Observed;
 
 use crate::model::{Action, Change, Instant, Matching, Object, State};
@@ -51,6 +53,9 @@ pub struct Capabilities {
     pub repeat: Repeat,
     /// Whether the directory knows who changed an object and when.
     pub knows_author: bool,
+    /// Whether a read can go on from an earlier one, where the very server can tell what
+    /// changed since.
+    pub resume: bool,
 }
 
 /// What one call of [`Writer::write`] may carry.
@@ -97,6 +102,9 @@ pub struct Scope {
     pub only: Option<Vec<Object>>,
     /// Whether to ask who changed each object last, and when.
     pub authors: bool,
+    /// Whether a later read wants to go on from this one: ids and a cookie are asked for
+    /// where the directory has them.
+    pub resume: bool,
 }
 
 /// Where an incremental read goes on. Opaque to the core.
@@ -149,6 +157,11 @@ pub struct Protected {
 }
 
 /// What a read brought. A full read is a delta from nothing.
+///
+/// A read from a cookie on holds whole objects, new or changed; members that it cannot
+/// resolve by itself are others, as the directory writes them. [`observe::merge`] puts it
+/// onto what was there. Its cookie may be older than what it holds, never newer: reading
+/// an object twice does no harm.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     /// Accounts and groups that are new or changed since the cookie.
@@ -168,6 +181,12 @@ pub struct Reading {
     pub protected: Vec<Protected>,
     /// Where the next incremental read may go on.
     pub cookie: Option<Cookie>,
+    /// Beside `upserts`, where the next read may go on.
+    pub identities: Option<Identities>,
+    /// What is gone, in a read from a cookie on; `None`: this is everything.
+    pub delta: Option<Delta>,
+    /// Why the cookie could not be used. Nothing else counts then: a full read is needed.
+    pub refused: Option<String>,
     /// What this very server can do, where asking it told more than the settings:
     /// counts instead of [`Kind::capabilities`].
     pub capabilities: Option<Capabilities>,

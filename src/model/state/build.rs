@@ -19,6 +19,15 @@ pub struct AccountSlot(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupSlot(pub u32);
 
+/// Where what was added has come to stand.
+#[derive(Debug, Clone, Default)]
+pub struct Order {
+    /// By account slot: the account's number.
+    pub accounts: Vec<u32>,
+    /// By group slot: the group's number.
+    pub groups: Vec<u32>,
+}
+
 /// In the place of an entry's number: none.
 const NO_ENTRY: u32 = u32::MAX;
 
@@ -177,6 +186,18 @@ impl StateBuilder {
         self.by_key.find(hash, same).copied().map(AccountSlot)
     }
 
+    /// Name and handle of an account, as they were given.
+    pub fn account_texts(&self, slot: AccountSlot) -> (&str, &str) {
+        let row = self.state.accounts.get(slot.0 as usize);
+        row.map_or(("", ""), |row| (self.state.text(row.name), self.state.text(row.handle)))
+    }
+
+    /// Name and handle of a group, as they were given.
+    pub fn group_texts(&self, slot: GroupSlot) -> (&str, &str) {
+        let row = self.state.groups.get(slot.0 as usize);
+        row.map_or(("", ""), |row| (self.state.text(row.name), self.state.text(row.handle)))
+    }
+
     /// Sets the person's stable id.
     pub fn set_id(&mut self, slot: AccountSlot, id: &str) {
         let text = self.keep(id);
@@ -267,7 +288,15 @@ impl StateBuilder {
     /// # Errors
     /// [`StateError::Duplicate`] when two accounts or two groups share a name after
     /// normalisation; [`StateError::TooLarge`] beyond 32-bit counts.
-    pub fn finish(mut self) -> Result<State, StateError> {
+    pub fn finish(self) -> Result<State, StateError> {
+        self.finish_with_order().map(|(state, _)| state)
+    }
+
+    /// As [`Self::finish`], and says which slot became which number.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_with_order(mut self) -> Result<(State, Order), StateError> {
         if self.too_large || u32::try_from(self.edges.accounts.len()).is_err() {
             return Err(StateError::TooLarge);
         }
@@ -287,7 +316,7 @@ impl StateBuilder {
             self.state.others.insert(group_of.get(slot as usize).copied().unwrap_or(slot), list);
         }
         self.state.text.shrink_to_fit();
-        Ok(self.state)
+        Ok((self.state, Order { accounts: account_of, groups: group_of }))
     }
 
     fn sort_accounts(&mut self) -> Result<Vec<u32>, StateError> {

@@ -10,8 +10,9 @@
 //! than the memberships themselves.
 
 mod build;
+mod snapshot;
 
-pub use build::{AccountSlot, GroupSlot, StateBuilder};
+pub use build::{AccountSlot, GroupSlot, Order, StateBuilder};
 
 use super::name::Matching;
 use super::time::Instant;

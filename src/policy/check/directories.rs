@@ -160,6 +160,9 @@ fn limits(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySetting
         let help = format!("{}; or `never`", mistake.help);
         mistakes.push((vec!["leavers", "delete_after"], date::Mistake { help, ..mistake }));
     }
+    if let Err(mistake) = date::term(&settings.refresh.full_every) {
+        mistakes.push((vec!["refresh", "full_every"], mistake));
+    }
     if let Err(mistake) = date::term(&settings.undeclared.after) {
         mistakes.push((vec!["undeclared", "after"], mistake));
     }

@@ -7,11 +7,12 @@
 use super::protection::Protection;
 use super::ranges::Unfinished;
 use super::table::{Found, Table};
+use super::trace::{Trace, Traced};
 use super::{Disabling, LOCKED, Schema, is_credential, time};
 use crate::model::state::{AccountSlot, GroupSlot, StateError};
 use crate::model::{Instant, Matching, Object, State, StateBuilder};
 use crate::provider::active_directory::{self, identifier, range};
-use crate::provider::{Author, Gap, GapScope, Protected, Scope, dn};
+use crate::provider::{Author, Gap, GapScope, ObjectId, Protected, Scope, dn};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -37,6 +38,10 @@ const OPERATIONAL: &[&str] = &[
 pub trait Entry {
     /// Its DN, as the directory writes it.
     fn dn(&self) -> &str;
+    /// What it is known by for as long as it lives, where that was asked for.
+    fn id(&self) -> Option<ObjectId> {
+        None
+    }
     /// Calls `each` for every value of every attribute.
     fn visit<'e>(&'e self, each: &mut dyn FnMut(&'e str, &'e [u8]));
 }
@@ -54,6 +59,8 @@ pub struct Collected {
     pub protected: Vec<Protected>,
     /// Groups that hold the placeholder that a writer would put there, by name.
     pub placeholders: Vec<Box<str>>,
+    /// Beside the state, where they were asked for.
+    pub traced: Option<Traced>,
 }
 
 /// Makes a state of entries.
@@ -76,6 +83,7 @@ pub struct Collector<'s> {
     members_required: bool,
     wants_authors: bool,
     every_group_attribute: bool,
+    trace: Option<Trace>,
     gaps: Vec<Gap>,
     authors: Vec<Author>,
     placeholders: Vec<Box<str>>,
@@ -153,6 +161,7 @@ impl<'s> Collector<'s> {
             members_required: false,
             wants_authors: scope.authors,
             every_group_attribute: scope.group_attributes.iter().any(|name| name.as_ref() == EVERY),
+            trace: scope.resume.then(|| Trace::new(!schema.members_are_dns())),
             gaps: Vec::new(),
             authors: Vec::new(),
             placeholders: Vec::new(),
@@ -176,7 +185,9 @@ impl<'s> Collector<'s> {
     pub fn account(&mut self, entry: &dyn Entry) {
         let draft = self.draft(entry);
         let in_rdn = dn::rdn_value(entry.dn(), &self.schema.name_attribute);
-        let Some(name) = in_rdn.or_else(|| draft.names.iter().min().map(|name| Cow::Borrowed(*name))) else { return };
+        let Some(name) = in_rdn.or_else(|| draft.names.iter().min().map(|name| Cow::Borrowed(*name))) else {
+            return self.note(|trace| trace.no_account(entry));
+        };
         let Ok(dn_key) = dn::key(entry.dn()) else {
             return self.gap(GapScope::Accounts, format!("`{}` was returned, which is no DN", entry.dn()));
         };
@@ -191,6 +202,7 @@ impl<'s> Collector<'s> {
         let slot = self.builder.account(&name, entry.dn());
         self.table.insert(&dn_key, Found::Account(slot));
         self.protect_account(slot, &name, entry);
+        self.note(|trace| trace.account(entry));
         if let Some(id) = draft.id {
             self.builder.set_id(slot, id);
         }
@@ -249,7 +261,9 @@ impl<'s> Collector<'s> {
         let Ok(dn_key) = dn::key(entry.dn()) else {
             return self.gap(GapScope::Groups, format!("`{}` was returned, which is no DN", entry.dn()));
         };
-        let Some(name) = group_name(entry, self.schema.group_name_attribute()) else { return };
+        let Some(name) = group_name(entry, self.schema.group_name_attribute()) else {
+            return self.note(|trace| trace.no_group(entry));
+        };
         let name_key = Matching::CaseIgnore.key(&name).into_owned();
         if self.groups.contains_key(&name_key) {
             let why = format!("two groups are named `{name}`; one of them is `{}`: rename or remove one", entry.dn());
@@ -260,6 +274,7 @@ impl<'s> Collector<'s> {
         self.group_names.push(name.as_ref().into());
         self.table.insert(&dn_key, Found::Group(slot));
         self.protect_group(slot, &name, entry);
+        self.note(|trace| trace.group(entry));
         let member = key(self.schema.member_attribute());
         let mut attributes: BTreeMap<Box<str>, Vec<Box<str>>> = BTreeMap::new();
         let (mut by, mut at) = (None, None);
@@ -307,7 +322,7 @@ impl<'s> Collector<'s> {
     pub(super) fn member(&mut self, group: GroupSlot, group_key: &str, text: &str) -> bool {
         if !self.schema.members_are_dns() {
             match self.builder.slot_of(text) {
-                Some(account) => self.builder.member(group, account, None, None),
+                Some(account) => self.place(group, account, text),
                 None => self.pending.push((group, text.into())),
             }
             return false;
@@ -321,10 +336,25 @@ impl<'s> Collector<'s> {
             return self.schema.placeholder_key.as_deref().unwrap_or(group_key) == key;
         }
         match self.table.get(&key) {
-            Some(Found::Account(account)) => self.builder.member(group, account, None, None),
+            Some(Found::Account(account)) => self.place(group, account, text),
             _ => self.pending.push((group, text.into())),
         }
         false
+    }
+
+    /// For a later read, where one is wanted.
+    fn note(&mut self, note: impl FnOnce(&mut Trace)) {
+        if let Some(trace) = &mut self.trace {
+            note(trace);
+        }
+    }
+
+    /// An account is a member of a group, which writes it as `text`.
+    fn place(&mut self, group: GroupSlot, account: AccountSlot, text: &str) {
+        self.builder.member(group, account, None, None);
+        if let Some(trace) = &mut self.trace {
+            trace.member(group, account, text, self.builder.account_texts(account));
+        }
     }
 
     /// Places the members that were not known when they arrived, sorts, numbers.
@@ -349,10 +379,13 @@ impl<'s> Collector<'s> {
                 self.builder.slot_of(&text).map(Found::Account)
             };
             match found {
-                Some(Found::Account(account)) => self.builder.member(group, account, None, None),
+                Some(Found::Account(account)) => self.place(group, account, &text),
                 Some(Found::Group(nested)) => {
                     let name = self.group_names.get(nested.0 as usize).map_or("", AsRef::as_ref);
                     self.builder.other(group, true, name);
+                    if let Some(trace) = &mut self.trace {
+                        trace.nested(group, nested, &text, self.builder.group_texts(nested).1);
+                    }
                 }
                 None => self.builder.other(group, false, &text),
             }
@@ -361,8 +394,10 @@ impl<'s> Collector<'s> {
         self.gaps.dedup();
         self.authors.sort();
         self.placeholders.sort();
-        let Self { builder, gaps, authors, placeholders, .. } = self;
-        Ok(Collected { state: builder.finish()?, gaps, authors, placeholders, protected })
+        let Self { builder, trace, gaps, authors, placeholders, .. } = self;
+        let (state, order) = builder.finish_with_order()?;
+        let traced = trace.map(|trace| trace.finish(&state, &order));
+        Ok(Collected { state, gaps, authors, protected, placeholders, traced })
     }
 }
 

@@ -10,15 +10,20 @@ mod collect;
 mod dialect;
 mod edit;
 mod kind;
+mod loose;
 mod protection;
 mod ranges;
 mod table;
 pub mod time;
+mod trace;
 
 pub use collect::{Collected, Collector, EVERY, Entry, without_unique_id};
 pub use dialect::Dialect;
 pub use edit::{Assert, Edit, Mod};
 pub use kind::EntryKind;
+pub use loose::{Loose, loose, mentioning};
+pub use trace::Traced;
+pub(crate) use trace::{Named, ambiguous};
 
 use super::ProviderError;
 use super::active_directory::CONTROL;

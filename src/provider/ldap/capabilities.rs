@@ -34,7 +34,15 @@ pub(super) fn promised(schema: &Schema) -> Capabilities {
         in_flight: IN_FLIGHT,
         repeat: Repeat::CompareAndSwap,
         knows_author: true,
+        resume: resumes(schema),
     }
+}
+
+/// Whether a refresh (RFC 4533) can bring what is compared: not what the server works out
+/// while it answers, and not names of accounts that are in no delta.
+fn resumes(schema: &Schema) -> bool {
+    let worked_out = |name: &str| name.eq_ignore_ascii_case("memberOf");
+    !schema.is_active() && schema.references.is_empty() && !schema.attributes.iter().any(|name| worked_out(name))
 }
 
 /// How this server's entries are made, where that is not what the settings let

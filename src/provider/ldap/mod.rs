@@ -18,8 +18,10 @@ mod members;
 mod probe;
 mod read;
 mod references;
+mod refresh;
 mod rights;
 mod search;
+mod sync;
 mod tls;
 mod watch;
 mod write;
@@ -172,18 +174,19 @@ impl Directory {
         outcome
     }
 
-    async fn read_scope(&self, scope: &Scope) -> Result<Reading, ProviderError> {
+    async fn read_scope(&self, scope: &Scope, since: Option<&Cookie>) -> Result<Reading, ProviderError> {
         let open = self.open().await?;
         let Open { session, server, schema, capabilities } = &*open;
-        let mut reading = match &scope.only {
-            None => {
+        let mut reading = match (since, &scope.only) {
+            (Some(cookie), _) => self.read_since(session, server, schema, scope, cookie).await,
+            (None, None) => {
                 let mut reading = self.read_all(session, server, schema, scope).await?;
                 if schema.is_active() {
                     active::strangers(session, &mut reading).await;
                 }
                 reading
             }
-            Some(only) => self.read_some(session, server, schema, scope, only).await?,
+            (None, Some(only)) => self.read_some(session, server, schema, scope, only).await?,
         };
         reading.capabilities = Some(capabilities.clone());
         Ok(reading)
@@ -191,14 +194,13 @@ impl Directory {
 }
 
 impl Reader for Directory {
-    /// A cookie is not used yet: every read is whole.
     fn read<'a>(
         &'a mut self,
         scope: &'a Scope,
-        _since: Option<&'a Cookie>,
+        since: Option<&'a Cookie>,
     ) -> LocalBoxFuture<'a, Result<Reading, ProviderError>> {
         Box::pin(async move {
-            self.contained(self.read_scope(scope)).await.unwrap_or_else(|| {
+            self.contained(self.read_scope(scope, since)).await.unwrap_or_else(|| {
                 let help = vec!["check that `url` names an LDAP server".to_owned()];
                 Err(self.site().error("read", NOT_LDAP, help))
             })

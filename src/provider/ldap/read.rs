@@ -11,13 +11,14 @@
 use super::connect::Session;
 use super::errors;
 use super::probe::{self, Server};
+use super::refresh;
 use super::search::{self, Ended, Entry, Search};
 use super::watch::Watch;
 use super::{Directory, active};
 use crate::model::{Matching, Object};
 use crate::provider::active_directory::ACCOUNTS;
-use crate::provider::entries::{self, Collector, Schema};
-use crate::provider::{Gap, GapScope, ProviderError, Reading, Scope, dn};
+use crate::provider::entries::{self, Collector, Schema, Traced};
+use crate::provider::{Cookie, Gap, GapScope, ObjectId, ProviderError, Reading, Scope, dn};
 use futures_util::{StreamExt, stream};
 use ldap3::Scope as Depth;
 use std::borrow::Cow;
@@ -26,10 +27,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
 /// How often a directory that changes meanwhile is read before that becomes a gap.
-const ATTEMPTS: u32 = 4;
+pub(super) const ATTEMPTS: u32 = 4;
 
 /// Single objects looked for at once.
-const READS_IN_FLIGHT: usize = 64;
+pub(super) const READS_IN_FLIGHT: usize = 64;
 
 /// So many objects are worth asking for by pages before the rest is looked for singly.
 const MANY: usize = 1000;
@@ -37,11 +38,15 @@ const MANY: usize = 1000;
 /// Accounts are asked for without a name or class in the filter, which would make
 /// entries vanish whose attribute access control hides. Groups are asked for by class:
 /// one of another class is none of ours, and would look empty.
-const EVERYTHING: &str = "(objectClass=*)";
+pub(super) const EVERYTHING: &str = "(objectClass=*)";
 
 impl entries::Entry for Entry<'_> {
     fn dn(&self) -> &str {
         self.dn
+    }
+
+    fn id(&self) -> Option<ObjectId> {
+        self.values(refresh::ID).next().and_then(ObjectId::parse)
     }
 
     fn visit<'e>(&'e self, each: &mut dyn FnMut(&'e str, &'e [u8])) {
@@ -56,11 +61,27 @@ impl entries::Entry for Entry<'_> {
 /// One pass over the directory.
 struct Pass {
     reading: Reading,
+    /// What the next read needs to go on, where it was asked for.
+    traced: Option<Traced>,
     /// Sum over the hashes of all that came: equal for equal contents in any order.
     digest: u64,
     pages: u32,
     /// Whether every search ended in success.
     whole: bool,
+}
+
+impl Pass {
+    /// Says where the next read goes on, or why it cannot.
+    fn go_on(&mut self, mark: Option<Result<Cookie, String>>) {
+        match (mark, self.traced.take()) {
+            (Some(Ok(cookie)), Some(Traced { identities: Ok(identities), .. })) => {
+                self.reading.cookie = Some(cookie);
+                self.reading.identities = Some(identities);
+            }
+            (Some(Err(why)), _) => self.reading.evidence.push(format!("the next read is full too: {why}")),
+            _ => {}
+        }
+    }
 }
 
 impl Directory {
@@ -80,10 +101,15 @@ impl Directory {
             if !pass.whole {
                 return Ok(pass.reading);
             }
+            let mark = match (&before, &pass.traced) {
+                (Some(counters), Some(traced)) => Some(self.mark_of(session, server, schema, traced, counters).await),
+                _ => None,
+            };
             let after = counters(session, server, &suffixes).await?;
             let pages = format!("{} pages", pass.pages);
             if before.is_some() && before == after {
                 pass.reading.evidence = vec![pages, unchanged(server, before.as_deref())];
+                pass.go_on(mark);
                 return Ok(pass.reading);
             }
             if last == Some(pass.digest) {
@@ -147,20 +173,22 @@ impl Directory {
             tally.pages += ended.pages;
             watch.settle_groups(session, &mut collector).await;
         }
-        Ok(Pass { reading: self.reading(collector, scope)?, digest: tally.sum, pages: tally.pages, whole })
+        let (reading, traced) = self.reading(collector, scope)?;
+        Ok(Pass { reading, traced, digest: tally.sum, pages: tally.pages, whole })
     }
 
     /// What the collector holds, as a reading.
-    fn reading(&self, collector: Collector<'_>, scope: &Scope) -> Result<Reading, ProviderError> {
+    fn reading(&self, collector: Collector<'_>, scope: &Scope) -> Result<(Reading, Option<Traced>), ProviderError> {
         let collected = collector.finish().map_err(|error| self.site().error("read", error.to_string(), Vec::new()))?;
-        Ok(Reading {
+        let reading = Reading {
             upserts: collected.state,
             gaps: collected.gaps,
             authors: if scope.authors { collected.authors } else { Vec::new() },
             protected: collected.protected,
             placeholders: Some(collected.placeholders),
             ..Reading::default()
-        })
+        };
+        Ok((reading, collected.traced))
     }
 
     /// Reads single objects directly and afresh. Members that were not asked for
@@ -217,7 +245,8 @@ impl Directory {
             watch.settle_groups(session, &mut collector).await;
             active::rest_of_members(session, &mut collector, &mut Tally::default(), &self.hasher).await?;
         }
-        let mut reading = self.reading(collector, scope)?;
+        let (mut reading, traced) = self.reading(collector, scope)?;
+        reading.identities = traced.and_then(|traced| traced.identities.ok());
         reading.deletes.extend(
             accounts.iter().filter(|n| reading.upserts.account_named(n).is_none()).map(|n| Object::account(*n)),
         );
@@ -374,15 +403,15 @@ fn account_filter(schema: &Schema) -> &'static str {
 }
 
 /// What is said of the counters that did not move.
-fn unchanged(server: &Server, counters: Option<&[Vec<String>]>) -> String {
+fn unchanged(server: &Server, counters: Option<&[(String, Vec<String>)]>) -> String {
     let first = counters.and_then(|counters| counters.first());
     match (&server.controller, first) {
-        (Some(controller), Some(counter)) => controller.unchanged(counter),
+        (Some(controller), Some((_, counter))) => controller.unchanged(counter),
         _ => "contextCSN unchanged".to_owned(),
     }
 }
 
-fn of_class(schema: &Schema) -> String {
+pub(super) fn of_class(schema: &Schema) -> String {
     format!("(objectClass={})", schema.group_class_name())
 }
 
@@ -398,23 +427,26 @@ fn request(mut list: Vec<String>, scope: &Scope) -> Vec<String> {
     if scope.authors {
         list.extend(["modifiersName", "modifyTimestamp"].map(str::to_owned));
     }
+    if scope.resume {
+        list.push(refresh::ID.to_owned());
+    }
     list
 }
 
-fn suffixes(server: &Server, schema: &Schema) -> Vec<String> {
+pub(super) fn suffixes(server: &Server, schema: &Schema) -> Vec<String> {
     let bases = [Some(&schema.accounts_base), schema.groups_base.as_ref()];
     let found: BTreeSet<&str> = bases.into_iter().flatten().filter_map(|base| server.suffix(base)).collect();
     found.into_iter().map(str::to_owned).collect()
 }
 
 /// The counters of all suffixes; `None` unless each has one that is kept.
-async fn counters(
+pub(super) async fn counters(
     session: &Session,
     server: &Server,
     suffixes: &[String],
-) -> Result<Option<Vec<Vec<String>>>, ProviderError> {
+) -> Result<Option<Vec<(String, Vec<String>)>>, ProviderError> {
     if server.controller.is_some() {
-        return Ok(active::counter(session).await?.map(|counter| vec![counter]));
+        return Ok(active::counter(session).await?.map(|counter| vec![(String::new(), counter)]));
     }
     if !server.counts() || suffixes.is_empty() {
         return Ok(None);
@@ -422,7 +454,7 @@ async fn counters(
     let mut all = Vec::new();
     for suffix in suffixes {
         match probe::counter(session, suffix).await? {
-            Some(values) => all.push(values),
+            Some(values) => all.push((suffix.clone(), values)),
             None => return Ok(None),
         }
     }

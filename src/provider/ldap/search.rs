@@ -72,14 +72,14 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn children(tag: &StructureTag) -> Option<&[StructureTag]> {
+pub(super) fn children(tag: &StructureTag) -> Option<&[StructureTag]> {
     match &tag.payload {
         PL::C(list) => Some(list),
         PL::P(_) => None,
     }
 }
 
-fn bytes(tag: &StructureTag) -> Option<&[u8]> {
+pub(super) fn bytes(tag: &StructureTag) -> Option<&[u8]> {
     match &tag.payload {
         PL::P(bytes) => Some(bytes),
         PL::C(_) => None,
@@ -90,7 +90,7 @@ fn text(tag: &StructureTag) -> Option<&str> {
     bytes(tag).and_then(|bytes| std::str::from_utf8(bytes).ok())
 }
 
-fn entry(tag: &StructureTag) -> Option<Entry<'_>> {
+pub(super) fn entry(tag: &StructureTag) -> Option<Entry<'_>> {
     let [dn, attributes, ..] = children(tag)? else { return None };
     Some(Entry { dn: text(dn)?, attributes: children(attributes)? })
 }
@@ -173,7 +173,7 @@ async fn page(
     Ok(stream.finish().await)
 }
 
-fn references(item: &ResultEntry) -> Vec<String> {
+pub(super) fn references(item: &ResultEntry) -> Vec<String> {
     children(&item.0).unwrap_or_default().iter().filter_map(text).map(str::to_owned).collect()
 }
 

@@ -48,6 +48,7 @@ pub fn kind(directory: &settings::Directory) -> Result<EntryKind, ProviderError>
         in_flight: 1,
         repeat: Repeat::CompareAndSwap,
         knows_author: true,
+        resume: false,
     };
     Ok(EntryKind::new(schema, capabilities))
 }
@@ -138,14 +139,12 @@ impl Directory {
         };
         let reading = Reading {
             upserts: collected.state,
-            deletes: Vec::new(),
             gaps: collected.gaps,
             evidence: vec![evidence],
             authors: collected.authors,
             protected: collected.protected,
             placeholders: Some(collected.placeholders),
-            cookie: None,
-            capabilities: None,
+            ..Reading::default()
         };
         match &scope.only {
             Some(objects) => observe::only(reading, objects).map_err(|error| self.error(error.to_string(), "")),

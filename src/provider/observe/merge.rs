@@ -1,130 +1,350 @@
-//! Deltas onto states, and parts of states.
+//! Deltas onto what was there.
 //!
-//! Comes in: a base and a delta, or a reading and the objects wanted. Goes out: a
-//! state as a full read would have given it. Refuses: to guess: a member that names
-//! nothing known stays what the directory wrote.
+//! Comes in: a state with its identities, and a reading from its cookie on. Goes out:
+//! the state that a full read would have given, with its identities. Refuses: to guess:
+//! where a full read would tell something else or more (two entries of one name), it says
+//! so, and a full read it must be.
+//!
+//! What is copied is copied by number. Only members whose account or group was touched,
+//! and members that name nothing known, are looked at again, by what the group really
+//! writes: the account may be gone, or another may have its place.
 
-use crate::model::change::OtherMember;
-use crate::model::state::{AccountRef, AccountSlot, GroupRef, GroupSlot, Member, StateError};
-use crate::model::{AccountId, Matching, Object, State, StateBuilder};
+use super::same::Same;
+use crate::model::state::{AccountRef, AccountSlot, GroupRef, GroupSlot, Member, Order, StateError};
+use crate::model::{Matching, State, StateBuilder};
+use crate::provider::entries::{Loose, Named, ambiguous, loose, mentioning, without_unique_id};
+use crate::provider::identities::{Delta, Gone, Identities, ObjectId, Target};
 use crate::provider::{Reading, dn};
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The base with the delta's deletions and new or changed objects. Members that
-/// were unknown names become accounts or groups where those came, and members whose
-/// account went become what the directory still writes for them.
+/// A state that can be gone on from.
+#[derive(Debug, Clone, Default)]
+pub struct Base {
+    /// What the directory held.
+    pub state: State,
+    /// Beside it.
+    pub identities: Identities,
+}
+
+/// Why a delta cannot be put onto a base: a full read is needed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unmergeable {
+    /// A full read would show two entries of one name, which is a gap.
+    #[error("two entries are named `{0}`")]
+    TwoOfOneName(String),
+    /// It cannot be told what the group writes for a member that changed.
+    #[error("`{0}` names one member in two spellings, and that member changed")]
+    Ambiguous(String),
+    /// The server knows an entry that a full read did not show.
+    #[error("the server names an entry that the snapshot does not have")]
+    Unknown,
+    /// The reading is no delta, or one of other attributes.
+    #[error("the server's answer does not fit the snapshot")]
+    Unfit,
+    /// The result cannot be built.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// How much a delta held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// Accounts that are new or changed.
+    pub accounts: usize,
+    /// Groups that are new or changed.
+    pub groups: usize,
+    /// Accounts and groups that are gone.
+    pub gone: usize,
+}
+
+impl Extent {
+    /// Both one after the other.
+    pub fn add(&mut self, other: Self) {
+        self.accounts += other.accounts;
+        self.groups += other.groups;
+        self.gone += other.gone;
+    }
+}
+
+/// What came of a merge.
+#[derive(Debug, Clone, Default)]
+pub struct Merged {
+    /// The base with the delta.
+    pub base: Base,
+    /// How much the delta held.
+    pub extent: Extent,
+    /// Objects that name an entry which is not what it was, and were themselves not
+    /// written: the directory may have changed them all the same.
+    pub again: Loose,
+}
+
+/// The base with the delta.
 ///
 /// # Errors
-/// [`StateError`] when the result has two objects of one name or is too large.
-pub fn merge(base: &State, delta: &Reading) -> Result<State, StateError> {
-    let names = base.names();
-    let gone = |object: &Object| match (&object.group, &object.account) {
-        (Some(group), None) => (true, names.key(group).into_owned()),
-        (_, account) => (false, names.key(account.as_deref().unwrap_or_default()).into_owned()),
+/// [`Unmergeable`].
+pub fn merge(base: Base, reading: &Reading) -> Result<Merged, Unmergeable> {
+    let (Some(delta), Some(identities)) = (&reading.delta, &reading.identities) else {
+        return Err(Unmergeable::Unfit);
     };
-    let gone: BTreeSet<(bool, String)> = delta.deletes.iter().map(gone).collect();
-    let upserts = &delta.upserts;
-    let mut copy = Copy::new(names, upserts);
-    for account in upserts.accounts() {
-        copy.account(upserts, account);
+    let upserts = &reading.upserts;
+    if base.state.attributes() != upserts.attributes() || base.identities.by_name != identities.by_name {
+        return Err(Unmergeable::Unfit);
     }
-    for account in base.accounts() {
-        if upserts.account_named(account.name()).is_none() && !gone.contains(&(false, account.key().to_owned())) {
-            copy.account(base, account);
-        }
-    }
-    for group in upserts.groups() {
-        copy.group(upserts, group);
-    }
-    for group in base.groups() {
-        if upserts.group_named(group.name()).is_none() && !gone.contains(&(true, group.key().to_owned())) {
-            copy.group(base, group);
-        }
-    }
-    copy.finish()
+    ensure_known(&base.identities, identities, delta)?;
+    let same = Same::new(&base, upserts, identities);
+    let accounts = Touched::new(&identities.accounts, &delta.accounts, &same.accounts);
+    let groups = Touched::new(&identities.groups, &delta.groups, &same.groups);
+    let kept_accounts = accounts.kept(&base.identities.accounts);
+    let kept_groups = groups.kept(&base.identities.groups);
+    let gone = |kept: &[bool], ids: &[ObjectId], upserted: &[ObjectId]| {
+        let upserted: BTreeSet<&ObjectId> = upserted.iter().collect();
+        kept.iter().zip(ids).filter(|(kept, id)| !**kept && !upserted.contains(id)).count()
+    };
+    let extent = Extent {
+        accounts: identities.accounts.len() - same.accounts.len(),
+        groups: identities.groups.len() - same.groups.len(),
+        gone: gone(&kept_accounts, &base.identities.accounts, &identities.accounts)
+            + gone(&kept_groups, &base.identities.groups, &identities.groups),
+    };
+    let beside = beside(&base.identities.beside, delta, &identities.accounts);
+    let (mut base, again) = if extent == Extent::default() {
+        (base, Loose::default())
+    } else {
+        Merge::new(&base, upserts, identities, &same).run(&kept_accounts, &kept_groups)?
+    };
+    base.identities.beside = beside;
+    Ok(Merged { base, extent, again })
 }
 
-/// The part of a full reading that concerns `objects`: the accounts and groups that
-/// they name, and the accounts in those groups. What is named and not there is in
-/// `deletes`.
-///
-/// # Errors
-/// [`StateError`] as [`merge`].
-pub fn only(reading: Reading, objects: &[Object]) -> Result<Reading, StateError> {
-    let state = &reading.upserts;
-    let (mut accounts, mut groups): (BTreeSet<AccountId>, BTreeSet<&str>) = Default::default();
-    let mut deletes = BTreeSet::new();
-    for object in objects {
-        if let Some(name) = &object.account {
-            match state.account_named(name) {
-                Some(account) => drop(accounts.insert(account.id())),
-                None => drop(deletes.insert(Object::account(name.as_str()))),
-            }
+/// Entries that are neither, after a delta.
+fn beside(old: &[ObjectId], delta: &Delta, accounts: &[ObjectId]) -> Vec<ObjectId> {
+    let mut ids: BTreeSet<ObjectId> = old.iter().chain(&delta.beside).copied().collect();
+    for id in delta.accounts.ids.iter().filter(|id| !delta.beside.contains(id)).chain(accounts) {
+        ids.remove(id);
+    }
+    if let Some(present) = &delta.accounts.all_but {
+        let present: BTreeSet<&ObjectId> = present.iter().chain(&delta.beside).collect();
+        ids.retain(|id| present.contains(id));
+    }
+    ids.into_iter().collect()
+}
+
+/// That a server which names everything names nothing that was never shown: it would stay
+/// unknown for ever.
+fn ensure_known(base: &Identities, new: &Identities, delta: &Delta) -> Result<(), Unmergeable> {
+    for (gone, old, new) in
+        [(&delta.accounts, &base.accounts, &new.accounts), (&delta.groups, &base.groups, &new.groups)]
+    {
+        let Some(present) = &gone.all_but else { continue };
+        let mut known = [old.as_slice(), new, &base.beside, &delta.beside].concat();
+        known.sort_unstable();
+        if present.iter().any(|id| known.binary_search(id).is_err()) {
+            return Err(Unmergeable::Unknown);
         }
-        let nested = match &object.member {
-            Some(OtherMember::Group(name)) => Some(name),
-            _ => None,
+    }
+    Ok(())
+}
+
+/// Entries of a base that a delta says something about.
+struct Touched {
+    ids: Vec<ObjectId>,
+    all_but: Option<Vec<ObjectId>>,
+}
+
+impl Touched {
+    fn new(upserted: &[ObjectId], gone: &Gone, same: &BTreeSet<ObjectId>) -> Self {
+        let mut ids = [upserted, &gone.ids].concat();
+        ids.retain(|id| !same.contains(id));
+        ids.sort_unstable();
+        let all_but = gone.all_but.clone().map(|mut ids| {
+            ids.extend(same);
+            ids.sort_unstable();
+            ids
+        });
+        Self { ids, all_but }
+    }
+
+    /// By number: whether the row stays as it is.
+    fn kept(&self, ids: &[ObjectId]) -> Vec<bool> {
+        let stays = |id: &ObjectId| {
+            self.ids.binary_search(id).is_err()
+                && self.all_but.as_ref().is_none_or(|present| present.binary_search(id).is_ok())
         };
-        for name in object.group.iter().chain(nested) {
-            match state.group_named(name) {
-                Some(group) => drop(groups.insert(group.key())),
-                None => drop(deletes.insert(Object::group(name.as_str()))),
+        ids.iter().map(stays).collect()
+    }
+}
+
+/// An account or group of the result.
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    Account(AccountSlot),
+    Group(GroupSlot),
+}
+
+/// One side: where its rows went.
+struct SideOf<'a> {
+    state: &'a State,
+    identities: &'a Identities,
+    /// By number; `None`: not in the result.
+    accounts: Vec<Option<AccountSlot>>,
+    groups: Vec<Option<GroupSlot>>,
+}
+
+impl<'a> SideOf<'a> {
+    fn new(state: &'a State, identities: &'a Identities) -> Self {
+        let accounts = vec![None; state.account_count()];
+        Self { state, identities, accounts, groups: vec![None; state.group_count()] }
+    }
+
+    /// What came and is the same is where the other side has it.
+    fn accounts_of(&mut self, old: &Self, same: &BTreeSet<ObjectId>) {
+        let slots = old.identities.accounts.iter().zip(&old.accounts).filter(|(id, _)| same.contains(id));
+        let slots: BTreeMap<&ObjectId, &Option<AccountSlot>> = slots.collect();
+        for (cell, id) in self.accounts.iter_mut().zip(&self.identities.accounts) {
+            *cell = cell.or_else(|| slots.get(id).copied().copied().flatten());
+        }
+    }
+
+    fn groups_of(&mut self, old: &Self, same: &BTreeSet<ObjectId>) {
+        let slots = old.identities.groups.iter().zip(&old.groups).filter(|(id, _)| same.contains(id));
+        let slots: BTreeMap<&ObjectId, &Option<GroupSlot>> = slots.collect();
+        for (cell, id) in self.groups.iter_mut().zip(&self.identities.groups) {
+            *cell = cell.or_else(|| slots.get(id).copied().copied().flatten());
+        }
+    }
+
+    fn account(&self, number: u32) -> Option<AccountSlot> {
+        self.accounts.get(number as usize).copied().flatten()
+    }
+
+    fn group_named(&self, name: &str) -> Option<(GroupRef<'a>, Option<GroupSlot>)> {
+        let group = self.state.group_named(name)?;
+        Some((group, self.groups.get(group.id().0 as usize).copied().flatten()))
+    }
+
+    fn spelling(&self, group: GroupRef<'_>, target: Target) -> Option<&'a str> {
+        self.identities.spelled.get(group.id().0, target)
+    }
+}
+
+struct Merge<'a> {
+    old: SideOf<'a>,
+    new: SideOf<'a>,
+    names: Matching,
+    by_name: bool,
+    builder: StateBuilder,
+    /// New or changed objects, by what members call them.
+    arrived: BTreeMap<String, Found>,
+    /// What members of new or changed groups call, as far as it was there before.
+    wanted: BTreeMap<String, Option<Found>>,
+    out: Identities,
+    named: Vec<Named>,
+    /// Keys of handles under which an entry was and is no more.
+    left: BTreeSet<String>,
+    /// Groups that were not written and have a member that is not what it was.
+    again: BTreeSet<u32>,
+    same: &'a Same,
+}
+
+/// How a member that is written as `text` is looked for; `None`: it names nothing.
+fn called(by_name: bool, names: Matching, text: &str) -> Option<String> {
+    if by_name {
+        return Some(names.key(text).into_owned());
+    }
+    dn::key(without_unique_id(text)).ok().map(Cow::into_owned)
+}
+
+impl<'a> Merge<'a> {
+    fn new(base: &'a Base, upserts: &'a State, identities: &'a Identities, same: &'a Same) -> Self {
+        let (names, by_name) = (base.state.names(), identities.by_name);
+        Self {
+            old: SideOf::new(&base.state, &base.identities),
+            new: SideOf::new(upserts, identities),
+            names,
+            by_name,
+            builder: StateBuilder::new(names, upserts.attributes().iter().cloned()),
+            arrived: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            out: Identities { by_name, ..Identities::default() },
+            named: Vec::new(),
+            left: BTreeSet::new(),
+            again: BTreeSet::new(),
+            same,
+        }
+    }
+
+    fn run(mut self, kept_accounts: &[bool], kept_groups: &[bool]) -> Result<(Base, Loose), Unmergeable> {
+        self.accounts(kept_accounts)?;
+        self.groups(kept_groups)?;
+        self.new.accounts_of(&self.old, &self.same.accounts);
+        self.new.groups_of(&self.old, &self.same.groups);
+        self.meet();
+        self.leave();
+        let (old, new) = (self.old.state, self.new.state);
+        for (group, id) in new.groups().zip(&self.new.identities.groups) {
+            if !self.same.groups.contains(id) {
+                self.members_of_new(group)?;
+            }
+        }
+        for group in old.groups() {
+            self.members_of_old(group)?;
+        }
+        let (state, Order { groups, .. }) = self.builder.finish_with_order()?;
+        let mut identities = self.out;
+        identities.spelled.sort(|group, target| (group, target));
+        identities.ambiguous.extend(ambiguous(&state, &self.named, &groups));
+        identities.loose = loose(&state, self.by_name);
+        let mut again = mentioning(&state, &self.left);
+        again.groups.extend(self.again);
+        Ok((Base { state, identities }, again))
+    }
+
+    /// Notes the handles under which an entry was and is no more.
+    fn leave(&mut self) {
+        let (old, new) = (&self.old, &self.new);
+        let accounts = new.state.accounts().map(AccountRef::handle);
+        let groups = new.state.groups().map(GroupRef::handle);
+        let accounts: BTreeMap<&ObjectId, &str> = new.identities.accounts.iter().zip(accounts).collect();
+        let groups: BTreeMap<&ObjectId, &str> = new.identities.groups.iter().zip(groups).collect();
+        let was = old.state.accounts().map(AccountRef::handle).zip(&old.identities.accounts);
+        let was = was.zip(&old.accounts).filter(|(_, slot)| slot.is_none());
+        let left = was.filter(|((handle, id), _)| accounts.get(id) != Some(handle));
+        self.left.extend(left.filter_map(|((handle, _), _)| dn::key(handle).ok().map(Cow::into_owned)));
+        let was = old.state.groups().map(GroupRef::handle).zip(&old.identities.groups);
+        let was = was.zip(&old.groups).filter(|(_, slot)| slot.is_none());
+        let left = was.filter(|((handle, id), _)| groups.get(id) != Some(handle));
+        self.left.extend(left.filter_map(|((handle, _), _)| dn::key(handle).ok().map(Cow::into_owned)));
+    }
+
+    /// Accounts of both sides in the order of their names: what is added first gets the
+    /// first number.
+    fn accounts(&mut self, kept: &[bool]) -> Result<(), Unmergeable> {
+        let (old, new) = (self.old.state, self.new.state);
+        let mut old = old.accounts().zip(kept).filter(|(_, kept)| **kept).map(|(account, _)| account).peekable();
+        let (same, ids) = (&self.same.accounts, &self.new.identities.accounts);
+        let new = new.accounts().zip(ids).filter(|(_, id)| !same.contains(id)).map(|(account, _)| account);
+        let mut new = new.peekable();
+        loop {
+            let first = match (old.peek(), new.peek()) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => a.key().cmp(b.key()),
+            };
+            match first {
+                Ordering::Less => old.next().into_iter().for_each(|account| self.account(account, true)),
+                Ordering::Greater => new.next().into_iter().for_each(|account| self.account(account, false)),
+                Ordering::Equal => {
+                    let name = new.next().map_or("", AccountRef::name);
+                    return Err(Unmergeable::TwoOfOneName(name.to_owned()));
+                }
             }
         }
     }
-    let wanted: Vec<GroupRef<'_>> = state.groups().filter(|group| groups.contains(group.key())).collect();
-    for group in &wanted {
-        accounts.extend(group.members().iter().copied());
-    }
-    let mut copy = Copy::new(state.names(), state);
-    for account in state.accounts().filter(|account| accounts.contains(&account.id())) {
-        copy.account(state, account);
-    }
-    for group in wanted {
-        copy.group(state, group);
-    }
-    let upserts = copy.finish()?;
-    Ok(Reading { upserts, deletes: deletes.into_iter().collect(), ..reading })
-}
 
-/// Copies objects into a new state and resolves members by name and handle.
-struct Copy {
-    builder: StateBuilder,
-    attributes: Vec<Box<str>>,
-    names: Matching,
-    /// Key of a handle → account or group name.
-    accounts: BTreeMap<String, AccountSlot>,
-    groups: BTreeMap<String, Box<str>>,
-    members: Vec<(GroupSlot, Wanted)>,
-}
-
-/// A member to be placed once all objects are known.
-enum Wanted {
-    /// An account of a source state: name, handle.
-    Account(Box<str>, Box<str>),
-    /// A nested group, by name.
-    Group(Box<str>),
-    /// As the directory writes it.
-    Other(Box<str>),
-}
-
-fn handle_key(handle: &str) -> String {
-    dn::key(handle).map_or_else(|_| handle.to_owned(), std::borrow::Cow::into_owned)
-}
-
-impl Copy {
-    fn new(names: Matching, like: &State) -> Self {
-        Self {
-            builder: StateBuilder::new(names, like.attributes().iter().cloned()),
-            attributes: like.attributes().to_vec(),
-            names,
-            accounts: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            members: Vec::new(),
-        }
-    }
-
-    fn account(&mut self, from: &State, account: AccountRef<'_>) {
+    fn account(&mut self, account: AccountRef<'_>, old: bool) {
         let slot = self.builder.account(account.name(), account.handle());
         if let Some(id) = account.person_id() {
             self.builder.set_id(slot, id);
@@ -133,119 +353,227 @@ impl Copy {
             self.builder.set_object(slot, object);
         }
         self.builder.set_status(slot, account.enabled(), account.ends());
-        for (n, name) in self.attributes.iter().enumerate() {
-            if let Some(old) = from.attributes().iter().position(|other| other == name) {
-                for value in account.values(old) {
-                    self.builder.add_value(slot, n, value);
+        for n in 0..self.new.state.attributes().len() {
+            for value in account.values(n) {
+                self.builder.add_value(slot, n, value);
+            }
+        }
+        let side = if old { &mut self.old } else { &mut self.new };
+        let number = account.id().0 as usize;
+        if let Some(cell) = side.accounts.get_mut(number) {
+            *cell = Some(slot);
+        }
+        self.out.accounts.extend(side.identities.accounts.get(number));
+        if !old && let Some(key) = called(self.by_name, self.names, self.call(account.name(), account.handle())) {
+            self.arrived.entry(key).or_insert(Found::Account(slot));
+        }
+    }
+
+    /// What a member of that name and handle is usually written as.
+    fn call<'t>(&self, name: &'t str, handle: &'t str) -> &'t str {
+        if self.by_name { name } else { handle }
+    }
+
+    fn groups(&mut self, kept: &[bool]) -> Result<(), Unmergeable> {
+        let (old, new) = (self.old.state, self.new.state);
+        let mut old = old.groups().zip(kept).filter(|(_, kept)| **kept).map(|(group, _)| group).peekable();
+        let (same, ids) = (&self.same.groups, &self.new.identities.groups);
+        let new = new.groups().zip(ids).filter(|(_, id)| !same.contains(id)).map(|(group, _)| group);
+        let mut new = new.peekable();
+        loop {
+            let first = match (old.peek(), new.peek()) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => a.key().cmp(b.key()),
+            };
+            match first {
+                Ordering::Less => old.next().into_iter().for_each(|group| self.group(group, true)),
+                Ordering::Greater => new.next().into_iter().for_each(|group| self.group(group, false)),
+                Ordering::Equal => {
+                    let name = new.next().map_or("", GroupRef::name);
+                    return Err(Unmergeable::TwoOfOneName(name.to_owned()));
                 }
             }
         }
-        self.accounts.entry(handle_key(account.handle())).or_insert(slot);
     }
 
-    fn group(&mut self, from: &State, group: GroupRef<'_>) {
+    fn group(&mut self, group: GroupRef<'_>, old: bool) {
         let slot = self.builder.group(group.name(), group.handle());
         for (name, values) in group.attributes() {
             self.builder.set_group_attribute(slot, name, values.clone());
         }
-        self.groups.insert(handle_key(group.handle()), group.name().into());
-        for member in group.members().iter().filter_map(|id| from.account(*id)) {
-            self.members.push((slot, Wanted::Account(member.name().into(), member.handle().into())));
+        self.named.push((0, 0));
+        let side = if old { &mut self.old } else { &mut self.new };
+        let number = group.id().0;
+        if let Some(cell) = side.groups.get_mut(number as usize) {
+            *cell = Some(slot);
+        }
+        self.out.groups.extend(side.identities.groups.get(number as usize));
+        if side.identities.ambiguous.contains(&number) {
+            self.out.ambiguous.insert(slot.0);
+        }
+        if !old
+            && !self.by_name
+            && let Some(key) = called(false, self.names, group.handle())
+        {
+            self.arrived.entry(key).or_insert(Found::Group(slot));
+        }
+    }
+
+    /// Looks once through what stays for what new or changed groups call.
+    fn meet(&mut self) {
+        for group in self.new.state.groups() {
+            for other in group.others() {
+                if let Member::Other(text) = other
+                    && let Some(key) = called(self.by_name, self.names, text)
+                {
+                    self.wanted.insert(key, None);
+                }
+            }
+        }
+        if self.wanted.is_empty() {
+            return;
+        }
+        let (old, names) = (&self.old, self.names);
+        let mut found = |call: &str, what: Found| {
+            let Some(key) = called(self.by_name, names, call) else { return };
+            if let Some(cell @ None) = self.wanted.get_mut(&key) {
+                *cell = Some(what);
+            }
+        };
+        for (account, slot) in old.state.accounts().zip(&old.accounts) {
+            if let Some(slot) = slot {
+                found(if self.by_name { account.name() } else { account.handle() }, Found::Account(*slot));
+            }
+        }
+        if !self.by_name {
+            for (group, slot) in old.state.groups().zip(&old.groups) {
+                if let Some(slot) = slot {
+                    found(group.handle(), Found::Group(*slot));
+                }
+            }
+        }
+    }
+
+    /// Members of a group that the delta brought whole.
+    fn members_of_new(&mut self, group: GroupRef<'_>) -> Result<(), Unmergeable> {
+        let slot = self.new.groups.get(group.id().0 as usize).copied().flatten().ok_or(Unmergeable::Unfit)?;
+        for member in group.members() {
+            let account = self.new.account(member.0).ok_or(Unmergeable::Unfit)?;
+            let spelling = self.new.spelling(group, Target::Account(member.0));
+            self.member(slot, account, spelling);
         }
         for other in group.others() {
-            let wanted = match other {
-                Member::Group(name) => Wanted::Group(name.into()),
-                Member::Account(text) | Member::Other(text) => Wanted::Other(text.into()),
-            };
-            self.members.push((slot, wanted));
+            match other {
+                Member::Group(name) => {
+                    let (nested, target) = self.new.group_named(name).ok_or(Unmergeable::Unfit)?;
+                    let spelling = self.new.spelling(group, Target::Group(nested.id().0));
+                    self.nested(slot, target.ok_or(Unmergeable::Unfit)?, spelling);
+                }
+                Member::Account(text) | Member::Other(text) => {
+                    let key = called(self.by_name, self.names, text);
+                    let found = key.and_then(|key| self.wanted.get(&key).copied().flatten());
+                    self.written(slot, found, text);
+                }
+            }
         }
+        Ok(())
     }
 
-    fn finish(mut self) -> Result<State, StateError> {
-        let known: BTreeSet<String> = self.groups.values().map(|name| self.names.key(name).into_owned()).collect();
-        for (group, wanted) in std::mem::take(&mut self.members) {
-            match wanted {
-                Wanted::Account(name, handle) => {
-                    let moved = self.accounts.get(&handle_key(&handle)).copied();
-                    match moved.or_else(|| self.builder.slot_of(&name)) {
-                        Some(account) => self.builder.member(group, account, None, None),
-                        None => self.builder.other(group, false, &handle),
+    /// Members of a group that is as it was.
+    fn members_of_old(&mut self, group: GroupRef<'_>) -> Result<(), Unmergeable> {
+        let Some(slot) = self.old.groups.get(group.id().0 as usize).copied().flatten() else { return Ok(()) };
+        for member in group.members() {
+            let spelling = self.old.spelling(group, Target::Account(member.0));
+            match (self.old.account(member.0), self.old.state.account(*member)) {
+                (Some(account), _) => self.member(slot, account, spelling),
+                (None, Some(was)) => {
+                    self.ensure_clear(group)?;
+                    self.remember(slot, was.handle());
+                    let usual = self.call(was.name(), was.handle()).to_owned();
+                    self.written_again(slot, spelling.unwrap_or(&usual));
+                }
+                (None, None) => return Err(Unmergeable::Unfit),
+            }
+        }
+        for other in group.others() {
+            match other {
+                Member::Group(name) => {
+                    let Some((nested, target)) = self.old.group_named(name) else { return Err(Unmergeable::Unfit) };
+                    let spelling = self.old.spelling(group, Target::Group(nested.id().0));
+                    if let Some(target) = target {
+                        self.nested(slot, target, spelling);
+                    } else {
+                        self.ensure_clear(group)?;
+                        self.remember(slot, nested.handle());
+                        self.written_again(slot, spelling.unwrap_or(nested.handle()));
                     }
                 }
-                Wanted::Group(name) => {
-                    let still = known.contains(self.names.key(&name).as_ref());
-                    self.builder.other(group, still, &name);
-                }
-                Wanted::Other(text) => self.other(group, &text),
+                Member::Account(text) | Member::Other(text) => self.written_again(slot, text),
             }
         }
-        self.builder.finish()
+        Ok(())
     }
 
-    fn other(&mut self, group: GroupSlot, text: &str) {
-        let key = handle_key(text);
-        if let Some(account) = self.accounts.get(&key).copied().or_else(|| self.builder.slot_of(text)) {
-            self.builder.member(group, account, None, None);
-        } else if let Some(name) = self.groups.get(&key) {
-            self.builder.other(group, true, name);
+    /// A group has a member whose handle was this: if no entry left it, nothing happened
+    /// to the group.
+    fn remember(&mut self, slot: GroupSlot, handle: &str) {
+        if !self.by_name && dn::key(handle).is_ok_and(|key| self.left.contains(key.as_ref())) {
+            self.again.insert(slot.0);
+        }
+    }
+
+    fn ensure_clear(&self, group: GroupRef<'_>) -> Result<(), Unmergeable> {
+        if self.old.identities.ambiguous.contains(&group.id().0) {
+            return Err(Unmergeable::Ambiguous(group.name().to_owned()));
+        }
+        Ok(())
+    }
+
+    /// A member that did not name anything of the base that stays: what arrived may be it.
+    fn written_again(&mut self, slot: GroupSlot, text: &str) {
+        let found = if self.arrived.is_empty() {
+            None
         } else {
-            self.builder.other(group, false, text);
+            called(self.by_name, self.names, text).and_then(|key| self.arrived.get(&key).copied())
+        };
+        self.written(slot, found, text);
+    }
+
+    fn written(&mut self, slot: GroupSlot, found: Option<Found>, text: &str) {
+        match found {
+            Some(Found::Account(account)) => {
+                let (name, handle) = self.builder.account_texts(account);
+                let spelling = (self.call(name, handle) != text).then_some(text);
+                self.member(slot, account, spelling);
+            }
+            Some(Found::Group(nested)) => {
+                let spelling = (self.builder.group_texts(nested).1 != text).then_some(text);
+                self.nested(slot, nested, spelling);
+            }
+            None => self.builder.other(slot, false, text),
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(accounts: &[&str], groups: &[(&str, &[&str], &[&str])]) -> State {
-        let mut builder = StateBuilder::new(Matching::CaseIgnore, ["cn"]);
-        let slots: BTreeMap<&str, AccountSlot> = accounts
-            .iter()
-            .map(|name| {
-                let slot = builder.account(name, &format!("uid={name},dc=x"));
-                builder.add_value(slot, 0, name);
-                (*name, slot)
-            })
-            .collect();
-        for (name, members, others) in groups {
-            let group = builder.group(name, &format!("cn={name},dc=x"));
-            for member in *members {
-                builder.member(group, slots[member], None, None);
-            }
-            for other in *others {
-                builder.other(group, false, other);
-            }
+    fn member(&mut self, group: GroupSlot, account: AccountSlot, spelling: Option<&str>) {
+        self.builder.member(group, account, None, None);
+        if let Some((accounts, _)) = self.named.get_mut(group.0 as usize) {
+            *accounts += 1;
         }
-        builder.finish().unwrap()
+        if let Some(spelling) = spelling {
+            self.out.spelled.push(group.0, Target::Account(account.0), spelling);
+        }
     }
 
-    fn members(state: &State, group: &str) -> Vec<String> {
-        let group = state.group_named(group).unwrap();
-        let accounts = group.members().iter().map(|id| state.account(*id).unwrap().name().to_owned());
-        accounts.chain(group.others().map(|other| format!("{other:?}"))).collect()
-    }
-
-    #[test]
-    fn a_delta_replaces_adds_and_deletes() {
-        let base = state(&["a", "b"], &[("g", &["a", "b"], &["uid=c,dc=x"]), ("h", &["b"], &[])]);
-        let upserts = state(&["c"], &[("h", &[], &["uid=A,dc=x", "cn=g,dc=x"])]);
-        let delta = Reading { upserts, deletes: vec![Object::account("b")], ..Reading::default() };
-        let merged = merge(&base, &delta).unwrap();
-        assert_eq!(merged.account_count(), 2);
-        assert_eq!(members(&merged, "g"), ["a", "c", "Other(\"uid=b,dc=x\")"]);
-        assert_eq!(members(&merged, "h"), ["a", "Group(\"g\")"]);
-        assert_eq!(merged.account_named("c").unwrap().values(0).collect::<Vec<_>>(), ["c"]);
-    }
-
-    #[test]
-    fn a_part_holds_what_was_named_and_says_what_is_gone() {
-        let upserts = state(&["a", "b", "c"], &[("g", &["a"], &[]), ("h", &["b"], &[])]);
-        let reading = Reading { upserts, ..Reading::default() };
-        let part = only(reading, &[Object::membership("g", "zoe"), Object::account("c")]).unwrap();
-        assert_eq!(part.deletes, [Object::account("zoe")]);
-        assert_eq!(part.upserts.accounts().map(|a| a.name().to_owned()).collect::<Vec<_>>(), ["a", "c"]);
-        assert_eq!(members(&part.upserts, "g"), ["a"]);
-        assert_eq!(part.upserts.group_count(), 1);
+    fn nested(&mut self, group: GroupSlot, nested: GroupSlot, spelling: Option<&str>) {
+        let name = self.builder.group_texts(nested).0.to_owned();
+        self.builder.other(group, true, &name);
+        if let Some((_, groups)) = self.named.get_mut(group.0 as usize) {
+            *groups += 1;
+        }
+        if let Some(spelling) = spelling {
+            self.out.spelled.push(group.0, Target::Group(nested.0), spelling);
+        }
     }
 }

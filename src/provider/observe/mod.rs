@@ -6,13 +6,20 @@
 
 mod judge;
 mod merge;
+mod part;
+mod resume;
+mod same;
+pub mod seal;
+mod snapshot;
 
 pub use judge::{Checks, Counts};
-pub use merge::{merge, only};
+pub use merge::{Base, Extent, Merged, Unmergeable, merge};
+pub use part::only;
+pub use resume::{Basis, Onward, gather_since};
+pub use snapshot::{Binding, Snapshot, Unusable};
 
-use super::{Author, Capabilities, Gap, GapScope, Protected, ProviderError, Reader, Scope};
+use super::{Author, Capabilities, Gap, GapScope, Protected, ProviderError, Reader, Reading, Scope};
 use crate::model::State;
-use futures_util::future::join_all;
 
 /// What one directory holds, as far as it was read.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +38,8 @@ pub struct Observed {
     pub placeholders: Option<Vec<Box<str>>>,
     /// What this very server can do, where asking told more than the settings.
     pub capabilities: Option<Capabilities>,
+    /// What a later read goes on from, where this one can be gone on from.
+    pub onward: Option<Onward>,
 }
 
 impl Observed {
@@ -64,29 +73,28 @@ pub struct Job<'a> {
 /// Reads all directories at the same time, each in full. The answers are in the
 /// order of the jobs, one each: a directory that failed has one gap for everything.
 pub async fn gather(jobs: Vec<Job<'_>>) -> Vec<Observed> {
-    join_all(jobs.into_iter().map(one)).await
+    gather_since(jobs.into_iter().map(|job| (job, Basis::default())).collect()).await
 }
 
-async fn one(job: Job<'_>) -> Observed {
-    let reading = match job.reader {
-        Ok(reader) => reader.read(&job.scope, None).await,
-        Err(error) => Err(error),
+/// A whole reading as it is observed, with the doubts about it.
+fn judged(reading: Reading, scope: &Scope, checks: &Checks) -> Observed {
+    let onward = reading.cookie.zip(reading.identities).map(|(cookie, identities)| Onward::new(cookie, identities));
+    let mut observed = Observed {
+        state: reading.upserts,
+        gaps: reading.gaps,
+        evidence: reading.evidence,
+        authors: reading.authors,
+        protected: reading.protected,
+        placeholders: reading.placeholders,
+        capabilities: reading.capabilities,
+        onward,
     };
-    let mut observed = match reading {
-        Ok(reading) => Observed {
-            state: reading.upserts,
-            gaps: reading.gaps,
-            evidence: reading.evidence,
-            authors: reading.authors,
-            protected: reading.protected,
-            placeholders: reading.placeholders,
-            capabilities: reading.capabilities,
-        },
-        Err(error) => return Observed::failed(&error),
-    };
-    let doubts = job.checks.doubts(&observed, &job.scope);
+    let doubts = checks.doubts(&observed, scope);
     observed.gaps.extend(doubts);
     observed.gaps.sort();
     observed.gaps.dedup();
+    if !observed.gaps.is_empty() {
+        observed.onward = None;
+    }
     observed
 }

@@ -1,0 +1,409 @@
+//! Reading on from a cookie.
+//!
+//! Comes in: the cookie of an earlier read. Goes out: a [`Reading`] that is a delta, with
+//! the cookie for the next. Refuses: to go on where something could have changed that the
+//! server's answer does not show; it says why, and a full read follows.
+//!
+//! A refresh (RFC 4533) tells of entries that were themselves written. It does not tell
+//! that an entry is elsewhere because one above it was renamed or moved, and not what a
+//! moved entry has below it. So the cookie holds, beside the server's own, the id of every
+//! entry above an object: each must still be where it was. And an entry that arrives or
+//! was moved must have nothing below it.
+
+use super::Directory;
+use super::connect::Session;
+use super::probe::Server;
+use super::read::{ATTEMPTS, EVERYTHING, READS_IN_FLIGHT, counters, of_class, suffixes};
+use super::search::{self, Entry, Search};
+use super::sync::{self, Synced};
+use super::watch::Watch;
+use crate::model::bytes::{Cursor, Damaged, Out};
+use crate::provider::entries::{self, Collector, Schema, Traced};
+use crate::provider::identities::{Delta, ObjectId};
+use crate::provider::{Cookie, ProviderError, Reading, Scope, dn};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use ldap3::Scope as Depth;
+use std::collections::BTreeMap;
+
+/// First byte of a cookie.
+const VERSION: u8 = 1;
+
+/// An entry's id (RFC 4530).
+pub(super) const ID: &str = "entryUUID";
+/// An entry's own change counter.
+const COUNTER: &str = "entryCSN";
+/// Whether an entry has others below it (X.501; computed by the server).
+const PARENT: &str = "hasSubordinates";
+
+/// What a cookie holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The server's own cookie of each search, in the order of [`searches`].
+    servers: Vec<Vec<u8>>,
+    /// Entries above objects, bases included: DN, id.
+    above: Vec<(Box<str>, ObjectId)>,
+}
+
+/// A server's cookie as it is sent: a moment older. A server that is asked from where it
+/// stands answers without looking that nothing changed, and one that was killed may stand
+/// where it stood before deletions that it carried out: they have no counter of their own.
+/// Asked from before, it looks; and one that was started again names all that is there.
+fn aged(cookie: &[u8]) -> Vec<u8> {
+    let Some((head, csns)) = std::str::from_utf8(cookie).ok().and_then(|text| text.split_once("csn=")) else {
+        return cookie.to_vec();
+    };
+    let earlier = |csn: &str| -> Option<String> {
+        let (second, rest) = csn.split_once('.')?;
+        let (fraction, rest) = rest.split_once('Z')?;
+        let before = fraction.parse::<u64>().ok()?.checked_sub(1)?;
+        Some(format!("{second}.{before:0width$}Z{rest}", width = fraction.len()))
+    };
+    let csns: Vec<String> = csns.split(';').map(|csn| earlier(csn).unwrap_or_else(|| csn.to_owned())).collect();
+    format!("{head}csn={}", csns.join(";")).into_bytes()
+}
+
+impl Mark {
+    pub(super) fn cookie(&self) -> Option<Cookie> {
+        let mut out = Out::default();
+        out.u8(VERSION);
+        out.count(self.servers.len());
+        self.servers.iter().for_each(|cookie| out.blob(cookie));
+        out.count(self.above.len());
+        for (dn, id) in &self.above {
+            out.text(dn);
+            out.raw(&id.0);
+        }
+        out.finish().map(Cookie)
+    }
+
+    fn parse(cookie: &Cookie) -> Result<Self, Damaged> {
+        let mut cursor = Cursor::new(&cookie.0);
+        if cursor.u8()? != VERSION {
+            return Err(Damaged);
+        }
+        let mut mark = Self::default();
+        for _ in 0..cursor.count(4)? {
+            mark.servers.push(cursor.blob()?.to_vec());
+        }
+        for _ in 0..cursor.count(20)? {
+            let dn = cursor.text()?.into();
+            mark.above.push((dn, ObjectId::from_bytes(cursor.raw(16)?).ok_or(Damaged)?));
+        }
+        cursor.end().map(|()| mark)
+    }
+
+    /// The mark of a full read that lay between two equal counters: OpenLDAP's cookie is
+    /// made of exactly these (`slap_parse_sync_cookie`).
+    pub(super) fn of_counters(counters: &[(String, Vec<String>)], server: &Server, schema: &Schema) -> Option<Self> {
+        let cookie = |base: &str| {
+            let suffix = server.suffix(base)?;
+            let (_, values) = counters.iter().find(|(of, _)| of == suffix)?;
+            let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
+            values.sort_by_key(|csn| csn.split('#').nth(2));
+            Some(format!("rid=000,csn={}", values.join(";")).into_bytes())
+        };
+        let groups = schema.groups_base.iter().flat_map(|base| [base, base]);
+        let bases = std::iter::once(&schema.accounts_base).chain(groups);
+        Some(Self { servers: bases.map(|base| cookie(base)).collect::<Option<_>>()?, above: Vec::new() })
+    }
+
+    /// With the entries above what was traced, as far as they were not known.
+    pub(super) async fn rise(&mut self, session: &Session, schema: &Schema, traced: &Traced) -> Result<(), String> {
+        let mut wanted: BTreeMap<String, Box<str>> = BTreeMap::new();
+        let bases = [Some(&schema.accounts_base), schema.groups_base.as_ref()];
+        let stops: Vec<&str> =
+            [Some(&schema.accounts_key), schema.groups_key.as_ref()].into_iter().flatten().map(AsRef::as_ref).collect();
+        for text in traced.parents.iter().chain(bases.into_iter().flatten()) {
+            let mut next = Some(text.as_ref());
+            while let Some(text) = next {
+                let Ok(key) = dn::key(text) else { return Err(format!("`{text}` is no DN")) };
+                let inside = stops.iter().any(|stop| key == *stop || dn::is_below(&key, stop));
+                if !inside || wanted.contains_key(key.as_ref()) {
+                    break;
+                }
+                wanted.insert(key.into_owned(), text.into());
+                next = dn::parent(text);
+            }
+        }
+        for (known, _) in &self.above {
+            if let Ok(key) = dn::key(known) {
+                wanted.remove(key.as_ref());
+            }
+        }
+        let found: Vec<(Box<str>, Option<ObjectId>)> = ids(session, wanted.into_values()).await?;
+        for (dn, id) in found {
+            let id = id.ok_or_else(|| format!("`{dn}` shows no `{ID}`"))?;
+            self.above.push((dn, id));
+        }
+        self.above.sort();
+        Ok(())
+    }
+
+    /// That every entry above is where it was.
+    async fn ensure_unmoved(&self, session: &Session) -> Result<(), String> {
+        let now = ids(session, self.above.iter().map(|(dn, _)| dn.clone())).await?;
+        for (dn, id) in now {
+            if !self.is_above(&dn, id) {
+                return Err(format!("`{dn}` is not the entry that it was"));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_above(&self, dn: &str, id: Option<ObjectId>) -> bool {
+        id.is_some_and(|id| self.above.iter().any(|(known, of)| *of == id && dn::same(known, dn)))
+    }
+
+    /// That an entry which came in a refresh brings nothing else along.
+    fn ensure_alone(&self, entry: Entry<'_>, id: ObjectId) -> Result<(), String> {
+        let alone = entry.text(PARENT).is_some_and(|value| value.eq_ignore_ascii_case("FALSE"));
+        if alone || self.is_above(entry.dn, Some(id)) {
+            return Ok(());
+        }
+        Err(format!("`{}` is new or was moved, with entries below it", entry.dn))
+    }
+}
+
+async fn ids(
+    session: &Session,
+    list: impl IntoIterator<Item = Box<str>>,
+) -> Result<Vec<(Box<str>, Option<ObjectId>)>, String> {
+    let wanted = [ID.to_owned()];
+    let wanted = &wanted;
+    stream::iter(list)
+        .map(|dn| async move {
+            let take = |entry: Entry<'_>| entry.values(ID).next().and_then(ObjectId::parse);
+            let id = search::base(session, &dn, EVERYTHING, wanted, take).await.map_err(|error| error.message)?;
+            Ok((dn, id.flatten()))
+        })
+        .buffer_unordered(READS_IN_FLIGHT)
+        .try_collect()
+        .await
+}
+
+/// That nothing was written after the counter was. A slapd that was killed comes back with
+/// the counter of its last checkpoint; a refresh shows nothing that is newer than that.
+async fn ensure_counted(
+    session: &Session,
+    server: &Server,
+    schema: &Schema,
+    counters: &[(String, Vec<String>)],
+) -> Result<(), String> {
+    let wanted = [COUNTER.to_owned()];
+    for base in std::iter::once(&schema.accounts_base).chain(&schema.groups_base) {
+        let counted = counters.iter().find(|(suffix, _)| server.suffix(base) == Some(suffix));
+        let Some(last) = counted.and_then(|(_, values)| values.iter().max()) else { continue };
+        let filter = format!("({COUNTER}>={})", ldap3::ldap_escape(last.as_str()));
+        let search = Search { base, scope: Depth::Subtree, filter: &filter, attributes: &wanted, page_size: 0 };
+        let mut newer = None;
+        let ended = search::run(session, &search, |entry| {
+            if entry.text(COUNTER).is_none_or(|value| value > last.as_str()) {
+                newer = Some(entry.dn.to_owned());
+            }
+        })
+        .await;
+        if let Some(dn) = newer {
+            return Err(format!("`{dn}` was written after the server's change counter"));
+        }
+        if ended.result.is_some() || ended.broken.is_some() {
+            return Err(format!("`{COUNTER}` of the entries cannot be read"));
+        }
+    }
+    Ok(())
+}
+
+/// An entry whose id came beside it.
+struct Identified<'a> {
+    entry: Entry<'a>,
+    id: ObjectId,
+}
+
+impl entries::Entry for Identified<'_> {
+    fn dn(&self) -> &str {
+        self.entry.dn
+    }
+
+    fn id(&self) -> Option<ObjectId> {
+        Some(self.id)
+    }
+
+    fn visit<'e>(&'e self, each: &mut dyn FnMut(&'e str, &'e [u8])) {
+        self.entry.visit(each);
+    }
+}
+
+impl Directory {
+    /// Reads what changed since `cookie`.
+    pub(super) async fn read_since(
+        &self,
+        session: &Session,
+        server: &Server,
+        schema: &Schema,
+        scope: &Scope,
+        cookie: &Cookie,
+    ) -> Reading {
+        let read = self.refreshed(session, server, schema, scope, cookie).await;
+        read.unwrap_or_else(|why| Reading { refused: Some(why), ..Reading::default() })
+    }
+
+    async fn refreshed(
+        &self,
+        session: &Session,
+        server: &Server,
+        schema: &Schema,
+        scope: &Scope,
+        cookie: &Cookie,
+    ) -> Result<Reading, String> {
+        let mark = Mark::parse(cookie).map_err(|_| "the cookie is of another version".to_owned())?;
+        if scope.only.is_some() || scope.authors || !scope.resume {
+            return Err("more is asked for than a refresh brings".to_owned());
+        }
+        let suffixes = suffixes(server, schema);
+        let message = |error: ProviderError| format!("{}: {}", error.operation, error.message);
+        for _ in 0..ATTEMPTS {
+            let before = counters(session, server, &suffixes).await.map_err(message)?;
+            let Some(counters_before) = &before else {
+                return Err("the server shows no change counter".to_owned());
+            };
+            ensure_counted(session, server, schema, counters_before).await?;
+            mark.ensure_unmoved(session).await?;
+            let reading = self.delta(session, server, schema, scope, mark.clone()).await?;
+            if before == counters(session, server, &suffixes).await.map_err(message)? {
+                return Ok(reading);
+            }
+        }
+        Err(format!("the directory changed during each of {ATTEMPTS} refreshes"))
+    }
+
+    async fn delta(
+        &self,
+        session: &Session,
+        server: &Server,
+        schema: &Schema,
+        scope: &Scope,
+        mut mark: Mark,
+    ) -> Result<Reading, String> {
+        let mut collector = Collector::new(schema, scope);
+        let mut watch = Watch::new(server, schema, scope);
+        let mut delta = Delta::default();
+        let mut cookies = mark.servers.clone().into_iter();
+        let mut next = Vec::new();
+        let mut ended = |synced: &mut Synced, old: Vec<u8>| next.push(synced.cookie.take().unwrap_or(old));
+        let mut cookie = || cookies.next().ok_or("the cookie is of other settings");
+
+        let with_parent = |mut list: Vec<String>| {
+            list.push(PARENT.to_owned());
+            list
+        };
+        let attributes = with_parent(schema.account_request(&scope.account_attributes));
+        let (base, depth) = (&schema.accounts_base, Depth::Subtree);
+        let accounts = Search { base, scope: depth, filter: EVERYTHING, attributes: &attributes, page_size: 0 };
+        let old = cookie()?;
+        let mut synced = sync::refresh(session, &accounts, Some(&aged(&old)), |entry, id| {
+            mark.ensure_alone(entry, id)?;
+            watch.account(&mut collector, entry);
+            collector.account(&Identified { entry, id });
+            Ok(())
+        })
+        .await?;
+        ended(&mut synced, old);
+        delta.accounts = synced.gone;
+        watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
+
+        if let Some(base) = &schema.groups_base {
+            let attributes = with_parent(schema.group_request(&scope.group_attributes));
+            let filter = of_class(schema);
+            let groups = Search { base, attributes: &attributes, filter: &filter, ..accounts };
+            let old = cookie()?;
+            let mut synced = sync::refresh(session, &groups, Some(&aged(&old)), |entry, id| {
+                mark.ensure_alone(entry, id)?;
+                watch.group(&mut collector, entry);
+                collector.group(&Identified { entry, id });
+                Ok(())
+            })
+            .await?;
+            ended(&mut synced, old);
+            delta.groups = synced.gone;
+            // What is no group may hold groups that came along with it.
+            let (filter, attributes) = (format!("(!{filter})"), [PARENT.to_owned()]);
+            let beside = Search { filter: &filter, attributes: &attributes, ..groups };
+            let old = cookie()?;
+            let mut synced =
+                sync::refresh(session, &beside, Some(&aged(&old)), |entry, id| mark.ensure_alone(entry, id)).await?;
+            ended(&mut synced, old);
+        }
+        mark.servers = next;
+        self.delta_of(session, schema, collector, delta, mark).await
+    }
+
+    async fn delta_of(
+        &self,
+        session: &Session,
+        schema: &Schema,
+        collector: Collector<'_>,
+        mut delta: Delta,
+        mut mark: Mark,
+    ) -> Result<Reading, String> {
+        let collected = collector.finish().map_err(|error| error.to_string())?;
+        let Some(traced) = collected.traced else { return Err("no ids were asked for".to_owned()) };
+        mark.rise(session, schema, &traced).await?;
+        delta.beside = [traced.no_accounts.as_slice(), &traced.no_groups].concat();
+        delta.accounts.ids.extend(traced.no_accounts);
+        delta.groups.ids.extend(traced.no_groups);
+        Ok(Reading {
+            upserts: collected.state,
+            gaps: collected.gaps,
+            evidence: vec!["contextCSN unchanged meanwhile".to_owned()],
+            identities: Some(traced.identities.map_err(|dn| format!("`{dn}` came without its id"))?),
+            delta: Some(delta),
+            cookie: mark.cookie(),
+            ..Reading::default()
+        })
+    }
+
+    /// The cookie of a full read between two equal counters; otherwise why there is none.
+    pub(super) async fn mark_of(
+        &self,
+        session: &Session,
+        server: &Server,
+        schema: &Schema,
+        traced: &Traced,
+        counters: &[(String, Vec<String>)],
+    ) -> Result<Cookie, String> {
+        if let Err(dn) = &traced.identities {
+            return Err(format!("`{dn}` shows no `{ID}`"));
+        }
+        let mark = Mark::of_counters(counters, server, schema);
+        let mut mark = mark.ok_or("a base is in no suffix of the server")?;
+        mark.rise(session, schema, traced).await?;
+        mark.cookie().ok_or_else(|| "it is too large".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_comes_back() {
+        let above = vec![("ou=people,dc=x".into(), ObjectId([7; 16]))];
+        let mark = Mark { servers: vec![b"rid=000,csn=a".to_vec(), Vec::new()], above };
+        let cookie = mark.cookie().unwrap();
+        assert_eq!(Mark::parse(&cookie).unwrap(), mark);
+        for end in 0..cookie.0.len() {
+            assert!(Mark::parse(&Cookie(cookie.0[..end].to_vec())).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_sent_a_moment_older() {
+        let aged = |text: &str| String::from_utf8(aged(text.as_bytes())).unwrap();
+        assert_eq!(
+            aged("rid=000,csn=20261122182127.000100Z#000000#000#000000;20261122182127.864947Z#000000#001#000000"),
+            "rid=000,csn=20261122182127.000099Z#000000#000#000000;20261122182127.864946Z#000000#001#000000"
+        );
+        for other in ["", "ldap://h:389#cn=x:dc=y:(o=*)#17", "csn=20261122182127.000000Z#0#0#0", "csn=;"] {
+            assert_eq!(aged(other), other);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Reading on from a snapshot, and in full where that cannot be.
+//!
+//! Comes in: jobs, each with a snapshot or the reason why there is none. Goes out: what
+//! each directory holds, the same whichever way it was read, and what the next read goes
+//! on from. Refuses: to go on from a reading with gaps, and to believe a delta when a
+//! sentinel does not show any more: a full read follows, and its gaps count.
+
+use super::merge::{Base, Extent, Unmergeable, merge};
+use super::snapshot::Snapshot;
+use super::{Checks, Job, Observed, judged};
+use crate::model::{AccountId, Instant, Object, State, StateGroupId};
+use crate::provider::entries::Loose;
+use crate::provider::identities::{Delta, Identities};
+use crate::provider::{Cookie, ProviderError, Reader, Reading, Scope};
+use futures_util::future::join_all;
+
+/// How often a directory that changes meanwhile is asked again.
+const ATTEMPTS: usize = 4;
+
+/// What a read goes on from.
+#[derive(Debug, Clone, Default)]
+pub struct Basis {
+    /// The last reading, if there is one to go on from.
+    pub snapshot: Option<Snapshot>,
+    /// Why there is none, for people; nothing where nobody wonders.
+    pub why_full: Option<String>,
+}
+
+/// What the next read goes on from, beside the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Onward {
+    /// Where.
+    pub cookie: Cookie,
+    /// Which entries the rows are.
+    pub identities: Identities,
+    /// When the directory was last read whole, if that was not now.
+    pub whole: Option<Instant>,
+    /// Whether the snapshot that was gone on from is still the newest.
+    pub unchanged: bool,
+}
+
+impl Onward {
+    pub(super) fn new(cookie: Cookie, identities: Identities) -> Self {
+        Self { cookie, identities, whole: None, unchanged: false }
+    }
+}
+
+/// Reads all directories at the same time, each from its snapshot on. The answers are in
+/// the order of the jobs, as with [`super::gather`].
+pub async fn gather_since(jobs: Vec<(Job<'_>, Basis)>) -> Vec<Observed> {
+    join_all(jobs.into_iter().map(|(job, basis)| one(job, basis))).await
+}
+
+async fn one(job: Job<'_>, basis: Basis) -> Observed {
+    let reader = match job.reader {
+        Ok(reader) => reader,
+        Err(error) => return Observed::failed(&error),
+    };
+    let mut why_full = basis.why_full;
+    if let Some(snapshot) = basis.snapshot {
+        match incremental(reader, &job.scope, &job.checks, snapshot).await {
+            Ok(observed) => return observed,
+            Err(why) => why_full = Some(why),
+        }
+    }
+    let mut observed = match reader.read(&job.scope, None).await {
+        Ok(reading) => judged(reading, &job.scope, &job.checks),
+        Err(error) => return Observed::failed(&error),
+    };
+    observed.evidence.extend(why_full.map(|why| format!("read in full: {why}")));
+    observed
+}
+
+/// What the directory holds, by the snapshot and what changed since; otherwise why it
+/// has to be read in full.
+async fn incremental(
+    reader: &mut dyn Reader,
+    scope: &Scope,
+    checks: &Checks,
+    snapshot: Snapshot,
+) -> Result<Observed, String> {
+    let Snapshot { mut base, mut cookie, taken, whole } = snapshot;
+    let (mut extent, mut looked_at) = (Extent::default(), 0);
+    for attempt in 0..ATTEMPTS {
+        let reading = sound(reader.read(scope, Some(&cookie)).await)?;
+        let same_cookie = reading.cookie.as_ref().is_none_or(|next| *next == cookie);
+        let merged = merge(base, &reading).map_err(|error: Unmergeable| error.to_string())?;
+        base = merged.base;
+        cookie = reading.cookie.unwrap_or(cookie);
+        extent.add(merged.extent);
+        let mut again = merged.again;
+        again.extend(&base.identities.loose);
+        // What was read directly was read of the same moment, when nothing came since.
+        let settled = attempt > 0 && merged.extent == Extent::default();
+        if settled || again.is_empty() {
+            let mut evidence = vec![line(taken, extent, looked_at)];
+            evidence.extend(reading.evidence);
+            let Base { state, identities } = base;
+            let all = Reading { upserts: state, evidence, capabilities: reading.capabilities, ..Reading::default() };
+            let mut observed = judged(all, scope, checks);
+            if let Some(gap) = observed.gaps.first() {
+                return Err(gap.why.clone());
+            }
+            sentinels(reader, scope, checks).await?;
+            let unchanged = attempt == 0 && same_cookie && extent == Extent::default();
+            observed.onward = Some(Onward { cookie, identities, whole: Some(whole), unchanged });
+            return Ok(observed);
+        }
+        let objects = named(&base.state, &again);
+        looked_at = objects.len();
+        base = look_again(reader, scope, base, objects).await?;
+    }
+    Err(format!("the directory changed during each of {ATTEMPTS} refreshes"))
+}
+
+/// A reading to go on with.
+fn sound(reading: Result<Reading, ProviderError>) -> Result<Reading, String> {
+    let reading = reading.map_err(|error| format!("{}: {}", error.operation, error.message))?;
+    match (&reading.refused, reading.gaps.first()) {
+        (Some(why), _) => Err(why.clone()),
+        (None, Some(gap)) => Err(gap.why.clone()),
+        (None, None) => Ok(reading),
+    }
+}
+
+fn named(state: &State, again: &Loose) -> Vec<Object> {
+    let accounts = again.accounts.iter().filter_map(|n| state.account(AccountId(*n)));
+    let groups = again.groups.iter().filter_map(|n| state.group(StateGroupId(*n)));
+    accounts.map(|a| Object::account(a.name())).chain(groups.map(|g| Object::group(g.name()))).collect()
+}
+
+/// The base with objects that may have changed without being written, read directly.
+async fn look_again(reader: &mut dyn Reader, scope: &Scope, base: Base, objects: Vec<Object>) -> Result<Base, String> {
+    let direct = Scope { only: Some(objects), ..scope.clone() };
+    let reading = sound(reader.read(&direct, None).await)?;
+    if let Some(object) = reading.deletes.first() {
+        let name = object.group.as_ref().or(object.account.as_ref());
+        return Err(format!("`{}` was not found again", name.map_or("", String::as_str)));
+    }
+    let delta = Reading { delta: Some(Delta::default()), ..reading };
+    merge(base, &delta).map(|merged| merged.base).map_err(|error| error.to_string())
+}
+
+/// Sentinels are looked at afresh: what access control hides from now on changes nothing
+/// in the directory, and so is in no delta.
+async fn sentinels(reader: &mut dyn Reader, scope: &Scope, checks: &Checks) -> Result<(), String> {
+    if checks.sentinels.is_empty() {
+        return Ok(());
+    }
+    let only = checks.sentinels.iter().map(|name| Object::account(name.as_str())).collect();
+    let direct = Scope { only: Some(only), resume: false, ..scope.clone() };
+    let reading =
+        reader.read(&direct, None).await.map_err(|error| format!("{}: {}", error.operation, error.message))?;
+    let alone = Checks { sentinels: checks.sentinels.clone(), ..Checks::default() };
+    match judged(reading, scope, &alone).gaps.first() {
+        Some(gap) => Err(gap.why.clone()),
+        None => Ok(()),
+    }
+}
+
+fn line(since: Instant, extent: Extent, again: usize) -> String {
+    let many = |n: usize, what: &str| match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    };
+    let Extent { accounts, groups, gone } = extent;
+    let mut parts = Vec::new();
+    if accounts > 0 {
+        parts.push(many(accounts, "account"));
+    }
+    if groups > 0 {
+        parts.push(many(groups, "group"));
+    }
+    let mut what = if parts.is_empty() { String::new() } else { format!("{} changed", parts.join(" and ")) };
+    if gone > 0 {
+        what = if what.is_empty() { format!("{gone} gone") } else { format!("{what}, {gone} gone") };
+    }
+    if what.is_empty() {
+        "nothing changed".clone_into(&mut what);
+    }
+    if again > 0 {
+        what = format!("{what}, {again} looked at again");
+    }
+    format!("incremental since {since}: {what}")
+}

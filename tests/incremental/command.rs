@@ -1,0 +1,141 @@
+//! The built binary keeps snapshots, and believes none but its own.
+
+use crate::cli::harness::Repo;
+use crate::support::slapd::{GROUPS, Options, PEOPLE, READER, Slapd, WRITER, group_ldif, people_ldif};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Output;
+
+const SNAPSHOT: &str = ".accord/cache/corp.snapshot";
+
+struct Bed {
+    server: Slapd,
+    repo: Repo,
+    state: tempfile::TempDir,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let seed = people_ldif("p", 20) + &group_ldif("a", "p", 0..10);
+        let server = Slapd::start(&Options { seed, ..Options::default() });
+        let repo = Repo::empty();
+        let accord = format!(
+            "organization: example\ntimezone: UTC\ndirectories:\n  corp:\n    kind: ldap\n    url: {}\n    tls: none\n    \
+             bind: {{ dn: \"{}\", password: {{ env: BIND }} }}\n    plan_bind: {{ dn: \"{}\", password: {{ env: READ }} }}\n    \
+             accounts: {{ base: \"{PEOPLE}\", id_attribute: employeeNumber, attributes: {{ cn: name }} }}\n    groups: {{ base: \"{GROUPS}\" }}\n",
+            server.plain_url(),
+            WRITER.0,
+            READER.0
+        );
+        repo.write("policies/accord.yaml", &accord);
+        repo.write(
+            "policies/access.yaml",
+            "people:\n  p1: { id: \"1\", name: Person 1 }\n  p2: { id: \"2\", name: Person 2 }\ngroups:\n  corp/a: { members: [p1, p2] }\n",
+        );
+        Self { server, repo, state: tempfile::tempdir().unwrap() }
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let mut command = self.repo.command(arguments);
+        command.env("XDG_STATE_HOME", self.state.path()).env("BIND", WRITER.1).env("READ", READER.1);
+        let Output { stdout, stderr, .. } = command.output().unwrap();
+        let told = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
+        assert!(!told.contains("panicked"), "{told}");
+        told
+    }
+
+    /// What a plan says of its reading.
+    fn plan(&self, arguments: &[&str]) -> String {
+        let told = self.run(&[&["plan"], arguments].concat());
+        told.lines().find(|line| line.contains("contextCSN")).unwrap_or_else(|| panic!("{told}")).to_owned()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.repo.file(SNAPSHOT)
+    }
+
+    fn add_member(&self, n: usize) {
+        let text = format!("dn: cn=a,{GROUPS}\nchangetype: modify\nadd: member\nmember: uid=p{n},{PEOPLE}\n");
+        self.server.ldapmodify(&text);
+    }
+}
+
+fn assert_says(told: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(told.contains(part), "`{part}` is not in: {told}");
+    }
+}
+
+#[test]
+fn a_plan_after_the_first_reads_what_changed() {
+    let bed = Bed::new();
+    let first = bed.plan(&[]);
+    assert_says(&first, &["2 pages", "contextCSN unchanged"]);
+    assert!(!first.contains("read in full"), "{first}");
+    assert_says(&bed.plan(&[]), &["incremental since ", ": nothing changed"]);
+    let before = fs::metadata(bed.file()).unwrap().modified().unwrap();
+    assert_says(&bed.plan(&[]), &[": nothing changed"]);
+    assert_eq!(fs::metadata(bed.file()).unwrap().modified().unwrap(), before, "the snapshot is still the newest");
+    bed.add_member(15);
+    assert_says(&bed.plan(&[]), &["incremental since ", ": 1 group changed"]);
+    assert_says(&bed.plan(&["--refresh", "full"]), &["2 pages", "read in full: --refresh full"]);
+    // The whole way: what is planned is what a full read plans, and applying ends it.
+    let of = |told: String| told.lines().filter(|line| line.contains("revoke") || line.contains("p15")).count();
+    assert_eq!(of(bed.run(&["plan"])), of(bed.run(&["plan", "--refresh", "full"])));
+    let applied = bed.run(&["apply", "--auto-approve"]);
+    assert_says(&applied, &["applied 9 of 9"]);
+    let told = bed.run(&["plan"]);
+    assert_says(&told, &["incremental since ", ": 1 group changed", "nothing to do"]);
+}
+
+#[test]
+fn no_snapshot_but_ones_own_is_believed() {
+    let bed = Bed::new();
+    let _ = bed.plan(&[]);
+    let whole = fs::read(bed.file()).unwrap();
+    assert_eq!(fs::metadata(bed.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = String::from_utf8_lossy(&whole).into_owned();
+    assert!(!text.contains(READER.1) && !text.contains(WRITER.1) && !text.to_lowercase().contains("userpassword"));
+    let not_authentic = "read in full: the snapshot is torn, or was not written with this key";
+
+    fs::write(bed.file(), &whole[..whole.len() / 2]).unwrap();
+    assert_says(&bed.plan(&[]), &["2 pages", not_authentic]);
+    let mut forged = whole.clone();
+    let at = text.find("Person 7").unwrap();
+    forged[at + 7] = b'8';
+    fs::write(bed.file(), &forged).unwrap();
+    assert_says(&bed.plan(&[]), &["2 pages", not_authentic]);
+    assert_says(&bed.plan(&[]), &["incremental since "]);
+
+    // Written with this key for other settings.
+    bed.repo.edit("policies/accord.yaml", "attributes: { cn: name }", "attributes: { cn: name, mail: email }");
+    assert_says(&bed.plan(&[]), &["2 pages", "read in full: the snapshot is of another settings"]);
+    bed.repo.edit("policies/accord.yaml", "organization: example", "organization: other");
+    assert_says(&bed.plan(&[]), &["2 pages", "of another organization"]);
+
+    // A key that others may read is none; deleting everything at any time does no harm.
+    let key = bed.state.path().join("accord/cache.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_says(&bed.plan(&[]), &["2 pages", "read in full: others may read the key of snapshots"]);
+    fs::remove_file(&key).unwrap();
+    assert_says(&bed.plan(&[]), &["2 pages", not_authentic]);
+    fs::remove_dir_all(bed.repo.file(".accord")).unwrap();
+    assert_says(&bed.plan(&[]), &["2 pages"]);
+
+    // Not through a link.
+    let elsewhere = bed.state.path().join("elsewhere");
+    fs::rename(bed.file(), &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, bed.file()).unwrap();
+    assert_says(&bed.plan(&[]), &["2 pages", "is a symbolic link"]);
+}
+
+#[test]
+fn everything_is_read_again_when_it_is_time() {
+    let bed = Bed::new();
+    bed.repo.edit("policies/accord.yaml", "    tls: none\n", "    tls: none\n    refresh: { full_every: 0h }\n");
+    let _ = bed.plan(&[]);
+    assert_says(&bed.plan(&[]), &["2 pages", "read in full: the last full read was ", "(`full_every: 0h`)"]);
+    bed.repo.edit("policies/accord.yaml", "full_every: 0h", "full_every: soon");
+    assert_says(&bed.run(&["plan"]), &["full_every"]);
+}

@@ -1,0 +1,263 @@
+//! A read from a snapshot on brings exactly what a full read brings: on a real server,
+//! after random edits, restarts and moves of everything below an entry.
+//!
+//! `ACCORD_ROUNDS` says how many rounds for each sort of group.
+
+mod command;
+mod edits;
+
+use crate::support::ldap::{block_on, directory, policy, settings};
+use crate::support::slapd::{Options, READER, SUFFIX, Slapd};
+use accord::model::bytes::Out;
+use accord::model::{Instant, State};
+use accord::plan::{DirectoryInput, Filter, Inputs, Memory, PolicyMark, derive::derive, file};
+use accord::policy::{DirectoryId, Policy};
+use accord::provider::observe::seal::Key;
+use accord::provider::observe::{Base, Basis, Binding, Checks, Job, Snapshot, gather_since};
+use accord::provider::{Credentials, GapScope, Observed, Purpose, Reader, Scope, Target, connect};
+use edits::{Dice, Groups, edit, seed};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+const INCREMENTAL: &str = "incremental since ";
+
+/// A directory under test, as the command line would read it.
+struct Case {
+    server: Slapd,
+    policy: Policy,
+    reader: Box<dyn Reader>,
+    scope: Scope,
+    key: Key,
+    clock: i64,
+}
+
+impl Case {
+    fn new(options: &Options, change: impl FnOnce(&mut serde_json::Value)) -> Self {
+        let server = Slapd::start(options);
+        let mut settings = settings(&server, &server.plain_url());
+        settings["tls"] = "none".into();
+        settings.as_object_mut().unwrap().remove("ca");
+        change(&mut settings);
+        let policy = policy(&settings, &access());
+        let directory = directory(&settings);
+        let credentials = Credentials {
+            password: Some(READER.1.to_owned().into()),
+            initial_password: None,
+            root: PathBuf::from("/"),
+        };
+        let reader = connect::reader(&Target { directory: &directory, credentials, purpose: Purpose::Plan }).unwrap();
+        let scope = Scope { resume: true, ..connect::kind(&directory).unwrap().scope() };
+        Self { server, policy, reader, scope, key: Key::new([3; 32]), clock: 0 }
+    }
+
+    fn binding(&self) -> Binding {
+        Binding::new("example", &self.policy.directories[0], &self.scope)
+    }
+
+    fn read(&mut self, snapshot: Option<Snapshot>) -> Observed {
+        let checks = Checks::new(&self.policy.directories[0].settings, None);
+        let job = Job { reader: Ok(self.reader.as_mut()), scope: self.scope.clone(), checks };
+        block_on(gather_since(vec![(job, Basis { snapshot, why_full: None })])).remove(0)
+    }
+
+    /// Through the file, as from one command to the next.
+    fn snapshot(&mut self, observed: &Observed) -> Option<Snapshot> {
+        let onward = observed.onward.clone()?;
+        self.clock += 1;
+        let now = Instant::from_seconds(1_790_000_000 + self.clock);
+        let base = Base { state: observed.state.clone(), identities: onward.identities };
+        let snapshot = Snapshot { base, cookie: onward.cookie, taken: now, whole: onward.whole.unwrap_or(now) };
+        let bytes = snapshot.seal(&self.binding(), &self.key).unwrap();
+        Some(Snapshot::open(&bytes, &self.binding(), &self.key).unwrap())
+    }
+
+    fn plan(&self, observed: &Observed) -> Vec<u8> {
+        let kind = connect::kind(&self.policy.directories[0]).unwrap();
+        let observed = Observed { evidence: Vec::new(), ..observed.clone() };
+        let plan = derive(&Inputs {
+            policy: &self.policy,
+            mark: &PolicyMark { digest: self.policy.digest.clone(), ..PolicyMark::default() },
+            directories: &[DirectoryInput { id: DirectoryId(0), kind: kind.as_ref(), observed: &observed }],
+            memory: &Memory::default(),
+            at: Instant::try_from("2026-03-02T09:00:00Z".to_owned()).unwrap(),
+            read_only: false,
+            filter: &Filter::default(),
+        });
+        file::to_bytes(&plan)
+    }
+
+    /// Edits, any of which may be refused.
+    fn edit(&self, ldif: &str) {
+        let admin = crate::support::slapd::ADMIN;
+        let mut command = Command::new("ldapmodify");
+        command.args(["-c", "-x", "-H", &self.server.plain_url(), "-D", admin.0, "-w", admin.1]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Two entries of one name are a gap that nothing but their going away ends.
+    fn mend(&self, observed: &Observed) {
+        for gap in &observed.gaps {
+            let filter = match &gap.scope {
+                GapScope::Account(name) => format!("(uid={name})"),
+                GapScope::Group(name) => format!("(cn={name})"),
+                other => panic!("{other:?}: {}", gap.why),
+            };
+            let found = self.server.ldapsearch(SUFFIX, &filter, &["1.1"]);
+            let dns = found.lines().filter(|line| line.starts_with("dn: ")).skip(1);
+            let records: Vec<String> = dns.map(|dn| format!("{dn}\nchangetype: delete\n\n")).collect();
+            self.edit(&records.concat());
+        }
+    }
+
+    fn counter(&self) -> Vec<String> {
+        self.server.values(SUFFIX, "contextCSN")
+    }
+
+    /// Both readings of one moment: overlays go on writing after their client was answered.
+    fn both(&mut self, snapshot: &Snapshot) -> (Observed, Observed) {
+        for _ in 0..50 {
+            let before = self.counter();
+            let (some, all) = (self.read(Some(snapshot.clone())), self.read(None));
+            if before == self.counter() {
+                return (some, all);
+            }
+        }
+        panic!("the server never comes to rest");
+    }
+}
+
+fn access() -> String {
+    let mut text = "people:\n".to_owned();
+    for n in 0..24 {
+        let left = if n % 5 == 0 { ", expires: 2026-01-31" } else { "" };
+        writeln!(text, "  p{n}: {{ id: \"{n}\", name: Person {n}, family_name: P, email: m{n}@example.com, attributes: {{ department: d }}{left} }}")
+            .unwrap();
+    }
+    text.push_str("groups:\n");
+    for n in 0..8 {
+        writeln!(
+            text,
+            "  corp/g{n}: {{ members: [p{n}, p{}, p{}], attributes: {{ gidNumber: \"{}\" }} }}",
+            n + 8,
+            n + 16,
+            5000 + n
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn bytes(state: &State) -> Vec<u8> {
+    let mut out = Out::default();
+    state.encode(&mut out);
+    out.finish().unwrap()
+}
+
+/// Everything in words, to see what differs.
+fn words(state: &State) -> String {
+    let mut text = String::new();
+    for account in state.accounts() {
+        let values: Vec<Vec<&str>> = (0..state.attributes().len()).map(|n| account.values(n).collect()).collect();
+        writeln!(
+            text,
+            "{} {} {:?} {:?} {:?} {values:?}",
+            account.name(),
+            account.handle(),
+            account.person_id(),
+            account.enabled(),
+            account.ends()
+        )
+        .unwrap();
+    }
+    for group in state.groups() {
+        let members: Vec<&str> = group.members().iter().map(|id| state.account(*id).unwrap().name()).collect();
+        let others: Vec<_> = group.others().collect();
+        writeln!(text, "{} {} {:?}\n  {members:?}\n  {others:?}", group.name(), group.handle(), group.attributes())
+            .unwrap();
+    }
+    text
+}
+
+/// The lines that only one of the two has.
+fn difference(incremental: &str, full: &str) -> String {
+    let only = |mark: &str, of: &str, other: &str| -> String {
+        of.lines().filter(|line| !other.lines().any(|known| known == *line)).fold(String::new(), |mut text, line| {
+            writeln!(text, "{mark} {line}").unwrap();
+            text
+        })
+    };
+    only("incremental:", incremental, full) + &only("full:", full, incremental)
+}
+
+fn rounds(usual: usize) -> usize {
+    std::env::var("ACCORD_ROUNDS").ok().map_or(usual, |n| n.parse().unwrap())
+}
+
+/// Edits, reads both ways, compares; says how many readings were incremental.
+fn run(groups: Groups, options: Options, seeded: u64, count: usize) {
+    let options = Options { seed: seed(groups), ..options };
+    let mut case = Case::new(&options, |settings| settings["groups"]["object_class"] = groups.class().into());
+    let mut dice = Dice(seeded);
+    let first = case.read(None);
+    assert_eq!(first.gaps, [], "{:?}", first.evidence);
+    let mut snapshot = case.snapshot(&first).expect("a first read can be gone on from");
+    let (mut incremental, mut changed) = (0, 0);
+    for round in 0..count {
+        let mut text = String::new();
+        if !dice.once_in(12) {
+            for _ in 0..=dice.roll(7) {
+                text.push_str(&edit(&mut dice, groups));
+            }
+        }
+        case.edit(&text);
+        // In order: a killed slapd 2.5 forgets deletions since its last checkpoint, for its
+        // replicas too, which only a full read shows.
+        if dice.once_in(10) {
+            case.server.restart();
+        }
+        let (some, all) = case.both(&snapshot);
+        let told = format!("round {round} of {groups:?}, {:?}, after\n{text}", some.evidence);
+        assert_eq!(some.gaps, all.gaps, "{told}");
+        assert!(
+            bytes(&some.state) == bytes(&all.state),
+            "{}\n{told}",
+            difference(&words(&some.state), &words(&all.state))
+        );
+        let identities = |observed: &Observed| observed.onward.as_ref().map(|onward| onward.identities.clone());
+        assert_eq!(identities(&some), identities(&all), "{told}");
+        assert_eq!(case.plan(&some), case.plan(&all), "{told}");
+        let line = some.evidence.first().map_or("", String::as_str);
+        incremental += usize::from(line.starts_with(INCREMENTAL));
+        changed += usize::from(line.starts_with(INCREMENTAL) && !line.ends_with("nothing changed"));
+        // With a gap the older snapshot stays: what happened meanwhile must still be found.
+        match case.snapshot(&some) {
+            Some(next) => snapshot = next,
+            None => case.mend(&all),
+        }
+    }
+    assert!(incremental * 3 >= count && changed * 4 >= count, "{incremental} and {changed} of {count} rounds");
+}
+
+#[test]
+fn whatever_changes_an_incremental_read_is_a_full_read() {
+    run(Groups::Names, Options { memberof: false, refint: false, ..Options::default() }, 11, rounds(45));
+}
+
+#[test]
+fn members_are_written_as_the_directory_writes_them() {
+    run(Groups::UniqueNames, Options { memberof: false, refint: false, ..Options::default() }, 12, rounds(25));
+}
+
+#[test]
+fn members_are_found_by_their_names() {
+    run(Groups::Posix, Options { memberof: false, refint: false, ..Options::default() }, 13, rounds(25));
+}
+
+#[test]
+fn overlays_that_write_by_themselves_change_nothing_about_that() {
+    run(Groups::Names, Options::default(), 14, rounds(15));
+}
