@@ -107,7 +107,11 @@ pub struct InitArgs {
 
 /// Arguments of `accord validate`.
 #[derive(Debug, clap::Args)]
-pub struct ValidateArgs {}
+pub struct ValidateArgs {
+    /// Check the policies of a commit, not those of the work tree: `v2026.3`, `main~3`
+    #[arg(long, value_name = "REV")]
+    pub rev: Option<String>,
+}
 
 /// How directories are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -231,12 +235,15 @@ pub struct DriftArgs {
     pub directory: Vec<String>,
 }
 
-/// An instant other than now.
+/// Another instant than now, other policies than those of the work tree.
 #[derive(Debug, Clone, clap::Args)]
-pub struct At {
+pub struct When {
     /// At another time: `2027-01-01`, `"2027-01-01 09:00"` or with an offset
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+    /// By the policies of a commit, not those of the work tree: `v2026.3`, `main~3`
+    #[arg(long, value_name = "REV")]
+    pub rev: Option<String>,
 }
 
 /// Arguments of `accord show`.
@@ -244,9 +251,9 @@ pub struct At {
 pub struct ShowArgs {
     /// The person's key, id, address or an alias
     pub person: String,
-    /// When.
+    /// When, and by which policies.
     #[command(flatten)]
-    pub at: At,
+    pub when: When,
 }
 
 /// Arguments of `accord why`.
@@ -256,9 +263,9 @@ pub struct WhyArgs {
     pub person: String,
     /// A group (`corp/sre`) or a role (`sre`)
     pub entitlement: String,
-    /// When.
+    /// When, and by which policies.
     #[command(flatten)]
-    pub at: At,
+    pub when: When,
 }
 
 /// Arguments of `accord who`.
@@ -266,9 +273,9 @@ pub struct WhyArgs {
 pub struct WhoArgs {
     /// A group (`corp/sre`) or a role (`sre`)
     pub entitlement: String,
-    /// When.
+    /// When, and by which policies.
     #[command(flatten)]
-    pub at: At,
+    pub when: When,
 }
 
 /// Arguments of `accord expiring`.
@@ -277,9 +284,9 @@ pub struct ExpiringArgs {
     /// How far ahead: `30d`, `2w`, `36h`
     #[arg(long, value_name = "TERM", default_value = "30d")]
     pub within: String,
-    /// When.
+    /// When, and by which policies.
     #[command(flatten)]
-    pub at: At,
+    pub when: When,
 }
 
 /// Arguments of `accord audit`.

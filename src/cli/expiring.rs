@@ -17,11 +17,12 @@ use std::collections::BTreeMap;
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ExpiringArgs) -> Result<Exit, Failure> {
-    let session = Session::offline(terminal, global)?;
-    let at = session.at(args.at.at.as_deref())?;
+    let session = Session::asked(terminal, global, args.when.rev.as_deref())?;
+    let at = session.at(args.when.at.as_deref())?;
     let until = at.plus(clock::term(&args.within)?.seconds());
     let question = Question::new(&session, at)?;
-    let answer = Expiring { at, until, answerable: answerable(&question, at, until) };
+    let answerable = answerable(&question, at, until);
+    let answer = Expiring { at, until, answerable, revision: session.revision.clone() };
     match global.format {
         Format::Json => terminal.print(&terminal::json(&answer)?)?,
         Format::Text => terminal.print(&answers::expiring(&answer, session.zone()))?,

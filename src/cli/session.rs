@@ -21,6 +21,7 @@ use crate::plan::PolicyMark;
 use crate::policy::Policy;
 use crate::policy::load::{self, load, load_read};
 use crate::policy::settings::DirectorySettings;
+use crate::render::answers::{self, AtRevision};
 use crate::render::diagnostics;
 use crate::resolve;
 use crate::source::{ACCORD_YAML, InMemory, Source, SourceFile, WorkTree};
@@ -40,6 +41,8 @@ pub(super) struct Session<'g> {
     pub(super) policy: Policy,
     /// Which commit that is.
     pub(super) mark: PolicyMark,
+    /// The commit that was asked about with `--rev`; `None` is the work tree.
+    pub(super) revision: Option<AtRevision>,
     /// When the command started.
     pub(super) now: Instant,
 }
@@ -53,6 +56,25 @@ impl<'g> Session<'g> {
         let repository = Repository::find(global)?;
         let (tree, files) = read(terminal, global, &repository)?;
         Self::load(terminal, global, repository, &tree, files)
+    }
+
+    /// Policies only, as they were at a commit: the files of the work tree are not
+    /// looked at, and git's objects are the only thing that is read.
+    ///
+    /// # Errors
+    /// When git does not have the commit, and everything that is wrong with its files.
+    pub(super) fn asked(terminal: Terminal, global: &'g Global, rev: Option<&str>) -> Result<Self, Failure> {
+        let Some(rev) = rev else { return Self::offline(terminal, global) };
+        let repository = Repository::find(global)?;
+        let source = Revision::open(&repository.policies, rev)?;
+        let revision = AtRevision { name: rev.to_owned(), commit: source.commit().to_owned() };
+        let found = source.files().map_err(|findings| wrong(terminal, global, &InMemory::default(), 0, &findings));
+        let policy = found.and_then(|files| checked(terminal, global, &source, files)).inspect_err(|_| {
+            // The files of the work tree may be in order: whoever looks there finds nothing.
+            terminal.say(&format!("found in the {}", answers::policies(&revision)));
+        })?;
+        let mark = PolicyMark { digest: policy.digest.clone(), ..source.mark() };
+        Ok(Self { terminal, global, repository, policy, mark, revision: Some(revision), now: clock::now() })
     }
 
     /// Policies, and what every directory holds.
@@ -94,13 +116,10 @@ impl<'g> Session<'g> {
         tree: &WorkTree,
         files: Arc<[SourceFile]>,
     ) -> Result<Self, Failure> {
-        let count = files.len();
-        let policy = load_read(files, tree).and_then(resolve::checked);
-        let policy = policy.map_err(|findings| wrong(terminal, global, tree, count, &findings))?;
-        warn(terminal, global, tree, &policy.warnings, count);
+        let policy = checked(terminal, global, tree, files)?;
         let mark = history::mark(&repository.policies).map_err(Failure::from)?;
         let mark = PolicyMark { digest: policy.digest.clone(), ..mark };
-        Ok(Self { terminal, global, repository, policy, mark, now: clock::now() })
+        Ok(Self { terminal, global, repository, policy, mark, revision: None, now: clock::now() })
     }
 
     /// The same session with the policies of a commit, directories as they were
@@ -118,7 +137,8 @@ impl<'g> Session<'g> {
         }
         let mark = PolicyMark { digest: policy.digest.clone(), ..revision.mark() };
         let (terminal, global, now) = (self.terminal, self.global, self.now);
-        Some(Self { terminal, global, repository: self.repository.clone(), policy, mark, now })
+        let (repository, revision) = (self.repository.clone(), self.revision.clone());
+        Some(Self { terminal, global, repository, policy, mark, revision, now })
     }
 
     /// The organisation's zone.
@@ -159,6 +179,20 @@ fn reached_as(now: &DirectorySettings, settings: &mut DirectorySettings) {
     settings.page_size = now.page_size;
 }
 
+/// The policies of files that were read, without a mistake; what is suspicious is said.
+fn checked(
+    terminal: Terminal,
+    global: &Global,
+    source: &dyn Source,
+    files: Arc<[SourceFile]>,
+) -> Result<Policy, Failure> {
+    let count = files.len();
+    let policy = load_read(files, source).and_then(resolve::checked);
+    let policy = policy.map_err(|findings| wrong(terminal, global, source, count, &findings))?;
+    warn(terminal, global, source, &policy.warnings, count);
+    Ok(policy)
+}
+
 /// Loads, and refuses what breaks a constraint whatever the date: the one way from
 /// files to policies that anything is planned or answered from.
 fn understand(source: &dyn Source) -> Result<Policy, Vec<Diagnostic>> {
@@ -192,7 +226,7 @@ pub(super) fn alone(files: &[SourceFile]) -> InMemory {
 }
 
 /// Says on stderr what is suspicious but not wrong; JSON carries it instead.
-fn warn(terminal: Terminal, global: &Global, source: &WorkTree, warnings: &[Diagnostic], files: usize) {
+fn warn(terminal: Terminal, global: &Global, source: &dyn Source, warnings: &[Diagnostic], files: usize) {
     if !warnings.is_empty() && global.format != Format::Json {
         terminal.say(diagnostics::text(warnings, &load::sources(source, warnings), files, true).trim_end());
     }

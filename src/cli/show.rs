@@ -13,8 +13,8 @@ use crate::render::answers::{self, Show};
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
-    let session = Session::offline(terminal, global)?;
-    let at = session.at(args.at.at.as_deref())?;
+    let session = Session::asked(terminal, global, args.when.rev.as_deref())?;
+    let at = session.at(args.when.at.as_deref())?;
     let question = Question::new(&session, at)?;
     let id = question.person(&args.person)?;
     let Some(person) = session.policy.people.get(id.0 as usize) else {
@@ -45,6 +45,7 @@ fn answer(question: &Question<'_, '_>, id: PersonId, person: &Person, at: Instan
         roles,
         groups,
         references: question.readings(hanging),
+        revision: question.session.revision.clone(),
     }
 }
 

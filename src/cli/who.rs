@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &WhoArgs) -> Result<Exit, Failure> {
-    let session = Session::offline(terminal, global)?;
-    let at = session.at(args.at.at.as_deref())?;
+    let session = Session::asked(terminal, global, args.when.rev.as_deref())?;
+    let at = session.at(args.when.at.as_deref())?;
     let question = Question::new(&session, at)?;
     let holding = question.entitlement(&args.entitlement)?;
     let answer = answer(&question, holding, at);
@@ -49,5 +49,6 @@ fn answer(question: &Question<'_, '_>, holding: Holding, at: Instant) -> Who {
         at,
         people,
         references: question.readings([holding]),
+        revision: question.session.revision.clone(),
     }
 }

@@ -16,8 +16,8 @@ use crate::resolve;
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &WhyArgs) -> Result<Exit, Failure> {
-    let session = Session::offline(terminal, global)?;
-    let at = session.at(args.at.at.as_deref())?;
+    let session = Session::asked(terminal, global, args.when.rev.as_deref())?;
+    let at = session.at(args.when.at.as_deref())?;
     let question = Question::new(&session, at)?;
     let person = question.person(&args.person)?;
     let holding = question.entitlement(&args.entitlement)?;
@@ -53,7 +53,8 @@ fn answer(question: &Question<'_, '_>, id: PersonId, holding: Holding, at: Insta
     notes.extend(person.filter(told).and_then(|person| standing(question, person, at, ends)));
     let key = person.map(|person| person.key.to_string()).unwrap_or_default();
     let references = question.readings([holding]);
-    Why { person: key, entitlement: name, at, verdict, ends, because, notes, written: None, references }
+    let revision = question.session.revision.clone();
+    Why { person: key, entitlement: name, at, verdict, ends, because, notes, written: None, references, revision }
 }
 
 /// What runs wrote of the membership by then: it tells since when the directory has

@@ -8,7 +8,7 @@ use super::{HistoryError, Place};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::plan::PolicyMark;
 use crate::source::{Source, SourceFile, ensure_accord_yaml};
-use git2::{ObjectType, Repository, Tree};
+use git2::{ErrorCode, ObjectType, Repository, Tree};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,11 +35,15 @@ impl Revision {
             .ok_or_else(|| plain(format!("`{shown}` is in no git repository"), "`--rev` and `--trusted` need one"))?;
         let repository = &place.repository;
         let object = repository.revparse_single(revision).map_err(|error| {
-            let mut error = HistoryError::new(what(), &error);
-            if repository.is_shallow() {
-                error.help = Some("this clone is shallow; `git fetch --unshallow` brings the older commits".to_owned());
+            if error.code() != ErrorCode::NotFound {
+                return HistoryError::new(what(), &error);
             }
-            error
+            let help = if repository.is_shallow() {
+                "this clone is shallow; `git fetch --unshallow --tags` brings the older commits"
+            } else {
+                "`git fetch --tags` brings what was added elsewhere"
+            };
+            plain("git has no commit, branch or tag of that name".to_owned(), help)
         })?;
         let commit = object.peel_to_commit().map_err(|error| HistoryError::new(what(), &error))?;
         let tree = commit.tree().map_err(|error| HistoryError::new(what(), &error))?;

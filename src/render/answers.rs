@@ -4,6 +4,7 @@
 //! Comes in: finished answers. Goes out: text; JSON is the answers themselves.
 //! Refuses: to find anything out.
 
+use super::escape;
 use super::page::{Line, Page, Tone, count, counted};
 use crate::model::Instant;
 use crate::record::Written;
@@ -53,6 +54,15 @@ pub struct Reading {
     pub at: Option<Instant>,
 }
 
+/// The policies that an answer comes from, where they are not those of the work tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AtRevision {
+    /// As it was asked for: `v2026.3`.
+    pub name: String,
+    /// The commit's full id.
+    pub commit: String,
+}
+
 /// The answer to `accord why`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Why {
@@ -74,6 +84,8 @@ pub struct Why {
     pub written: Option<Written>,
     /// The groups managed elsewhere that the answer hangs on.
     pub references: Vec<Reading>,
+    /// The commit whose policies these are; none is the work tree.
+    pub revision: Option<AtRevision>,
 }
 
 /// A person or an entitlement, held until some end through some way.
@@ -104,6 +116,8 @@ pub struct Who {
     pub people: Vec<Holding>,
     /// The groups managed elsewhere that the answer hangs on.
     pub references: Vec<Reading>,
+    /// The commit whose policies these are; none is the work tree.
+    pub revision: Option<AtRevision>,
 }
 
 /// The answer to `accord show`.
@@ -123,6 +137,8 @@ pub struct Show {
     pub groups: Vec<Holding>,
     /// The groups managed elsewhere that anything here hangs on.
     pub references: Vec<Reading>,
+    /// The commit whose policies these are; none is the work tree.
+    pub revision: Option<AtRevision>,
 }
 
 /// Something that ends soon.
@@ -156,6 +172,8 @@ pub struct Expiring {
     pub until: Instant,
     /// Per sponsor and owner, by key.
     pub answerable: Vec<Answerable>,
+    /// The commit whose policies these are; none is the work tree.
+    pub revision: Option<AtRevision>,
 }
 
 /// `yes, until 2027-01-01 00:00 Europe/Berlin (in 39 days)` and the chain.
@@ -186,6 +204,7 @@ pub fn why(answer: &Why, zone: &TimeZone) -> String {
         page.line(Line::default().say(&text));
     }
     readings(&mut page, &answer.references, zone);
+    origin(&mut page, answer.revision.as_ref());
     page.finish()
 }
 
@@ -205,6 +224,7 @@ pub fn who(answer: &Who, zone: &TimeZone) -> String {
     page.line(Line::default().say(&format!("{number} at {} {name}", answer.at.civil(zone))));
     holdings(&mut page, &answer.people, zone);
     readings(&mut page, &answer.references, zone);
+    origin(&mut page, answer.revision.as_ref());
     page.finish()
 }
 
@@ -226,6 +246,7 @@ pub fn show(answer: &Show, zone: &TimeZone) -> String {
         page.line(Line::default().say(&format!("holds nothing at {}", answer.at.civil(zone))));
     }
     readings(&mut page, &answer.references, zone);
+    origin(&mut page, answer.revision.as_ref());
     page.finish()
 }
 
@@ -237,6 +258,7 @@ pub fn expiring(answer: &Expiring, zone: &TimeZone) -> String {
     let name = zone.iana_name().unwrap_or("UTC");
     if total == 0 {
         page.line(Line::default().say(&format!("nothing ends {span} {name}")));
+        origin(&mut page, answer.revision.as_ref());
         return page.finish();
     }
     for one in &answer.answerable {
@@ -254,7 +276,21 @@ pub fn expiring(answer: &Expiring, zone: &TimeZone) -> String {
     page.gap();
     let number = format!("{} {}", count(total as u64), if total == 1 { "thing ends" } else { "things end" });
     page.line(Line::default().say(&format!("{number} {span} {name}")));
+    origin(&mut page, answer.revision.as_ref());
     page.finish()
+}
+
+/// `policies of v2026.3, commit 4f2c1e9`.
+pub fn policies(revision: &AtRevision) -> String {
+    let short: String = revision.commit.chars().take(7).collect();
+    format!("policies of {}, commit {short}", escape::terminal(&revision.name))
+}
+
+/// Which policies these are, where one could take them for those of the work tree.
+fn origin(page: &mut Page, revision: Option<&AtRevision>) {
+    if let Some(revision) = revision {
+        page.line(Line::default().say(&policies(revision)));
+    }
 }
 
 fn holdings(page: &mut Page, list: &[Holding], zone: &TimeZone) {
@@ -361,6 +397,7 @@ mod tests {
                 Reading { group: "corp/trained".to_owned(), at: Some(at("2026-11-22T09:00:00Z")) },
                 Reading { group: "corp/sworn-in".to_owned(), at: None },
             ],
+            revision: Some(AtRevision { name: "v2026.3".to_owned(), commit: "4f2c1e9a77".to_owned() }),
         };
         let shown = anstream::adapter::strip_str(&why(&answer, &berlin())).to_string();
         insta::assert_snapshot!(shown, @r"
@@ -372,6 +409,7 @@ mod tests {
         in corp: member since 2026-10-01 10:00, written by run 20261001-0759
         ? members of corp/sworn-in (not read)
         members of corp/trained as read 2026-11-22 10:00
+        policies of v2026.3, commit 4f2c1e9
         ");
     }
 
@@ -394,7 +432,7 @@ mod tests {
     #[test]
     fn nothing_that_ends_is_said_in_words() {
         let (from, until) = (at("2026-11-22T09:31:00Z"), at("2026-12-22T09:31:00Z"));
-        let shown = expiring(&Expiring { at: from, until, answerable: Vec::new() }, &berlin());
+        let shown = expiring(&Expiring { at: from, until, answerable: Vec::new(), revision: None }, &berlin());
         assert_eq!(shown, "nothing ends between 2026-11-22 10:31 and 2026-12-22 10:31 Europe/Berlin\n");
     }
 }

@@ -9,3 +9,4 @@ pub(crate) mod harness;
 mod misuse;
 mod plan;
 mod references;
+mod revisions;
