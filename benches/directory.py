@@ -8,7 +8,10 @@ port, and prints wall seconds, CPU seconds and peak memory of
 
     validate            accord validate
     first apply         accord apply on an empty tree  beside  ldapadd of the same entries
-    plan, nothing to do accord plan                    beside  ldapsearch (paged) of the same entries
+    plan, nothing to do accord plan --refresh full     beside  ldapsearch (paged) of the same entries
+    … incremental       accord plan, nothing changed since the last one
+    read                accord plan of a policy that only looks: in full, with nothing changed,
+                        and with 1 % of the accounts and groups changed behind its back
     plan, 1 % changed   accord plan
     apply, 1 % changed  accord apply                   beside  ldapmodify of the same values
     10,000 grants       accord apply                   beside  ldapmodify of the same values
@@ -268,6 +271,57 @@ def search_everything(server, out=subprocess.DEVNULL):
     return tuple(max(a, b) if i == 2 else a + b for i, (a, b) in enumerate(zip(measure(people), measure(groups))))
 
 
+def write_looking(root, url):
+    """Policies that manage nothing: what is left of a plan is reading and little else."""
+    policies = root / "policies"
+    policies.mkdir(parents=True)
+    (policies / "accord.yaml").write_text(
+        f"""organization: bench
+timezone: UTC
+directories:
+  corp:
+    kind: ldap
+    url: {url}
+    tls: none
+    bind: {{ dn: "{ADMIN}", password: {{ env: BENCH_PASSWORD }} }}
+    accounts:
+      base: ou=people,{BASE}
+      manage: reference
+      id_attribute: employeeNumber
+      attributes: {{ cn: name, sn: family_name, mail: email }}
+    groups: {{ base: "ou=groups,{BASE}" }}
+"""
+    )
+
+
+def show_reads(data, server, work, accord, runs):
+    """Reads alone: in full, with nothing changed, with 1 % of the entries changed."""
+    folder = work / "looking"
+    write_looking(folder, server.url)
+    plan = [accord, "plan"]
+    full = median([measure([*plan, "--refresh", "full"], folder) for _ in range(runs)])
+    show("read, in full", full)
+    show("read, nothing changed", median([measure(plan, folder) for _ in range(runs)]), full=full)
+    snapshot, kept, changes = folder / ".accord/cache/corp.snapshot", work / "kept", work / "looked.ldif"
+    print(f"  the snapshot has {snapshot.stat().st_size / 2**20:.1f} MiB", flush=True)
+    shutil.copy(snapshot, kept)
+    for text in ("looked at", None):
+        with open(changes, "w") as f:
+            for n in range(0, data.people, 100):
+                mail = f"u{n:07}@bench.test" if text is None else f"changed{n}@bench.test"
+                f.write(f"dn: {dn(n)}\nchangetype: modify\nreplace: mail\nmail: {mail}\n\n")
+            for g in range(0, len(data.groups), 100):
+                description = f"Group {g}" if text is None else text
+                f.write(f"dn: {group_dn(g)}\nchangetype: modify\nreplace: description\ndescription: {description}\n\n")
+        measure(server.tool("ldapmodify", "-f", str(changes)))
+        if text:
+            figures = []
+            for _ in range(runs):
+                shutil.copy(kept, snapshot)
+                figures.append(measure(plan, folder))
+            show("read, 1 % changed", median(figures), full=full)
+
+
 def run_size(name, accord, runs, keep):
     people, groups, memberships = SIZES[name]
     data = Data(people, groups, memberships)
@@ -276,7 +330,9 @@ def run_size(name, accord, runs, keep):
     server = Slapd(work / "slapd").start()
     plain = Slapd(work / "plain").start()
     ldif = work / "data.ldif"
-    plan = [accord, "plan", "--detailed-exitcode"]
+    os.environ["XDG_STATE_HOME"] = str(work / "state")
+    incremental = [accord, "plan", "--detailed-exitcode"]
+    plan = [*incremental, "--refresh", "full"]
     apply = [accord, "apply", "--auto-approve"]
     try:
         data.write_policies(work, server.url)
@@ -289,6 +345,9 @@ def run_size(name, accord, runs, keep):
             searched.append(search_everything(server))
             planned.append(measure(plan, work, accept=(0,)))
         show("plan, nothing to do", median(planned), ldapsearch=median(searched))
+        again = median([measure(incremental, work, accept=(0,)) for _ in range(runs)])
+        show("… incremental", again, ldapsearch=median(searched), full=median(planned))
+        show_reads(data, server, work, accord, runs)
         for title, edit in (("1 % changed", lambda: data.change(0.01)), ("10,000 grants", lambda: data.grow(10_000))):
             moves = edit()
             data.write_policies(work, server.url)

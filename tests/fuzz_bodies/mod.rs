@@ -5,6 +5,7 @@
 mod dn;
 mod ldif;
 mod plan_file;
+mod snapshot;
 mod yaml;
 
 /// Tokens that parsers care about, put in anywhere.
