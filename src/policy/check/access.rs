@@ -4,6 +4,7 @@
 //! their entries. Refuses: what is not declared, members of a group that is managed
 //! elsewhere, two groups with one name in a directory.
 
+use super::active_directory;
 use super::entries::{self, Holder, Section};
 use super::index::Named;
 use super::loops::{How, Node};
@@ -133,10 +134,12 @@ fn group(checker: &mut Checker<'_>, n: u32, named: Named<'_, written::Group>) ->
     let except = entries::list(checker, holder, &value.except, Section::Except);
     let expires = ends(checker, file, value.expires.as_ref());
     let owner = owner(checker, file, value.owner.as_ref());
-    let attributes = attributes(checker, named);
+    let mut attributes = attributes(checker, named);
     // A key without a directory was reported with the names.
     let (directory, name) = key.as_str().split_once('/')?;
     let directory = directory_of(checker, file, directory, Mark { length: short(directory), ..key.mark })?;
+    attributes.extend(active_directory::group(checker, named, directory));
+    attributes.sort();
     Some(Group {
         directory,
         name: name.into(),

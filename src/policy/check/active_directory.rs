@@ -6,8 +6,10 @@
 
 use super::Checker;
 use super::directories::Spot;
+use super::index::Named;
 use crate::diagnostic::Diagnostic;
-use crate::policy::settings::{DirectorySettings, GroupClass, Tls};
+use crate::policy::settings::{DirectorySettings, GroupClass, ProviderKind, Tls};
+use crate::policy::{DirectoryId, written};
 
 /// Attributes that accord writes itself, and what to write instead of a mapping.
 const OWN: &[(&str, &str)] = &[
@@ -63,4 +65,40 @@ pub(super) fn elsewhere(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Di
         let diagnostic = Diagnostic::error("bad-object-class", message);
         spot.report(checker, &["groups", "object_class"], diagnostic.help("write `kind: active-directory`"));
     }
+}
+
+/// Attributes of a group that are said in another way.
+const OF_GROUPS: &[(&str, &str)] = &[
+    ("groupType", "write `scope: universal` or `type: distribution` beside `attributes:`"),
+    ("sAMAccountName", "write `name:` beside `attributes:`"),
+];
+
+/// What `scope` and `type` of a group make of its attributes.
+pub(super) fn group(
+    checker: &mut Checker<'_>,
+    named: Named<'_, written::Group>,
+    directory: DirectoryId,
+) -> Option<(Box<str>, Vec<Box<str>>)> {
+    let group = named.value;
+    let kind = checker.names.directories.list().get(usize::from(directory.0)).map(|named| named.value.kind);
+    let active = kind == Some(ProviderKind::ActiveDirectory);
+    for (name, _) in group.attributes.0.iter().filter(|_| active) {
+        let own = OF_GROUPS.iter().find(|(own, _)| own.eq_ignore_ascii_case(name.as_str()));
+        if let Some((_, instead)) = own {
+            let diagnostic = Diagnostic::error("bad-attribute", format!("`{}` is said in another way", name.value));
+            checker.report(named.file, name.mark, diagnostic.help(*instead));
+        }
+    }
+    let marks = [group.scope.as_ref().map(|at| ("scope", at.mark)), group.sort.as_ref().map(|at| ("type", at.mark))];
+    for (word, mark) in marks.into_iter().flatten().filter(|_| !active) {
+        let message = format!("only groups of Active Directory have a `{word}`");
+        let diagnostic = Diagnostic::error("setting-of-another-kind", message);
+        checker.report(named.file, mark, diagnostic.help("remove it, or correct the directory's `kind`"));
+    }
+    if !active || group.scope.is_none() && group.sort.is_none() {
+        return None;
+    }
+    let scope = group.scope.as_ref().map_or_else(Default::default, |at| at.value);
+    let sort = group.sort.as_ref().map_or_else(Default::default, |at| at.value);
+    Some(("groupType".into(), vec![format!("{} {}", scope.word(), sort.word()).into()]))
 }

@@ -68,6 +68,14 @@ pub struct Group {
     #[serde(deserialize_with = "given")]
     #[schemars(with = "Others")]
     pub others: Option<At<Others>>,
+    /// Active Directory: who may be a member and where the group counts (default `global`).
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "GroupScope")]
+    pub scope: Option<At<GroupScope>>,
+    /// Active Directory: whether the group grants access (`security`, the default) or only distributes mail.
+    #[serde(rename = "type", deserialize_with = "given")]
+    #[schemars(with = "GroupType")]
+    pub sort: Option<At<GroupType>>,
     /// Attributes that the object class needs, a gidNumber say.
     pub attributes: GroupAttributes,
     /// Own members, beside those that roles give.
@@ -94,6 +102,51 @@ pub enum Manage {
     Additive,
     /// Managed elsewhere: read, never changed; may be used in rules.
     Reference,
+}
+
+/// Who may be a member of a group of Active Directory, and where it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupScope {
+    /// Members of its own domain; counts everywhere.
+    #[default]
+    Global,
+    /// Members from everywhere; counts everywhere.
+    Universal,
+    /// Members from everywhere; counts in its own domain.
+    DomainLocal,
+}
+
+impl GroupScope {
+    /// The word in the policy.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Universal => "universal",
+            Self::DomainLocal => "domain-local",
+        }
+    }
+}
+
+/// What a group of Active Directory is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupType {
+    /// It grants access.
+    #[default]
+    Security,
+    /// It distributes mail.
+    Distribution,
+}
+
+impl GroupType {
+    /// The word in the policy.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Security => "security",
+            Self::Distribution => "distribution",
+        }
+    }
 }
 
 /// What happens to members that are no accounts.

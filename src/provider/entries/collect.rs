@@ -292,6 +292,7 @@ impl<'s> Collector<'s> {
             } else if let Some(name) = self.group_attributes.iter().find(|name| same_type(name, attribute)) {
                 attributes.entry(name.clone()).or_default().push(text.into());
             } else if self.every_group_attribute && is_free(attribute) {
+                let text = self.schema.group_said(attribute, text);
                 attributes.entry(attribute.into()).or_default().push(text.into());
             } else if attribute.eq_ignore_ascii_case("modifiersName") {
                 by = Some(text.into_owned());

@@ -6,8 +6,9 @@
 use super::{Disabling, END, LOCKED, LOCKED_FOR_GOOD, Mod, Schema, time};
 use crate::model::{Enabled, Instant, Matching, Side};
 use crate::policy::settings::{DisableBy, ProviderKind};
-use crate::provider::active_directory::{self, Number, control, filetime};
+use crate::provider::active_directory::{self, Number, control, filetime, group};
 use crate::provider::entries::Assert;
+use std::borrow::Cow;
 
 /// A family of directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,6 +137,37 @@ impl Schema {
             return Err(format!("this directory cannot hold the end of an account (`{}`)", self.end_attribute()));
         }
         Instant::try_from(text.clone()).map(Some).map_err(|_| format!("`{text}` is no instant"))
+    }
+
+    /// A group's value as states and plans say it.
+    pub(super) fn group_said<'t>(&self, attribute: &str, text: Cow<'t, str>) -> Cow<'t, str> {
+        match self.is_group_type(attribute).then(|| group::Kind::parse(&text)).flatten() {
+            Some(kind) => Cow::Owned(kind.words()),
+            None => text,
+        }
+    }
+
+    /// A group's values as the directory writes them.
+    pub(super) fn group_written(&self, attribute: &str, values: &[String]) -> Vec<String> {
+        let number = |value: &String| match group::Kind::from_words(value).filter(|_| self.is_group_type(attribute)) {
+            Some(kind) => kind.write(),
+            None => value.clone(),
+        };
+        values.iter().map(number).collect()
+    }
+
+    /// Whether the attribute holds scope and type.
+    pub(super) fn is_group_type(&self, attribute: &str) -> bool {
+        self.is_active() && attribute.eq_ignore_ascii_case(active_directory::GROUP_TYPE)
+    }
+
+    /// What makes a group one of another scope or type.
+    pub(super) fn group_type_mod(before: &[String], after: &[String]) -> Result<Mod, String> {
+        let kind = |values: &[String]| values.first().and_then(|words| group::Kind::from_words(words));
+        let (Some(before), Some(after)) = (kind(before), kind(after)) else {
+            return Err("scope and type of a group cannot be taken away, and must be known".to_owned());
+        };
+        Ok(Mod::Number(active_directory::GROUP_TYPE.to_owned(), before.becomes(after)?))
     }
 
     /// What new accounts of Active Directory carry beside what is mapped. The account

@@ -183,7 +183,7 @@ impl Schema {
         put(&mut attributes, self.group_name_attribute(), vec![name.to_owned()]);
         for (attribute, values) in change.after.iter().flatten().filter(|(key, _)| !WORDS.contains(&key.as_str())) {
             if !values.is_empty() {
-                put(&mut attributes, attribute, values.clone());
+                put(&mut attributes, attribute, self.group_written(attribute, values));
             }
         }
         if let Some(placeholder) = self.placeholder(&dn) {
@@ -213,6 +213,7 @@ impl Schema {
                 "name" => return Err("an update cannot carry a name; that is a rename".to_owned()),
                 "enabled" => mods.push(self.status_mod(flag(after, "enabled") != Some(false))),
                 "ends" => mods.push(self.end_mod(before, after)?),
+                _ if self.is_group_type(key) => mods.push(Self::group_type_mod(&values(before), &values(after))?),
                 _ => mods.extend(difference(key, &values(before), &values(after))),
             }
         }
@@ -321,6 +322,10 @@ impl Schema {
                 "ends" => {
                     let ends = self.end_of(before).ok().flatten().map(|end| self.end_text(end));
                     out.push(Assert::Exactly(self.end_attribute().to_owned(), ends.into_iter().collect()));
+                }
+                _ if self.is_group_type(key) => {
+                    let kind = values.first().and_then(|words| group::Kind::from_words(words));
+                    out.extend(kind.map(|kind| Assert::Bits(key.clone(), kind.bits(), true)));
                 }
                 _ => out.push(Assert::Exactly(key.clone(), values.clone())),
             }
