@@ -57,8 +57,8 @@ fn answer(question: &Question<'_, '_>, id: PersonId, holding: Holding, at: Insta
     Why { person: key, entitlement: name, at, verdict, ends, because, notes, written: None, references, revision }
 }
 
-/// What runs wrote of the membership by then: it tells since when the directory has
-/// it, whatever the policies say.
+/// What a run did last about the membership by then, whatever the policies say. What
+/// the directory holds now is not read.
 fn written(
     question: &Question<'_, '_>,
     person: PersonId,

@@ -1,8 +1,9 @@
-//! Since when a person is a member of a group, by what runs wrote.
+//! What a run did last about somebody's membership of a group.
 //!
 //! Comes in: the journal's folder, a directory, a group, a person. Goes out: the last
 //! change of that membership that a directory acknowledged, and its run. Refuses: to
-//! guess: where the newest change has no answer that anybody saw, nothing is known.
+//! guess: where the newest change has no answer that anybody saw, nothing is known; and
+//! to say what the directory holds now, which somebody may have changed by hand.
 //!
 //! Runs are read from the newest on until one tells: this is for questions, plans have
 //! [`super::memory()`].
@@ -21,8 +22,8 @@ use std::path::Path;
 pub struct Written {
     /// Name of the directory.
     pub directory: String,
-    /// Whether it made the person a member.
-    pub member: bool,
+    /// Whether it made the person a member; otherwise it took the membership away.
+    pub granted: bool,
     /// When the directory acknowledged it, UTC.
     pub at: Instant,
     /// Id of the run.
@@ -104,7 +105,7 @@ impl Search<'_> {
                 Action::Grant | Action::Revoke | Action::DeleteAccount if self.concerns(intent) => {
                     let written = is_done.then(|| Written {
                         directory: self.wanted.directory.to_owned(),
-                        member: intent.action == Action::Grant,
+                        granted: intent.action == Action::Grant,
                         at,
                         run: run.to_owned(),
                     });
@@ -114,7 +115,7 @@ impl Search<'_> {
             }
         }
         // Of several accounts one that is a member is enough.
-        let member = last.values().flatten().find(|written| written.member).cloned();
+        let member = last.values().flatten().find(|written| written.granted).cloned();
         match member.or_else(|| last.values().flatten().next().cloned()) {
             Some(written) => Told::Last(written),
             None if last.is_empty() => Told::Nothing,
@@ -227,7 +228,7 @@ mod tests {
         let wanted = Membership { directory: "corp", group, person: "maria.lopez" };
         let until = Instant::from_seconds(minute * 60);
         let written = written(&journal_folder(root.path()), wanted, until).unwrap();
-        written.map(|written| (written.member, written.at.as_seconds()))
+        written.map(|written| (written.granted, written.at.as_seconds()))
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub struct Why {
     pub because: Vec<Link>,
     /// What else there is to know, or why not.
     pub notes: Vec<Link>,
-    /// What the journal knows of the membership in the directory.
+    /// What a run did last about the membership; not what the directory holds now.
     pub written: Option<Written>,
     /// The groups managed elsewhere that the answer hangs on.
     pub references: Vec<Reading>,
@@ -198,10 +198,11 @@ pub fn why(answer: &Why, zone: &TimeZone) -> String {
     for note in &answer.notes {
         page.line(noted(Line::default().say(&note.text), note));
     }
-    if let Some(Written { directory, member, at, run }) = &answer.written {
-        let word = if *member { "member" } else { "no member" };
-        let text = format!("in {directory}: {word} since {}, written by run {run}", at.civil(zone));
-        page.line(Line::default().say(&text));
+    if let Some(Written { directory, granted, at, run }) = &answer.written {
+        // Nothing was read: what somebody did by hand since then is not known here.
+        let word = if *granted { "granted" } else { "taken away" };
+        let text = format!("in {directory}: {word} {} by run {run}", at.civil(zone));
+        page.line(Line::default().say(&text).say(" (what changed since then: accord drift)"));
     }
     readings(&mut page, &answer.references, zone);
     origin(&mut page, answer.revision.as_ref());
@@ -389,7 +390,7 @@ mod tests {
             notes: vec![link("the person ends 2027-04-01 00:00", None, None)],
             written: Some(Written {
                 directory: "corp".to_owned(),
-                member: true,
+                granted: true,
                 at: at("2026-10-01T08:00:00Z"),
                 run: "20261001-0759".to_owned(),
             }),
@@ -406,7 +407,7 @@ mod tests {
           └ granted by role sre                                                   roles/platform.yaml:6
             └ person: maria.lopez                                                 roles/platform.yaml:9   expires 2026-12-31 · ACC-1042
         the person ends 2027-04-01 00:00
-        in corp: member since 2026-10-01 10:00, written by run 20261001-0759
+        in corp: granted 2026-10-01 10:00 by run 20261001-0759 (what changed since then: accord drift)
         ? members of corp/sworn-in (not read)
         members of corp/trained as read 2026-11-22 10:00
         policies of v2026.3, commit 4f2c1e9

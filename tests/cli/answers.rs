@@ -124,28 +124,46 @@ fn answers_are_json_too() {
     }
 }
 
-/// What an auditor asks: since when, and by which run.
+/// What an auditor asks: when, and by which run.
 #[test]
 fn why_names_the_run_that_wrote_the_membership() {
     let repo = Repo::applied();
     let run = std::fs::read_dir(repo.file(".accord/journal")).unwrap().map(|entry| entry.unwrap().file_name());
     let run = run.map(|name| name.into_string().unwrap()).find(|name| name != "head.json").unwrap();
-    let by = format!(", written by run {}\n", run.trim_end_matches(".jsonl"));
+    let by = format!(" by run {} (what changed since then: accord drift)\n", run.trim_end_matches(".jsonl"));
     let why = repo.accord(&["why", "maria.lopez", "corp/sre"]).exits(0).quiet();
-    assert!(why.contains("\nin corp: member since 20") && why.ends_with(&by), "{why}");
+    assert!(why.contains("\nin corp: granted 20") && why.ends_with(&by), "{why}");
     // Before the run, of a role, of somebody whom no run made a member: nothing is known.
-    assert!(!ask(&repo, &["why", "maria.lopez", "corp/sre"]).contains("written by"));
-    assert!(!repo.accord(&["why", "maria.lopez", "sre"]).exits(0).quiet().contains("written by"));
-    assert!(!repo.accord(&["why", "ana.silva", "corp/sre"]).exits(0).quiet().contains("written by"));
+    assert!(!ask(&repo, &["why", "maria.lopez", "corp/sre"]).contains(" by run "));
+    assert!(!repo.accord(&["why", "maria.lopez", "sre"]).exits(0).quiet().contains(" by run "));
+    assert!(!repo.accord(&["why", "ana.silva", "corp/sre"]).exits(0).quiet().contains(" by run "));
     // Taken away by the files and not in the directory yet: both are told.
     repo.edit("policies/roles.yaml", "person: maria.lopez", "person: li.na");
     repo.edit("policies/roles.yaml", "      - person: li.na\n  staff", "  staff");
     let why = repo.accord(&["why", "maria.lopez", "corp/sre"]).exits(0).quiet();
-    assert!(why.starts_with("no\n") && why.contains("in corp: member since"), "{why}");
+    assert!(why.starts_with("no\n") && why.contains("in corp: granted 20"), "{why}");
     let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
     let why = repo.accord(&["why", "maria.lopez", "corp/sre"]).exits(0).quiet();
-    assert!(why.contains("in corp: no member since 20"), "{why}");
+    assert!(why.contains("in corp: taken away 20"), "{why}");
     let json = repo.accord(&["why", "maria.lopez", "corp/sre", "--format", "json"]).exits(0).quiet();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json["written"]["member"], &json["written"]["directory"]), (&false.into(), &"corp".into()));
+    assert_eq!((&json["written"]["granted"], &json["written"]["directory"]), (&false.into(), &"corp".into()));
+}
+
+/// Questions read no directory: what somebody did there by hand must not be denied.
+#[test]
+fn why_does_not_say_what_a_directory_holds_that_nobody_read() {
+    let repo = Repo::applied();
+    let text = repo.read("directory.ldif");
+    let group = text.split("\n\n").find(|entry| entry.starts_with("dn: cn=sre,")).unwrap();
+    let without: String =
+        group.lines().filter(|line| !line.contains("uid=maria.lopez,")).collect::<Vec<_>>().join("\n");
+    assert_ne!(group.trim_end(), without, "maria.lopez is a member");
+    repo.write("directory.ldif", &text.replace(group, &format!("{without}\n")));
+    let why = repo.accord(&["why", "maria.lopez", "corp/sre"]).exits(0).quiet();
+    assert!(why.contains("\nin corp: granted 20") && !why.contains("member since"), "{why}");
+    // What it points to does tell.
+    assert!(why.ends_with("(what changed since then: accord drift)\n"), "{why}");
+    let drift = repo.accord(&["drift"]).exits(2).stdout;
+    assert!(drift.contains("maria.lopez") && drift.contains("corp/sre"), "{drift}");
 }
