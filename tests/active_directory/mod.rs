@@ -4,6 +4,7 @@
 mod groups;
 mod managers;
 mod protection;
+mod rights;
 mod strict;
 
 use crate::support::ldap::{block_on, change, connection, directory, policy, side, words};
