@@ -5,6 +5,7 @@
 
 use super::Fact;
 use super::draft::{Draft, Why};
+use crate::model::change::OtherMember;
 use crate::model::{Instant, Place};
 use crate::policy::{GroupId, Person, PersonId, Policy};
 use crate::resolve;
@@ -110,6 +111,23 @@ impl<'a> Facts<'a> {
             }
             (Why::Others, _, Some((_, group))) => {
                 chain.push((format!("{here}/{name} says `others: revoke`"), group.place));
+            }
+            (Why::Renamed, person, Some((_, group))) => {
+                let left = match &draft.change.object.member {
+                    Some(OtherMember::Group(text) | OtherMember::Other(text)) => text.as_str(),
+                    None => "the member",
+                };
+                let whose = person.map(|(_, person)| format!(", the account of {}", person.key)).unwrap_or_default();
+                let place = person.map_or(group.place, |(_, person)| person.place);
+                chain.push((format!("{left} was renamed{whose}; nothing has that name any more"), place));
+            }
+            (Why::Follows, _, Some((_, group))) => {
+                chain.push((format!("{here}/{name} lists it under its earlier name"), group.place));
+            }
+            (Why::Halfway, Some((_, person)), _) => {
+                chain.push((declared(self.policy, person, self.at), person.place));
+                let text = "an earlier run set out to create the account and did not come to its end";
+                chain.push((text.to_owned(), person.place));
             }
             (Why::Group, _, Some((_, group))) => chain.push((format!("group {here}/{name}"), group.place)),
             (Why::Gone, _, _) => {

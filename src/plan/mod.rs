@@ -22,7 +22,7 @@ use crate::model::{Change, ChangeId, Instant, Object};
 use crate::policy::{DirectoryId, Policy};
 use crate::provider::{Capabilities, Kind, Observed};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The value of `format` in a plan file of this version.
 pub const FORMAT: &str = "accord-plan/1";
@@ -237,12 +237,40 @@ impl<'a> DirectoryInput<'a> {
 pub struct Memory {
     /// (directory, account name) → what is known.
     pub accounts: BTreeMap<(String, String), AccountMemory>,
+    /// (directory, name that an account had before accord set out to rename it) → key of
+    /// its person.
+    pub earlier: BTreeMap<(String, String), String>,
+    /// (directory, name that a group had before accord set out to rename it) → its name
+    /// after.
+    pub earlier_groups: BTreeMap<(String, String), String>,
+    /// (directory, account name) of accounts that a run set out to create without an
+    /// answer that says it was done with all of it.
+    pub halfway: BTreeSet<(String, String)>,
     /// (directory, `group`, account or other member) → when an undeclared member was first seen.
     pub undeclared: BTreeMap<(String, String, String), Instant>,
     /// Directory → how large the last complete read was.
     pub sizes: BTreeMap<String, Size>,
     /// (directory, group of the policy that is managed elsewhere) → its last reading.
     pub references: BTreeMap<(String, String), ReferenceMemory>,
+}
+
+impl Memory {
+    /// Takes note that accord sets out to rename a group.
+    pub fn group_renamed(&mut self, directory: &str, from: &str, to: &str) {
+        let mut of = self.earlier_groups.range_mut((directory.to_owned(), String::new())..);
+        while let Some((_, now)) = of.next().filter(|((other, _), _)| other == directory) {
+            if now == from {
+                to.clone_into(now);
+            }
+        }
+        self.earlier_groups.insert((directory.to_owned(), from.to_owned()), to.to_owned());
+        self.earlier_groups.remove(&(directory.to_owned(), to.to_owned()));
+    }
+
+    /// Takes note that accord made a group: it never had another name.
+    pub fn group_created(&mut self, directory: &str, name: &str) {
+        self.earlier_groups.retain(|(other, earlier), now| other != directory || (earlier != name && now != name));
+    }
 }
 
 /// A reference group as a run read it.

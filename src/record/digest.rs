@@ -11,6 +11,7 @@ use super::store;
 use crate::model::Instant;
 use crate::plan::{AccountMemory, Memory, ReferenceMemory, Size};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,12 @@ struct Written {
     run: String,
     /// (directory, account, person, disabled, object), sorted.
     accounts: Vec<Known>,
+    /// (directory, earlier account name, person), sorted.
+    earlier: Vec<(String, String, String)>,
+    /// (directory, earlier group name, name after), sorted.
+    earlier_groups: Vec<(String, String, String)>,
+    /// (directory, account), sorted.
+    halfway: Vec<(String, String)>,
     /// (directory, group, member, first seen), sorted.
     undeclared: Vec<(String, String, String, Instant)>,
     /// (directory, accounts, groups), sorted.
@@ -39,6 +46,9 @@ impl Written {
         let accounts = memory.accounts.iter().map(|((directory, account), known)| {
             (directory.clone(), account.clone(), known.person.clone(), known.disabled, known.object.clone())
         });
+        let named = |names: &BTreeMap<(String, String), String>| {
+            names.iter().map(|((directory, name), of)| (directory.clone(), name.clone(), of.clone())).collect()
+        };
         let undeclared = memory
             .undeclared
             .iter()
@@ -51,6 +61,9 @@ impl Written {
         Self {
             run: run.to_owned(),
             accounts: accounts.collect(),
+            earlier: named(&memory.earlier),
+            earlier_groups: named(&memory.earlier_groups),
+            halfway: memory.halfway.iter().cloned().collect(),
             undeclared: undeclared.collect(),
             sizes: sizes.collect(),
             references: references.collect(),
@@ -62,6 +75,9 @@ impl Written {
         let accounts = accounts.map(|(directory, name, person, disabled, object)| {
             ((directory, name), AccountMemory { person, disabled, object })
         });
+        let named = |names: Vec<(String, String, String)>| {
+            names.into_iter().map(|(directory, name, of)| ((directory, name), of)).collect()
+        };
         let undeclared = self.undeclared.into_iter();
         let undeclared = undeclared.map(|(directory, group, member, at)| ((directory, group, member), at));
         let sizes = self.sizes.into_iter().map(|(name, accounts, groups)| (name, Size { accounts, groups }));
@@ -70,6 +86,9 @@ impl Written {
             references.map(|(directory, group, at, people)| ((directory, group), ReferenceMemory { at, people }));
         Memory {
             accounts: accounts.collect(),
+            earlier: named(self.earlier),
+            earlier_groups: named(self.earlier_groups),
+            halfway: self.halfway.into_iter().collect(),
             undeclared: undeclared.collect(),
             sizes: sizes.collect(),
             references: references.collect(),
@@ -146,6 +165,9 @@ mod tests {
         };
         memory.accounts.insert(("corp".to_owned(), "ada".to_owned()), known);
         memory.undeclared.insert(("corp".to_owned(), "g".to_owned(), "eve".to_owned()), Instant::from_seconds(9));
+        memory.earlier.insert(("corp".to_owned(), "lovelace".to_owned()), "ada".to_owned());
+        memory.group_renamed("corp", "g", "h");
+        memory.halfway.insert(("corp".to_owned(), "bob".to_owned()));
         memory.sizes.insert("corp".to_owned(), Size { accounts: 3, groups: 2 });
         let (bytes, _) = prepare("run", &memory).unwrap();
         assert_eq!(serde_json::from_slice::<Written>(&bytes).unwrap().memory(), memory);

@@ -1,7 +1,7 @@
 //! What earlier runs leave for the next plan.
 //!
 //! Comes in: the journal's folder. Goes out: [`Memory`]: whose account is whose,
-//! when accord disabled it, since when a member is there undeclared, how large a
+//! what it was called before, whether making it came to its end, when accord disabled it, since when a member is there undeclared, how large a
 //! directory was, who was in the groups that are managed elsewhere. Refuses: to be stopped by a torn line, and to judge the journal
 //! (that is `verify`).
 //!
@@ -75,6 +75,15 @@ impl Open {
     pub(super) fn take(&mut self, at: Instant, record: Record, memory: &mut Memory) {
         match record {
             Record::Intent(intent) => {
+                if let (Action::RenameAccount, Some(account), Some(person)) =
+                    (intent.action, &intent.object.account, &intent.person)
+                {
+                    memory.earlier.insert((intent.directory.clone(), account.clone()), person.clone());
+                }
+                if let (Action::RenameGroup, Some(group), Some(to)) = (intent.action, &intent.object.group, &intent.to)
+                {
+                    memory.group_renamed(&intent.directory, group, to);
+                }
                 self.intents.insert(intent.change, (at, intent));
             }
             Record::Outcome(Outcome { change, result, .. }) => {
@@ -82,6 +91,10 @@ impl Open {
                     match result {
                         Status::Done | Status::Pending => done(&intent, at, memory),
                         Status::Unknown => maybe(&intent, intended, memory),
+                        // It may be there although a part of making it was refused.
+                        Status::Refused if intent.action == Action::CreateAccount => {
+                            memory.halfway.extend(intent.object.account.map(|name| (intent.directory, name)));
+                        }
                         _ => {}
                     }
                 }
@@ -136,15 +149,24 @@ fn reference(read: ReferenceRead, at: Instant, memory: &mut Memory) {
 }
 
 fn done(intent: &Intent, at: Instant, memory: &mut Memory) {
+    if let (Action::CreateGroup, Some(group)) = (intent.action, &intent.object.group) {
+        memory.group_created(&intent.directory, group);
+    }
     let Some(account) = &intent.object.account else { return };
     let key = (intent.directory.clone(), account.clone());
     match intent.action {
         Action::DeleteAccount => {
+            memory.halfway.remove(&key);
             memory.accounts.remove(&key);
         }
         Action::RenameAccount => {
             let known = memory.accounts.remove(&key).unwrap_or_default();
+            let halfway = memory.halfway.remove(&key);
             let key = (intent.directory.clone(), intent.to.clone().unwrap_or_else(|| account.clone()));
+            memory.earlier.remove(&key);
+            if halfway {
+                memory.halfway.insert(key.clone());
+            }
             let entry = memory.accounts.entry(key).or_default();
             entry.person = intent.person.clone().or(known.person);
             entry.disabled = known.disabled;
@@ -154,10 +176,15 @@ fn done(intent: &Intent, at: Instant, memory: &mut Memory) {
         Action::EnableAccount => entry(intent, key, memory).disabled = None,
         // Another account, even where there was one of the name.
         Action::CreateAccount => {
+            memory.earlier.remove(&key);
+            memory.halfway.remove(&key);
             let entry = entry(intent, key, memory);
             (entry.disabled, entry.object) = (None, None);
         }
         _ if intent.person.is_some() => {
+            if intent.action == Action::UpdateAccount {
+                memory.halfway.remove(&key);
+            }
             entry(intent, key, memory);
         }
         _ => {}
@@ -170,7 +197,10 @@ fn maybe(intent: &Intent, at: Instant, memory: &mut Memory) {
     let key = (intent.directory.clone(), account.clone());
     match intent.action {
         Action::DisableAccount => entry(intent, key, memory).disabled = Some(at),
-        Action::CreateAccount => entry(intent, key, memory).object = None,
+        Action::CreateAccount => {
+            memory.halfway.insert(key.clone());
+            entry(intent, key, memory).object = None;
+        }
         Action::RenameAccount => {
             // Both names may be the account's.
             let known = memory.accounts.get(&key).cloned().unwrap_or_default();

@@ -306,6 +306,38 @@ proptest! {
         prop_assert!(compare(&reading, &derived, &|_| false).is_err());
     }
 
+    /// Promise 8: a run that ends between a rename and what has to follow it loses
+    /// nothing. The next one grants under the new name, takes the old one out, and is the
+    /// last.
+    #[test]
+    fn promise_08_a_rename_cut_short_is_finished(numbers in tape(), choice in tape()) {
+        let mut scenario = random(&numbers, CALM);
+        let plan = scenario.plan();
+        let chosen = closed_subset(&plan, &mut Tape::new(&choice));
+        scenario.models.iter_mut().for_each(|model| model.leaves_members = true);
+        scenario.apply(&plan, |id| chosen.contains(&id));
+        scenario.models.iter_mut().for_each(|model| model.leaves_members = false);
+        let second = scenario.plan();
+        scenario.apply(&second, everything);
+        let third = scenario.plan();
+        let known: BTreeSet<Key> = withheld(&plan).union(&withheld(&second)).cloned().collect();
+        for change in &third.changes {
+            prop_assert!(known.contains(&key(change)), "planned again: {change:#?}\nsecond: {:#?}", second.changes);
+        }
+        for (directory, name) in scenario.memory.earlier.keys() {
+            let n = scenario.policy.directory_named(directory).unwrap().0 as usize;
+            let (model, desired) = (&scenario.models[n], &scenario.desired[n].state);
+            if model.accounts.contains_key(name) || desired.account_named(name).is_some() {
+                continue;
+            }
+            let guarded = !scenario.policy.directories[n].settings.protect.accounts.is_empty();
+            for group in desired.groups().filter(|group| group.name() != "add" && !guarded) {
+                let held = model.groups.get(group.name()).is_some_and(|group| group.members.contains(name));
+                prop_assert!(!held, "{directory}/{} still lists {name}", group.name());
+            }
+        }
+    }
+
     /// Promise 9: every change, also a withheld one, says why, with file and line, and
     /// every refusal says what to do.
     #[test]

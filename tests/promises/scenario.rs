@@ -125,7 +125,18 @@ impl Scenario {
             if let Err(why) = self.models[n].apply(change) {
                 panic!("{}: {why}\n{change:#?}", accord::plan::draft::words(change));
             }
-            let Some(account) = &change.object.account else { continue };
+            let (Some(account), None) = (&change.object.account, &change.object.group) else {
+                let group = change.object.group.as_deref().unwrap();
+                match change.action {
+                    Action::CreateGroup => self.memory.group_created(&change.directory, group),
+                    Action::RenameGroup => {
+                        let new = &change.after.as_ref().unwrap()["name"][0];
+                        self.memory.group_renamed(&change.directory, group, new);
+                    }
+                    _ => {}
+                }
+                continue;
+            };
             let key = |name: &str| (change.directory.clone(), name.to_owned());
             match change.action {
                 Action::CreateAccount | Action::UpdateAccount => {
@@ -134,6 +145,8 @@ impl Scenario {
                 Action::RenameAccount => {
                     let old = self.memory.accounts.remove(&key(account)).unwrap_or_default();
                     let new = &change.after.as_ref().unwrap()["name"][0];
+                    self.memory.earlier.remove(&key(new));
+                    self.memory.earlier.insert(key(account), change.person.clone().unwrap());
                     self.memory.accounts.insert(key(new), AccountMemory { person: change.person.clone(), ..old });
                 }
                 Action::DisableAccount => {

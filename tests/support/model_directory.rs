@@ -39,6 +39,8 @@ pub(crate) struct Model {
     pub(crate) accounts: BTreeMap<String, Account>,
     /// By name.
     pub(crate) groups: BTreeMap<String, Group>,
+    /// Whether a rename leaves members as they are: it was cut short.
+    pub(crate) leaves_members: bool,
 }
 
 /// The pure part of a model directory: it can do everything.
@@ -172,12 +174,18 @@ impl Model {
         account: Option<&String>,
         member: Option<&OtherMember>,
     ) -> Result<(), String> {
-        if action == Action::Grant && !account.is_some_and(|name| self.accounts.contains_key(name)) {
-            return Err(format!("no account {account:?}"));
+        let there = match (account, member) {
+            (Some(name), None) => self.accounts.contains_key(name),
+            (None, Some(OtherMember::Group(name))) => self.groups.contains_key(name),
+            _ => false,
+        };
+        if action == Action::Grant && !there {
+            return Err(format!("no {account:?}{member:?}"));
         }
         let group = self.groups.get_mut(group).ok_or_else(|| format!("no group {group}"))?;
         let changed = match (action, account, member) {
             (Action::Grant, Some(name), None) => group.members.insert(name.clone()),
+            (Action::Grant, None, Some(member)) => group.others.insert(member.clone()),
             (Action::Revoke, Some(name), None) => group.members.remove(name),
             (Action::Revoke, None, Some(OtherMember::Other(text))) => {
                 let name = group.members.iter().find(|name| handle(name) == *text).cloned();
@@ -207,12 +215,12 @@ impl Model {
                     return Err(format!("group {new} is there"));
                 }
                 let group = self.groups.remove(name).ok_or_else(|| format!("no group {name}"))?;
-                for group in self.groups.values_mut() {
+                self.groups.insert(new.clone(), group);
+                for group in self.groups.values_mut().filter(|_| !self.leaves_members) {
                     if group.others.remove(&OtherMember::Group(name.to_owned())) {
                         group.others.insert(OtherMember::Group(new.clone()));
                     }
                 }
-                self.groups.insert(new, group);
                 Ok(())
             }
             _ => {
@@ -242,7 +250,7 @@ impl Model {
                 }
                 let account = self.accounts.remove(name).ok_or_else(|| format!("no account {name}"))?;
                 self.accounts.insert(new.clone(), account);
-                for group in self.groups.values_mut() {
+                for group in self.groups.values_mut().filter(|_| !self.leaves_members) {
                     if group.members.remove(name) {
                         group.members.insert(new.clone());
                     }

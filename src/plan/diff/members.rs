@@ -8,6 +8,7 @@
 //! marked it last), so that a group costs its members and no allocation.
 
 use super::groups::{Place, first_names};
+use super::renamed::Behind;
 use super::{Diff, Link, Links, Owner};
 use crate::model::change::OtherMember;
 use crate::model::state::{AccountRef, GroupRef, Member};
@@ -19,22 +20,27 @@ use crate::resolve::Want;
 use std::collections::BTreeSet;
 
 /// What comparing members needs beside the two groups.
-pub(super) struct Members {
+pub(super) struct Members<'a> {
     /// Beside each observed account: twice the group that wants it, plus one once it was seen.
     marks: Vec<u32>,
     /// Comparison keys of observed groups that reach a protected group.
     reaching: BTreeSet<String>,
     /// Whether some unread group could reach a protected one.
     reach_unknown: bool,
+    /// Names that renames left behind.
+    behind: Behind<'a>,
 }
 
-impl Diff<'_> {
-    pub(super) fn members(&self, _links: &Links) -> Members {
+impl<'a> Diff<'a> {
+    pub(super) fn members(&self, _links: &Links) -> Members<'a> {
         let protects = !self.protected_groups.is_empty() || !self.shielded.is_empty();
+        let reaching = if protects { self.reaching_protected() } else { BTreeSet::new() };
+        let reach_unknown = protects && self.capabilities.nesting && self.known.some_group().is_some();
         Members {
             marks: vec![0; self.observed.account_count()],
-            reaching: if protects { self.reaching_protected() } else { BTreeSet::new() },
-            reach_unknown: protects && self.capabilities.nesting && self.known.some_group().is_some(),
+            behind: self.left_behind((!reach_unknown).then(|| reaching.clone())),
+            reaching,
+            reach_unknown,
         }
     }
 
@@ -59,15 +65,15 @@ impl Diff<'_> {
 
 /// Members that stay although they are not desired, by reason.
 #[derive(Default)]
-struct Kept<'s> {
-    protected: Vec<&'s str>,
+pub(super) struct Kept<'s> {
+    pub(super) protected: Vec<&'s str>,
     unsettled: Vec<&'s str>,
     doubtful: Vec<&'s str>,
     others: Vec<&'s str>,
     shielded: Vec<String>,
 }
 
-impl Members {
+impl Members<'_> {
     /// Compares the members of one group.
     pub(super) fn compare(
         &mut self,
@@ -128,6 +134,10 @@ impl Members {
             diff.surplus(links, (desired, observed), account, &mut kept, found);
         }
         for member in observed.others() {
+            if group.manage != Manage::Additive && self.behind.has(diff, (desired, observed), member, &mut kept, found)
+            {
+                continue;
+            }
             diff.other(desired, observed, group, member, &mut kept, found);
         }
         let object = desired.name();

@@ -16,6 +16,7 @@ mod identity;
 mod known;
 mod members;
 mod references;
+mod renamed;
 
 pub use known::Known;
 

@@ -9,6 +9,7 @@
 //! * Per person and `exclusive` constraint, what gives needs what takes.
 //! * Where a nesting is cut or a group is deleted, whoever is about to come in below
 //!   (or to wake up there) waits for it.
+//! * Nesting a group waits for every revoke below that group.
 
 use super::{Ground, Wait};
 use crate::model::Action;
@@ -24,6 +25,7 @@ pub fn fixed(ground: &Ground<'_>, drafts: &mut [Draft]) {
     let mut edges = accounts(drafts);
     edges.extend(constraints(ground.policy, drafts));
     edges.extend(cuts(ground, drafts));
+    edges.extend(nestings(ground, drafts));
     edges.sort_unstable();
     edges.dedup();
     for (from, to) in edges {
@@ -77,15 +79,19 @@ fn accounts(drafts: &[Draft]) -> Vec<(u32, u32)> {
 /// A draft that ends what follows from being below a group: by position, with the
 /// comparison keys of the groups below.
 fn cut_below(ground: &Ground<'_>, draft: &Draft) -> BTreeSet<String> {
-    let mut below = BTreeSet::new();
-    let Some((input, _)) = ground.of(draft.directory) else { return below };
-    let state = &input.observed.state;
     let object = &draft.change.object;
-    let top = match (draft.action(), &object.member, &object.group) {
-        (Action::Revoke, Some(OtherMember::Group(child)), _) => child,
-        (Action::DeleteGroup, _, Some(group)) => group,
-        _ => return below,
-    };
+    match (draft.action(), &object.member, &object.group) {
+        (Action::Revoke, Some(OtherMember::Group(child)), _) => below(ground, draft.directory, child),
+        (Action::DeleteGroup, _, Some(group)) => below(ground, draft.directory, group),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// Comparison keys of a group and of all groups below it, as observed.
+fn below(ground: &Ground<'_>, directory: u16, top: &str) -> BTreeSet<String> {
+    let mut below = BTreeSet::new();
+    let Some((input, _)) = ground.of(directory) else { return below };
+    let state = &input.observed.state;
     let mut open: Vec<_> = state.group_named(top).into_iter().collect();
     while let Some(group) = open.pop() {
         if below.insert(group.key().to_owned()) {
@@ -97,6 +103,24 @@ fn cut_below(ground: &Ground<'_>, draft: &Draft) -> BTreeSet<String> {
         }
     }
     below
+}
+
+/// Edges from what takes away below a group to what nests that group: (needed, needing).
+fn nestings(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<(u32, u32)> {
+    let mut edges = Vec::new();
+    for (n, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.action() == Action::Grant) {
+        let Some(OtherMember::Group(child)) = &draft.change.object.member else { continue };
+        let below = below(ground, draft.directory, child);
+        let Some((input, _)) = ground.of(draft.directory) else { continue };
+        let names = input.kind.capabilities().names;
+        let takes = |draft: &&Draft| {
+            let group = draft.change.object.group.as_deref().unwrap_or_default();
+            draft.action() == Action::Revoke && below.contains(names.key(group).as_ref())
+        };
+        let same = drafts.iter().enumerate().filter(|(_, other)| other.directory == draft.directory && takes(other));
+        edges.extend(same.map(|(taken, _)| (number(taken), number(n))));
+    }
+    edges
 }
 
 /// Edges from what cuts a nesting to what would give below it: (needed, needing).

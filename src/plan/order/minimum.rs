@@ -175,6 +175,8 @@ impl<'a> Scene<'a> {
         match draft.action() {
             Action::Revoke => (self.is_here(draft) && (!enabled || self.counted.contains(key))).then_some(false),
             Action::DisableAccount | Action::DeleteAccount => (enabled && self.counted.contains(key)).then_some(false),
+            // What is below a nested group is not counted here.
+            Action::Grant if enabled && draft.change.object.account.is_none() => None,
             Action::Grant => {
                 let stays = draft.account.is_none_or(|account| !self.stopped.contains(&account));
                 // A disabled account that is granted counts in the next plan, once it is enabled.

@@ -263,7 +263,16 @@ async fn follow(open: &Open, names: &Names<'_>, is_group: bool) -> Result<(), St
     let mut failed = Vec::new();
     for group in groups {
         match open.session.operation().modify(&group, modifications(&mods)).await {
-            Ok(result) if matches!(result.rc, 0 | 16 | 20) => {}
+            Ok(result) if matches!(result.rc, 0 | 16) => {}
+            // The new name is there already: only the old one is left to go.
+            Ok(result) if result.rc == 20 => {
+                let old = modifications(mods.get(..1).unwrap_or_default());
+                match open.session.operation().modify(&group, old).await {
+                    Ok(result) if matches!(result.rc, 0 | 16) => {}
+                    Ok(result) => failed.push(format!("`{group}`: {}", errors::words(&result))),
+                    Err(error) => failed.push(format!("`{group}`: {}", errors::transport(&error))),
+                }
+            }
             Ok(result) => failed.push(format!("`{group}`: {}", errors::words(&result))),
             Err(error) => failed.push(format!("`{group}`: {}", errors::transport(&error))),
         }

@@ -106,11 +106,16 @@ impl Bed {
 
     /// What the directory holds, told by `ldapsearch` or read off the file.
     pub(crate) fn entries(&self) -> Entries {
+        self.entries_of("groupOfNames")
+    }
+
+    /// As [`Self::entries`], with groups of that class.
+    pub(crate) fn entries_of(&self, class: &str) -> Entries {
         view::entries(&match &self.system {
             System::Ldif => std::fs::read_to_string(self.repo.file("directory.ldif")).unwrap_or_default(),
             System::Slapd(both) => {
-                let filter = "(|(objectClass=inetOrgPerson)(objectClass=groupOfNames))";
-                both.0.ldapsearch(SUFFIX, filter, &["*", "pwdAccountLockedTime", "pwdEndTime"])
+                let filter = format!("(|(objectClass=inetOrgPerson)(objectClass={class}))");
+                both.0.ldapsearch(SUFFIX, &filter, &["*", "pwdAccountLockedTime", "pwdEndTime"])
             }
         })
     }

@@ -3,5 +3,6 @@
 mod bed;
 mod disturbed;
 mod killed;
+mod renamed;
 mod view;
 mod weeks;
