@@ -183,3 +183,108 @@ fn line(since: Instant, extent: Extent, again: usize) -> String {
     }
     format!("incremental since {since}: {what}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::state::AccountRef;
+    use crate::model::{Matching, StateBuilder};
+    use crate::provider::identities::{Gone, ObjectId};
+    use futures_util::future::{FutureExt, LocalBoxFuture, ready};
+    use std::collections::VecDeque;
+
+    /// Answers as it was told to, and notes how it was asked.
+    #[derive(Default)]
+    struct Scripted {
+        answers: VecDeque<Reading>,
+        asked: Vec<&'static str>,
+    }
+
+    impl Reader for Scripted {
+        fn read<'a>(
+            &'a mut self,
+            scope: &'a Scope,
+            since: Option<&'a Cookie>,
+        ) -> LocalBoxFuture<'a, Result<Reading, ProviderError>> {
+            self.asked.push(match (since, &scope.only) {
+                (Some(_), _) => "since",
+                (None, Some(_)) => "only",
+                (None, None) => "all",
+            });
+            Box::pin(ready(Ok(self.answers.pop_front().unwrap())))
+        }
+    }
+
+    fn reading(names: &[(&str, u8)]) -> Reading {
+        let mut b = StateBuilder::new(Matching::CaseIgnore, [""; 0]);
+        for (name, _) in names {
+            b.account(name, &format!("uid={name},dc=x"));
+        }
+        let accounts = names.iter().map(|(_, id)| ObjectId([*id; 16])).collect();
+        let identities = Some(Identities { accounts, ..Identities::default() });
+        Reading { upserts: b.finish().unwrap(), identities, cookie: Some(Cookie(vec![1])), ..Reading::default() }
+    }
+
+    fn delta(names: &[(&str, u8)], gone: &[u8]) -> Reading {
+        let ids = gone.iter().map(|id| ObjectId([*id; 16])).collect();
+        let delta = Delta { accounts: Gone { ids, all_but: None }, ..Delta::default() };
+        Reading { delta: Some(delta), cookie: Some(Cookie(vec![2])), ..reading(names) }
+    }
+
+    fn snapshot() -> Snapshot {
+        let Reading { upserts, identities, cookie, .. } = reading(&[("a", 1), ("b", 2)]);
+        let base = Base { state: upserts, identities: identities.unwrap() };
+        let at = Instant::from_seconds(0);
+        Snapshot { base, cookie: cookie.unwrap(), taken: at, whole: at }
+    }
+
+    fn run(answers: Vec<Reading>, sentinels: &[&str]) -> (Observed, Vec<&'static str>) {
+        let mut reader = Scripted { answers: answers.into(), ..Scripted::default() };
+        let checks =
+            Checks { sentinels: sentinels.iter().map(|name| (*name).to_owned()).collect(), ..Checks::default() };
+        let job = Job { reader: Ok(&mut reader), scope: Scope { resume: true, ..Scope::default() }, checks };
+        let basis = Basis { snapshot: Some(snapshot()), why_full: None };
+        let observed = gather_since(vec![(job, basis)]).now_or_never().unwrap().remove(0);
+        (observed, reader.asked)
+    }
+
+    fn names(observed: &Observed) -> Vec<&str> {
+        observed.state.accounts().map(AccountRef::name).collect()
+    }
+
+    #[test]
+    fn what_changed_is_put_onto_what_was_there() {
+        let (observed, asked) = run(vec![delta(&[("c", 3)], &[1])], &[]);
+        assert_eq!((names(&observed), asked), (vec!["b", "c"], vec!["since"]));
+        assert_eq!(observed.evidence, ["incremental since 1970-01-01T00:00:00Z: 1 account changed, 1 gone"]);
+        assert_eq!(observed.onward.unwrap().identities.accounts, [ObjectId([2; 16]), ObjectId([3; 16])]);
+    }
+
+    #[test]
+    fn a_refused_cookie_a_gap_and_two_entries_of_one_name_are_read_in_full() {
+        let all = || reading(&[("z", 9)]);
+        let refused = Reading { refused: Some("LDAP result 4096".to_owned()), ..Reading::default() };
+        let gap = crate::provider::Gap { scope: crate::provider::GapScope::Accounts, why: "hidden".to_owned() };
+        let with_gap = Reading { gaps: vec![gap], ..delta(&[], &[]) };
+        let cases = [
+            (refused, "LDAP result 4096"),
+            (with_gap, "hidden"),
+            (delta(&[("B", 7)], &[]), "two entries are named `B`"),
+        ];
+        for (answer, why) in cases {
+            let (observed, asked) = run(vec![answer, all()], &[]);
+            assert_eq!((names(&observed), asked), (vec!["z"], vec!["since", "all"]), "{why}");
+            assert_eq!(observed.evidence, [format!("read in full: {why}")]);
+        }
+    }
+
+    #[test]
+    fn a_sentinel_that_does_not_show_any_more_ends_the_trust_in_a_delta() {
+        let (observed, asked) = run(vec![delta(&[], &[]), reading(&[("a", 1)])], &["a"]);
+        assert_eq!((observed.gaps.len(), asked), (0, vec!["since", "only"]));
+        let (observed, asked) = run(vec![delta(&[], &[]), reading(&[]), reading(&[("b", 2)])], &["a"]);
+        assert_eq!(asked, ["since", "only", "all"]);
+        assert!(observed.gaps[0].why.contains("the sentinel `a` was not shown"), "{:?}", observed.gaps);
+        assert_eq!(observed.onward, None, "a reading with gaps is not gone on from");
+    }
+}
