@@ -386,6 +386,43 @@ fn a_rename_that_not_every_group_follows_is_done_and_says_where_not() {
 }
 
 #[test]
+fn a_renamed_account_is_followed_by_groups_that_are_renamed_at_the_same_time() {
+    let names: Vec<String> = (0..40).map(|n| format!("g{n}")).collect();
+    let seed = people_ldif("p", 2) + &names.iter().map(|name| group_ldif(name, "p", 0..2)).collect::<String>();
+    let server = Slapd::start(&Options { seed, ..Options::bare() });
+    let settings = settings(&server, &server.url());
+    let rename = |action, object: Object, old: &str, new: &str| {
+        change(action, object, side(&[("name", old)]), side(&[("name", new)]))
+    };
+    let mut changes = vec![rename(Action::RenameAccount, Object::account("p0"), "p0", "q0")];
+    changes.extend(
+        names.iter().map(|name| rename(Action::RenameGroup, Object::group(name), name, &format!("new-{name}"))),
+    );
+    block_on(async {
+        let writer = connection(&settings, Purpose::Apply, WRITER.1).unwrap();
+        let all = changes.iter().map(|change| write_with(&writer, std::slice::from_ref(change)));
+        for answers in futures_util::future::join_all(all).await {
+            done(&answers);
+        }
+    });
+    let renamed = format!("uid=q0,{PEOPLE}");
+    for name in names {
+        assert_eq!(server.values(&group(&format!("new-{name}")), "member"), [person(1), renamed.clone()], "{name}");
+    }
+}
+
+#[test]
+fn a_group_that_lists_both_names_of_a_renamed_account_loses_the_old_one() {
+    let server = start(Options::bare());
+    let settings = settings(&server, &server.url());
+    let both = format!("dn: {}\nchangetype: modify\nadd: member\nmember: uid=q3,{PEOPLE}\n", group("last"));
+    server.ldapmodify(&both);
+    let rename = change(Action::RenameAccount, Object::account("p3"), None, side(&[("name", "q3")]));
+    done(&block_on(write(&settings, &[rename])));
+    assert_eq!(server.values(&group("last"), "member"), [format!("uid=q3,{PEOPLE}")]);
+}
+
+#[test]
 fn a_new_account_gets_its_first_password_hashed_by_the_server() {
     let server = start(Options::default());
     let settings = settings(&server, &server.url());

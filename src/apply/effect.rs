@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An object by sort and comparison key; most names are their own key.
-type Subject<'c> = (Sort, Cow<'c, str>);
+pub(super) type Subject<'c> = (Sort, Cow<'c, str>);
 
 /// What is claimed about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,14 @@ enum Claim<'c> {
     Value(Subject<'c>, &'c str),
     /// A member of the group: its sort as a member (`true` is a group) and its text.
     Member(Subject<'c>, bool, Cow<'c, str>),
+}
+
+impl<'c> Claim<'c> {
+    fn of(&self) -> &Subject<'c> {
+        match self {
+            Self::Exists(of) | Self::Value(of, _) | Self::Member(of, ..) => of,
+        }
+    }
 }
 
 /// What is claimed.
@@ -51,6 +59,18 @@ pub(super) enum Effect {
     Else(String),
     /// The reading does not tell.
     Hidden(String),
+}
+
+impl Effect {
+    /// Of two claims of one change the worse counts.
+    pub(super) fn badness(&self) -> u8 {
+        match self {
+            Self::Undone(_) | Self::Else(_) => 2,
+            // What could not be read is not covered by what could.
+            Self::Hidden(_) => 1,
+            Self::Shown => 0,
+        }
+    }
 }
 
 /// So many memberships of one group are worth asking about one by one: each costs the
@@ -150,19 +170,18 @@ impl<'c> Expectation<'c> {
         groups.into_iter().filter_map(|(of, nodes)| Some((self.object(of), nodes?))).collect()
     }
 
-    /// The objects to read.
-    pub(super) fn objects(&self) -> Vec<Object> {
-        let subjects: BTreeSet<&Subject<'_>> = self
-            .claims
-            .keys()
-            .map(|claim| match claim {
-                Claim::Exists(subject) | Claim::Value(subject, _) | Claim::Member(subject, ..) => subject,
-            })
-            .collect();
-        subjects.into_iter().map(|subject| self.object(subject)).collect()
+    /// What is claimed about, sorted.
+    pub(super) fn subjects(&self) -> Vec<Subject<'c>> {
+        let subjects: BTreeSet<&Subject<'c>> = self.claims.keys().map(Claim::of).collect();
+        subjects.into_iter().cloned().collect()
     }
 
-    fn object(&self, subject: &Subject<'_>) -> Object {
+    /// The objects to read.
+    pub(super) fn objects(&self) -> Vec<Object> {
+        self.subjects().iter().map(|subject| self.object(subject)).collect()
+    }
+
+    pub(super) fn object(&self, subject: &Subject<'_>) -> Object {
         let name = self.named.get(subject).copied().unwrap_or(&subject.1);
         match subject.0 {
             Sort::Account => Object::account(name),
@@ -170,32 +189,34 @@ impl<'c> Expectation<'c> {
         }
     }
 
+    /// Nodes with claims about one of `about`, which are sorted.
+    pub(super) fn nodes(&self, about: &[Subject<'_>]) -> BTreeSet<usize> {
+        let claims = self.claims.iter().filter(|(claim, _)| about.binary_search(claim.of()).is_ok());
+        claims.map(|(_, (_, node))| *node).collect()
+    }
+
     /// How each node's claims fit the reading: node → effect. A node with several
     /// claims is in effect if all of them hold. Those of `confirmed` are, whatever
-    /// was read.
-    pub(super) fn judge(&self, seen: &Seen<'_>, confirmed: &BTreeSet<usize>) -> BTreeMap<usize, Effect> {
+    /// was read. Only claims about one of `about`, which are sorted, are judged.
+    pub(super) fn judge(
+        &self,
+        seen: &Seen<'_>,
+        confirmed: &BTreeSet<usize>,
+        about: &[Subject<'_>],
+    ) -> BTreeMap<usize, Effect> {
         let mut out: BTreeMap<usize, Effect> = confirmed.iter().map(|node| (*node, Effect::Shown)).collect();
         // Claims about members of one group stand together.
         let mut members = Members::default();
-        for (claim, (claimed, node)) in self.claims.iter().filter(|(_, (_, node))| !confirmed.contains(node)) {
+        for (claim, (claimed, node)) in &self.claims {
+            if confirmed.contains(node) || about.binary_search(claim.of()).is_err() {
+                continue;
+            }
             if let Claim::Member((_, group), ..) = claim
                 && members.group.as_deref() != Some(group)
             {
                 members = seen.members(group);
             }
-            let effect = seen.check(claim, claimed, &members);
-            let worst = |effect: &Effect| match effect {
-                Effect::Undone(_) | Effect::Else(_) => 2,
-                // What could not be read is not covered by what could.
-                Effect::Hidden(_) => 1,
-                Effect::Shown => 0,
-            };
-            match out.get(node) {
-                Some(other) if worst(other) >= worst(&effect) => {}
-                _ => {
-                    out.insert(*node, effect);
-                }
-            }
+            worse(&mut out, *node, seen.check(claim, claimed, &members));
         }
         out
     }
@@ -272,6 +293,14 @@ impl<'c> Expectation<'c> {
     }
 }
 
+/// Notes an effect of a node, unless a worse one is known.
+pub(super) fn worse(effects: &mut BTreeMap<usize, Effect>, node: usize, effect: Effect) {
+    match effects.get(&node) {
+        Some(other) if other.badness() >= effect.badness() => {}
+        _ => drop(effects.insert(node, effect)),
+    }
+}
+
 /// Exactly this value.
 fn only<'c>(value: &str) -> Claimed<'c> {
     Claimed::Values(Cow::Owned(vec![value.to_owned()]))
@@ -285,11 +314,12 @@ pub(super) fn probe(change: &Change, seen: &Seen<'_>) -> Effect {
         Effect::Undone(why) | Effect::Else(why) => why,
         _ => String::new(),
     };
-    match after.judge(seen, &BTreeSet::new()).remove(&0) {
+    let judged = |claims: &Expectation<'_>| claims.judge(seen, &BTreeSet::new(), &claims.subjects()).remove(&0);
+    match judged(&after) {
         Some(Effect::Shown) => Effect::Shown,
         None => Effect::Hidden("the change names no object".to_owned()),
         Some(Effect::Hidden(why)) => Effect::Hidden(why),
-        Some(other) => match Expectation::before(change, seen.names).judge(seen, &BTreeSet::new()).remove(&0) {
+        Some(other) => match judged(&Expectation::before(change, seen.names)) {
             Some(Effect::Shown) => Effect::Undone(say(other)),
             Some(Effect::Hidden(why)) => Effect::Hidden(why),
             _ => Effect::Else(say(other)),
@@ -379,7 +409,7 @@ impl<'a> Seen<'a> {
     }
 
     fn check(&self, claim: &Claim<'_>, claimed: &Claimed<'_>, members: &Members<'_>) -> Effect {
-        let (Claim::Exists(of) | Claim::Value(of, _) | Claim::Member(of, ..)) = claim;
+        let of = claim.of();
         if let Some(why) = self.gap(of) {
             return Effect::Hidden(why);
         }

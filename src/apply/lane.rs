@@ -6,6 +6,7 @@
 
 use super::effect::Expectation;
 use super::names::{Names, Sort, subject};
+use super::readback::ReadBack;
 use super::{Patience, Target};
 use crate::model::{Action, Change};
 use crate::provider::{Batch as Form, Capabilities, Kind, Writer};
@@ -61,11 +62,13 @@ pub(super) struct Lane<'r> {
     pub(super) losses: u32,
     /// Failed reads in a row.
     pub(super) failed_reads: u32,
-    /// How many silent changes the next read is about: fewer after a failed one, so
-    /// that a connection that bears little still settles some.
+    /// How many silent changes, or objects that were written, the next read is about:
+    /// fewer after a failed one, so that a connection that bears little still gets on.
     pub(super) bite: usize,
     /// What the done changes claim together.
     pub(super) expectation: Expectation<'r>,
+    /// The read after the writes, once it has begun.
+    pub(super) read_back: Option<ReadBack<'r>>,
     /// Whether the read after the writes is over.
     pub(super) verified: bool,
 }
@@ -97,6 +100,7 @@ impl<'r> Lane<'r> {
             failed_reads: 0,
             bite: usize::MAX,
             expectation: Expectation::default(),
+            read_back: None,
             verified: false,
         }
     }
@@ -294,6 +298,13 @@ impl<'r> Lane<'r> {
         self.paused = true;
         self.slower();
         Some(patience.wait(self.losses))
+    }
+
+    /// A read failed of which `left` was left: the next one is about half as much, then
+    /// about a quarter of that and so on, until few attempts reach a single object.
+    pub(super) fn read_failed(&mut self, left: usize) {
+        self.failed_reads += 1;
+        self.bite = (self.bite.min(left) >> self.failed_reads.min(8)).max(1);
     }
 
     /// Everything that waits here and was not sent.

@@ -4,18 +4,47 @@
 //! changes that nobody answered, corrections for those that had no effect. Refuses:
 //! to read while a write is in flight.
 
-use super::effect::{Effect, Seen, objects_of, probe};
+use super::effect::{Effect, Seen, Subject, objects_of, probe, worse};
 use super::lane::Lane;
 use super::names::{Sort, new_name, subject};
 use super::run::{Event, Run};
 use super::schedule::Consequences;
-use crate::model::{Action, Change, ChangeId, Object};
+use crate::model::{Action, Change, Object};
 use crate::provider::{ProviderError, Reading, Scope, Step, Writer};
 use crate::record::entry::{self, Verified};
 use crate::record::{Record, Status};
 use futures_util::future::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+/// The read after the writes, while it lasts: in one piece where the connection bears
+/// it, otherwise in as many as it takes.
+#[derive(Debug)]
+pub(super) struct ReadBack<'r> {
+    /// What is still to be read, sorted; taken from the end.
+    rest: Vec<Subject<'r>>,
+    /// What the pieces so far showed of each node.
+    effects: BTreeMap<usize, Effect>,
+}
+
+impl<'r> ReadBack<'r> {
+    fn new(lane: &Lane<'r>) -> Self {
+        Self { rest: lane.expectation.subjects(), effects: BTreeMap::new() }
+    }
+
+    /// The next piece, of at most so many objects.
+    fn piece(&self, most: usize) -> &[Subject<'r>] {
+        self.rest.get(self.rest.len().saturating_sub(most)..).unwrap_or_default()
+    }
+
+    /// The next piece was read.
+    fn done(&mut self, most: usize, effects: BTreeMap<usize, Effect>) {
+        self.rest.truncate(self.rest.len().saturating_sub(most));
+        for (node, effect) in effects {
+            worse(&mut self.effects, node, effect);
+        }
+    }
+}
 
 /// Memberships that the directory is asked about before groups are read.
 struct Asked<'c> {
@@ -80,7 +109,9 @@ impl Run<'_> {
         for n in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get_mut(n).filter(|lane| lane.wants_read()) else { continue };
             let mut objects: Vec<Object> = if lane.silent.is_empty() {
-                lane.expectation.objects()
+                let whole = lane.read_back.take().unwrap_or_else(|| ReadBack::new(lane));
+                let piece = lane.read_back.insert(whole).piece(lane.bite);
+                piece.iter().map(|subject| lane.expectation.object(subject)).collect()
             } else {
                 let some = lane.silent.iter().take(lane.bite);
                 let changes = some.filter_map(|(node, _)| self.work.change(*node));
@@ -92,7 +123,8 @@ impl Run<'_> {
                 lane.verified = true;
                 continue;
             }
-            let few = if lane.silent.is_empty() { lane.expectation.few() } else { BTreeMap::new() };
+            let mut few = if lane.silent.is_empty() { lane.expectation.few() } else { BTreeMap::new() };
+            few.retain(|group, _| objects.binary_search(group).is_ok());
             let asked = Asked::new(few, |node| self.work.change(node).map(|change| lane.names.step(change)));
             let Some(mut writer) = lane.writer.take() else { continue };
             self.progress.reading(lane.name, objects.len());
@@ -139,8 +171,7 @@ impl Run<'_> {
                 }
             }
             Err(error) => {
-                lane.failed_reads += 1;
-                lane.bite = (lane.bite.min(lane.silent.len()) / 2).max(1);
+                lane.read_failed(lane.silent.len());
                 if lane.failed_reads < self.patience.attempts {
                     let wait = self.patience.wait(lane.failed_reads);
                     self.pause(n, &error.to_string(), wait);
@@ -155,27 +186,46 @@ impl Run<'_> {
         }
     }
 
-    /// The read after the writes came back.
+    /// A piece of the read after the writes came back.
     pub(super) fn verified(&mut self, n: usize, confirmed: &BTreeSet<usize>, result: Result<Reading, ProviderError>) {
         let Some(lane) = self.lanes.get_mut(n) else { return };
-        let judged = match result {
-            Ok(reading) => lane.expectation.judge(&Seen::new(lane.kind, &lane.names, &reading), confirmed),
+        let mut back = lane.read_back.take().unwrap_or_else(|| ReadBack::new(lane));
+        match result {
+            Ok(reading) => {
+                lane.failed_reads = 0;
+                let seen = Seen::new(lane.kind, &lane.names, &reading);
+                let effects = lane.expectation.judge(&seen, confirmed, back.piece(lane.bite));
+                back.done(lane.bite, effects);
+                lane.bite = lane.bite.saturating_mul(2);
+                if !back.rest.is_empty() {
+                    lane.read_back = Some(back);
+                    return;
+                }
+            }
             Err(error) => {
-                lane.failed_reads += 1;
+                lane.read_failed(back.rest.len());
                 if lane.failed_reads < self.patience.attempts {
                     let wait = self.patience.wait(lane.failed_reads);
+                    lane.read_back = Some(back);
                     return self.pause(n, &error.to_string(), wait);
                 }
-                lane.verified = true;
-                return self.unread(n, &error.to_string());
+                // What the pieces before showed stays shown.
+                for node in lane.expectation.nodes(&back.rest) {
+                    worse(&mut back.effects, node, Effect::Hidden(error.to_string()));
+                }
             }
-        };
+        }
         lane.verified = true;
-        let mut record = Verified::of(lane.name);
+        self.conclude(n, back.effects);
+    }
+
+    /// Journals what the read after the writes showed, and corrects what it did not.
+    fn conclude(&mut self, n: usize, effects: BTreeMap<usize, Effect>) {
         let sent: BTreeSet<usize> = self.lanes.iter().flat_map(Lane::flying).collect();
         let Some(lane) = self.lanes.get(n) else { return };
+        let mut record = Verified::of(lane.name);
         let mut to = Consequences::default();
-        for (node, effect) in judged {
+        for (node, effect) in effects {
             let Some(change) = self.work.change(node) else { continue };
             match effect {
                 Effect::Shown => record.in_effect.push(change.id),
@@ -195,18 +245,5 @@ impl Run<'_> {
         record.sort();
         self.note(Record::Verified(record));
         self.follow(to);
-    }
-
-    /// The read after the writes failed for good.
-    fn unread(&mut self, n: usize, why: &str) {
-        let Some(lane) = self.lanes.get(n) else { return };
-        let mut record = Verified::of(lane.name);
-        let is_done = |node: &usize| self.schedule.result(*node).is_some_and(|(status, _)| status.is_done());
-        let changes = self.work.changes().iter().enumerate();
-        let mine = changes.filter(|(node, change)| change.directory == lane.name && is_done(node));
-        record.not_read = mine.map(|(_, change)| change.id).collect::<Vec<ChangeId>>();
-        record.why = Some(entry::shorten(why));
-        self.not_read.insert(lane.name.to_owned(), why.to_owned());
-        self.note(Record::Verified(record));
     }
 }

@@ -166,8 +166,11 @@ fn apply(harness: &dyn Harness, root: &Path, policy: &Policy, step: &Step) {
         })
         .await
         .unwrap();
-        assert!(outcome.is_complete(), "{}: {:#?}", step.name, outcome.results);
-        assert_eq!(outcome.not_read, BTreeMap::new(), "{}", step.name);
+        let odd: Vec<_> =
+            outcome.results.iter().filter(|result| !result.status.is_done() || result.why.is_some()).collect();
+        let told = format!("{}: {odd:#?}, stopped {:?}, {:?}", step.name, outcome.stopped, outcome.totals);
+        assert!(outcome.is_complete(), "{told}, not read {:?}", outcome.not_read);
+        assert_eq!(outcome.not_read, BTreeMap::new(), "{told}");
     });
 }
 

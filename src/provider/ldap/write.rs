@@ -12,9 +12,20 @@ use crate::provider::entries::{Assert, Edit, Mod};
 use crate::provider::{Answer, Step};
 use ldap3::{Ldap, LdapError, LdapResult, Scope as Depth};
 use secrecy::ExposeSecret;
+use std::time::Duration;
 
 /// How long to wait before a busy server is asked again, in milliseconds.
 const BUSY: u64 = 1000;
+
+/// Waits before each look for groups that list an old name: the first is at once, and a
+/// rename that was under way during it is over long before the last.
+const FOLLOW_PAUSES: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
 
 /// The operation that a result answers: what its codes mean differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,7 +248,8 @@ struct Names<'a> {
 }
 
 /// Groups that list the old name list the new one afterwards. A server with
-/// referential integrity does the same: whoever comes second finds it done.
+/// referential integrity does the same: whoever comes second finds it done. A group
+/// that is renamed by this very run meanwhile is looked for again.
 async fn follow(open: &Open, names: &Names<'_>, is_group: bool) -> Result<(), String> {
     let schema = &open.schema;
     let Some(base) = &schema.groups_base else { return Ok(()) };
@@ -247,37 +259,51 @@ async fn follow(open: &Open, names: &Names<'_>, is_group: bool) -> Result<(), St
         false => (names.old_name, names.new_name),
     };
     let attribute = schema.member_attribute();
-    let filter = format!("({attribute}={})", ldap3::ldap_escape(old));
+    let mut failed = Vec::new();
+    for pause in FOLLOW_PAUSES {
+        tokio::time::sleep(pause).await;
+        failed.clear();
+        let mut moved = false;
+        for group in holders(open, base, attribute, old).await? {
+            match swap(open, &group, attribute, (old, new)).await {
+                Ok(result) if matches!(result.rc, 0 | 16) => {}
+                Ok(result) => {
+                    moved |= result.rc == 32;
+                    failed.push(format!("`{group}`: {}", errors::words(&result)));
+                }
+                Err(error) => failed.push(format!("`{group}`: {}", errors::transport(&error))),
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+}
+
+/// DNs of the groups that have `value` in `attribute`.
+async fn holders(open: &Open, base: &str, attribute: &str, value: &str) -> Result<Vec<String>, String> {
+    let filter = format!("({attribute}={})", ldap3::ldap_escape(value));
     let none = ["1.1".to_owned()];
     let mut groups = Vec::new();
     let search = search::Search { base, scope: Depth::Subtree, filter: &filter, attributes: &none, page_size: 500 };
     let ended = search::run(&open.session, &search, |entry| groups.push(entry.dn.to_owned())).await;
-    if let Some(error) = ended.broken {
-        return Err(error.message);
+    match (ended.broken, ended.result) {
+        (Some(error), _) => Err(error.message),
+        (None, Some(result)) => Err(errors::words(&result)),
+        (None, None) => Ok(groups),
     }
-    if let Some(result) = ended.result {
-        return Err(errors::words(&result));
+}
+
+/// One value of one entry becomes another; where that is there already, the old one goes.
+async fn swap(open: &Open, dn: &str, attribute: &str, (old, new): (&str, &str)) -> Result<LdapResult, LdapError> {
+    let remove = Mod::Delete(attribute.to_owned(), vec![old.to_owned()]);
+    let mods = [remove.clone(), Mod::Add(attribute.to_owned(), vec![new.to_owned()])];
+    let result = open.session.operation().modify(dn, modifications(&mods)).await?;
+    match result.rc {
+        20 => open.session.operation().modify(dn, modifications(&[remove])).await,
+        _ => Ok(result),
     }
-    let mods =
-        [Mod::Delete(attribute.to_owned(), vec![old.to_owned()]), Mod::Add(attribute.to_owned(), vec![new.to_owned()])];
-    let mut failed = Vec::new();
-    for group in groups {
-        match open.session.operation().modify(&group, modifications(&mods)).await {
-            Ok(result) if matches!(result.rc, 0 | 16) => {}
-            // The new name is there already: only the old one is left to go.
-            Ok(result) if result.rc == 20 => {
-                let old = modifications(mods.get(..1).unwrap_or_default());
-                match open.session.operation().modify(&group, old).await {
-                    Ok(result) if matches!(result.rc, 0 | 16) => {}
-                    Ok(result) => failed.push(format!("`{group}`: {}", errors::words(&result))),
-                    Err(error) => failed.push(format!("`{group}`: {}", errors::transport(&error))),
-                }
-            }
-            Ok(result) => failed.push(format!("`{group}`: {}", errors::words(&result))),
-            Err(error) => failed.push(format!("`{group}`: {}", errors::transport(&error))),
-        }
-    }
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }
 
 /// One modify under its assertions.

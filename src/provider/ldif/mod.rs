@@ -24,7 +24,7 @@ use super::{
 use crate::model::{Action, Matching};
 use crate::policy::settings;
 use futures_util::future::{LocalBoxFuture, ready};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use store::{Mark, Store};
 
 /// The most changes that one rewrite of the file carries.
@@ -62,6 +62,9 @@ pub struct Directory {
     store: Store,
     /// The file as it was last read or written here.
     seen: Cell<Option<Mark>>,
+    /// What the last write left in the file of that mark, so that the next batch need
+    /// not parse it again.
+    kept: RefCell<Option<Box<Document>>>,
 }
 
 impl Directory {
@@ -82,7 +85,14 @@ impl Directory {
         };
         let store = Store::new(&credentials.root, &file)
             .map_err(|message| fail(message, "copy the file into the repository, or run accord above it"))?;
-        Ok(Self { schema, file, create: directory.settings.create, store, seen: Cell::new(None) })
+        Ok(Self {
+            schema,
+            file,
+            create: directory.settings.create,
+            store,
+            seen: Cell::new(None),
+            kept: RefCell::default(),
+        })
     }
 
     fn error(&self, message: impl Into<String>, help: impl Into<String>) -> ProviderError {
@@ -112,6 +122,8 @@ impl Directory {
     }
 
     fn read_now(&self, scope: &Scope) -> Result<Reading, ProviderError> {
+        // A read is of the file; two of them in memory are too many.
+        self.kept.take();
         let (document, mark) = self.load()?;
         let schema = &self.schema;
         let mut collector = Collector::new(schema, scope);

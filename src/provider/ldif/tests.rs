@@ -282,6 +282,81 @@ fn somebody_elses_edit_stops_the_write_and_a_new_read_lets_it_go_on() {
     assert!(text(&root).contains("description: Ran\n"));
 }
 
+/// One change of each sort, some of which fit only what those before them left.
+fn many() -> Vec<Change> {
+    let account =
+        |action, before: &[(&str, &str)], after: &[(&str, &str)]| change(action, Object::account("ann"), before, after);
+    vec![
+        account(Action::CreateAccount, &[], &[("cn", "Ann"), ("employeeNumber", "7")]),
+        change(Action::Grant, Object::membership("vpn", "ann"), &[], &[]),
+        // Refused, alone in its batch where there are several.
+        change(Action::CreateGroup, Object::group("vpn"), &[], &[]),
+        change(Action::Grant, Object::membership("vpn", "maria"), &[], &[]),
+        change(Action::CreateGroup, Object::group("ops"), &[], &[]),
+        account(Action::UpdateAccount, &[("cn", "Ann")], &[("cn", "Anna")]),
+        account(Action::RenameAccount, &[("name", "ann")], &[("name", "anna")]),
+        change(Action::Revoke, Object::membership("vpn", "maria"), &[], &[]),
+        change(Action::Revoke, Object::membership("vpn", "anna"), &[], &[]),
+        change(Action::Grant, Object::membership("ops", "anna"), &[], &[]),
+        change(Action::DeleteAccount, Object::account("maria"), &[("name", "maria")], &[]),
+    ]
+}
+
+#[test]
+fn batches_of_any_size_end_in_the_same_file() {
+    let changes = many();
+    // A new entry's lines stand in another order once the file was read again.
+    let sorted = |text: &str| -> Vec<Vec<String>> {
+        let lines = |entry: &str| entry.lines().map(str::to_owned).collect();
+        let mut entries: Vec<Vec<String>> = text.split("\n\n").map(lines).collect();
+        for entry in &mut entries {
+            entry.sort();
+        }
+        entries
+    };
+    let mut whole: Option<Vec<Vec<String>>> = None;
+    for size in [changes.len(), 1, 2, 3] {
+        let (root, mut directory) = fresh();
+        read(&mut directory);
+        let mut answers = Vec::new();
+        for batch in changes.chunks(size) {
+            let before = text(&root);
+            let told = write(&directory, batch);
+            // Whatever is told as done is in the file before the next batch.
+            assert_eq!(told.iter().any(done), text(&root) != before, "{size}");
+            answers.extend(told);
+        }
+        assert_eq!(answers.iter().filter(|answer| !done(answer)).count(), 1, "{answers:?}");
+        let text = text(&root);
+        assert_eq!(Document::parse(text.clone().into_bytes()).unwrap().print(), text.as_bytes());
+        let told = sorted(&text);
+        assert_eq!(whole.get_or_insert_with(|| told.clone()), &told, "batches of {size}");
+    }
+}
+
+#[test]
+fn somebody_elses_edit_between_two_batches_is_never_overwritten() {
+    let grants = ["wei", "maria"].map(|name| change(Action::Grant, Object::membership("vpn", name), &[], &[]));
+    let refused = change(Action::CreateGroup, Object::group("vpn"), &[], &[]);
+    let (root, mut directory) = fresh();
+    read(&mut directory);
+    assert!(done(&write(&directory, &grants[..1])[0]));
+    let path = root.path().join("d.ldif");
+    let edited = text(&root).replace("Runs production", "Walks production");
+    std::fs::write(&path, &edited).unwrap();
+    // Both what would succeed and what would not: the file is another one.
+    for batch in [vec![grants[1].clone(), refused.clone()], vec![refused], vec![grants[1].clone()]] {
+        let answers = write(&directory, &batch);
+        let conflict = |answer: &Answer| matches!(answer, Answer::Conflict { why } if why.contains("somebody changed"));
+        assert!(answers.iter().all(conflict), "{answers:?}");
+        assert_eq!(text(&root), edited);
+    }
+    read(&mut directory);
+    assert!(done(&write(&directory, &grants[1..])[0]));
+    assert!(text(&root).contains("description: Walks production\n"));
+    assert!(text(&root).contains("member: uid=maria,ou=people"));
+}
+
 #[test]
 fn a_file_is_made_with_its_top_only_where_the_settings_say_so() {
     let root = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@
 
 use super::Directory;
 use super::document::{Document, Refusal};
-use super::store::Failure;
+use super::store::{Failure, Mark};
 use crate::model::Action;
 use crate::provider::entries::{Assert, Edit, Mod, Schema};
 use crate::provider::{Answer, Step};
@@ -16,6 +16,14 @@ const BUSY_MS: u64 = 50;
 impl Directory {
     /// Carries out a batch: every step in memory, in order, then one replacement.
     pub(super) fn write_now(&self, steps: &[Step<'_>]) -> Vec<Answer> {
+        // What is in memory counts only if the file is still that one, which the
+        // replacement finds out; answers without one are asked of the file itself.
+        if let Some((document, mark)) = self.kept.take().zip(self.seen.get())
+            && let (answers, Some(replaced)) = self.rewrite(document, mark, steps)
+            && !matches!(replaced, Err(Failure::Changed))
+        {
+            return self.told(answers, replaced);
+        }
         let all = |answer: Answer| vec![answer; steps.len()];
         let (mut document, mark) = match self.load() {
             Ok(loaded) => loaded,
@@ -30,23 +38,40 @@ impl Directory {
                 document.make_base(base);
             }
         }
+        match self.rewrite(Box::new(document), mark, steps) {
+            (answers, Some(replaced)) => self.told(answers, replaced),
+            (answers, None) => answers,
+        }
+    }
+
+    /// Carries out the steps and replaces the file of that mark; no replacement where
+    /// nothing succeeded. The document is kept where it is what the file holds now.
+    fn rewrite(
+        &self,
+        mut document: Box<Document>,
+        mark: Mark,
+        steps: &[Step<'_>],
+    ) -> (Vec<Answer>, Option<Result<(), Failure>>) {
         let answers: Vec<Answer> = steps.iter().map(|step| self.step(&mut document, step)).collect();
         if !answers.iter().any(|answer| matches!(answer, Answer::Done { .. })) {
-            return answers;
+            return (answers, None);
         }
-        match self.store.replace(&document.print(), mark) {
-            Ok(mark) => {
-                self.seen.set(Some(mark));
-                answers
-            }
-            Err(failure) => {
-                let instead = self.failed(&failure);
-                answers
-                    .into_iter()
-                    .map(|a| if matches!(a, Answer::Done { .. }) { instead.clone() } else { a })
-                    .collect()
+        let replaced = self.store.replace(&document.print(), mark).map(|mark| {
+            self.seen.set(Some(mark));
+            self.kept.replace(Some(document));
+        });
+        (answers, Some(replaced))
+    }
+
+    /// What succeeded in memory is done only if the file was replaced.
+    fn told(&self, mut answers: Vec<Answer>, replaced: Result<(), Failure>) -> Vec<Answer> {
+        if let Err(failure) = replaced {
+            let instead = self.failed(&failure);
+            for answer in answers.iter_mut().filter(|answer| matches!(answer, Answer::Done { .. })) {
+                answer.clone_from(&instead);
             }
         }
+        answers
     }
 
     fn changed(&self) -> String {
