@@ -56,7 +56,7 @@ fn state((people, groups, members): (u32, u32, u32), shift: bool) -> State {
         for m in 0..members {
             let moved = u32::from(shift && m % 100 == 0);
             let account = (g * 7 + m * (people / members) + moved) % people;
-            builder.member(group, accounts[account as usize], None, None);
+            builder.member(group, accounts[account as usize], None);
         }
     }
     builder.finish().expect("names are unique")

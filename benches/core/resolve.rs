@@ -1,4 +1,5 @@
-//! One million people, ten million memberships: resolved and made desired, in memory.
+//! One million people, ten million memberships: resolved and compared with what a
+//! directory holds, in memory, through the one way there is to a plan.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -8,12 +9,14 @@
     reason = "a benchmark prints, and numbers its own small policy"
 )]
 
-use accord::model::{FileId, Instant, Matching, Place, Window};
+use accord::model::{Enabled, FileId, Instant, Matching, Place, StateBuilder, Window};
+use accord::plan::{DirectoryInput, Filter, Inputs, Memory, PolicyMark, derive};
 use accord::policy::rule::{Vocabulary, compile};
 use accord::policy::{
     AccountsFor, Details, Directory, DirectoryId, Entry, EntryId, Few, Grant, Group, GroupId, Guardrails, Kind, KindId,
     Manage, Period, Person, PersonId, Policy, Position, Role, RoleId, RuleId, Select, Value,
 };
+use accord::provider::{Observed, connect};
 use accord::resolve::{References, desired, resolve};
 use std::fs;
 use std::sync::Arc;
@@ -30,28 +33,87 @@ const NAMED: u32 = 2_000;
 
 const HERE: Place = Place { file: FileId(0), line: 1, column: 1 };
 
-/// Prints seconds and peak memory of each step.
+/// The instant that is planned for.
+const AT: i64 = 1_800_000_000;
+
+/// Prints seconds and peak memory of each step. Each step holds what a plan holds then:
+/// the policy, then what was read, then what should be and what must change.
 pub(crate) fn run() {
     let policy = policy();
-    let base = peak();
-    println!(
-        "resolve: policy of {} people, {} groups in memory   peak {base} MiB",
-        policy.people.len(),
-        policy.groups.len()
-    );
+    println!("policy: {} people, {} groups   peak {} MiB", policy.people.len(), policy.groups.len(), peak());
+    timed("resolved and desired", || {
+        let resolution = resolve(&policy, &References::default(), Instant::from_seconds(AT));
+        let state = desired(&policy, &resolution, DirectoryId(0), Matching::CaseIgnore, &["cn".into(), "mail".into()]);
+        format!("{} memberships", state.map(|desired| desired.state.membership_count()).unwrap_or_default())
+    });
+    let observed = observed(&policy);
+    println!("observed: {} memberships   peak {} MiB", observed.state.membership_count(), peak());
+    let kind = connect::kind(&policy.directories[0]).expect("a kind");
+    timed("planned", || {
+        let plan = derive(&Inputs {
+            policy: &policy,
+            mark: &PolicyMark::default(),
+            directories: &[DirectoryInput { id: DirectoryId(0), kind: kind.as_ref(), observed: &observed }],
+            memory: &Memory::default(),
+            at: Instant::from_seconds(AT),
+            read_only: false,
+            filter: &Filter::default(),
+        });
+        assert!(plan.withheld.is_empty() && plan.notes.is_empty(), "{:?} {:?}", plan.withheld.first(), plan.notes);
+        format!("{:?}", plan.summary)
+    });
+}
+
+fn timed(what: &str, step: impl FnOnce() -> String) {
     let (start, used) = (Clock::now(), processor());
-    let resolution = resolve(&policy, &References::default(), Instant::from_seconds(1_800_000_000));
+    let made = step();
     let (seconds, cpu) = (start.elapsed().as_secs_f64(), processor() - used);
-    println!(
-        "resolve: {} memberships   {seconds:.2} s, {cpu:.2} s of processor   peak {} MiB",
-        resolution.membership_count(),
-        peak()
-    );
-    let (start, used) = (Clock::now(), processor());
-    let state = desired(&policy, &resolution, DirectoryId(0), Matching::CaseIgnore, &["cn".into(), "mail".into()]);
-    let count = state.map(|desired| desired.state.membership_count()).unwrap_or_default();
-    let (seconds, cpu) = (start.elapsed().as_secs_f64(), processor() - used);
-    println!("desired: {count} memberships   {seconds:.2} s, {cpu:.2} s of processor   peak {} MiB", peak());
+    println!("{what}: {made}   {seconds:.2} s, {cpu:.2} s of processor   peak {} MiB", peak());
+}
+
+/// What a directory holds of it: of a thousand accounts one lacks a group and is in
+/// another one too many; of ten thousand one is called otherwise, and one is not there.
+fn observed(policy: &Policy) -> Observed {
+    let mut builder = StateBuilder::new(Matching::CaseIgnore, ["cn", "mail"]);
+    let mut slots = Vec::with_capacity(policy.people.len());
+    for (n, person) in (0..PEOPLE).zip(&policy.people) {
+        if n % 10_000 == 1 {
+            slots.push(None);
+            continue;
+        }
+        let slot = builder.account(&person.key, &format!("uid={},ou=people,dc=example,dc=com", person.key));
+        let name = person.name.as_deref().filter(|_| n % 10_000 != 2).unwrap_or("Somebody else");
+        builder.set_id(slot, person.id.as_deref().unwrap_or_default());
+        builder.set_status(slot, Enabled::Yes, None);
+        builder.add_value(slot, 0, name);
+        builder.add_value(slot, 1, person.email.as_deref().unwrap_or_default());
+        slots.push(Some(slot));
+    }
+    let first_named = DEPARTMENTS * PER_DEPARTMENT + BIRTHRIGHT;
+    for (n, group) in (0u32..).zip(&policy.groups) {
+        let slot = builder.group(&group.name, &format!("cn={},ou=groups,dc=example,dc=com", group.name));
+        let mut members: Vec<u32> = if n < DEPARTMENTS * PER_DEPARTMENT {
+            let department = n / PER_DEPARTMENT;
+            let moved = (0..PEOPLE).step_by(1_000).skip(n as usize % 1_000).take(1);
+            (department..PEOPLE).step_by(DEPARTMENTS as usize).filter(|p| p % 1_000 != 3).chain(moved).collect()
+        } else if n < first_named {
+            (0..PEOPLE).collect()
+        } else {
+            let named = n - first_named;
+            let spared = |person: &u32| named % 10 != 0 || person % DEPARTMENTS != named % DEPARTMENTS;
+            (0..10).flat_map(|part| (0..100).map(move |p| named_in(named, part, p))).filter(spared).collect()
+        };
+        members.sort_unstable();
+        for account in members.into_iter().filter_map(|person| slots[person as usize]) {
+            builder.member(slot, account, None);
+        }
+    }
+    Observed { state: builder.finish().expect("names are unique"), ..Observed::default() }
+}
+
+/// Who stands at a place of a list of a group that names its members.
+fn named_in(group: u32, part: u32, place: u32) -> u32 {
+    (group * 7919 + part * 101 + place * 997) % PEOPLE
 }
 
 /// Processor seconds of the process so far, all threads (Linux, 100 ticks a second).
@@ -69,8 +131,13 @@ fn peak() -> u64 {
     line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() / 1024
 }
 
+type Attributes = Arc<[(Arc<str>, Value)]>;
+
 fn policy() -> Policy {
-    let department = Arc::from("department");
+    let name: Arc<str> = "department".into();
+    let department = |n| Value::Text(format!("d{n:03}").into());
+    // Held once for all who have the same, as the loader does it.
+    let departments: Vec<Attributes> = (0..DEPARTMENTS).map(|n| [(Arc::clone(&name), department(n))].into()).collect();
     let mut policy = Policy {
         organization: "example".into(),
         timezone: jiff::tz::TimeZone::UTC,
@@ -78,14 +145,19 @@ fn policy() -> Policy {
         directories: vec![Directory {
             name: "corp".into(),
             settings: serde_json::from_value(serde_json::json!({
-                "kind": "ldif", "file": "corp.ldif", "accounts": {"attributes": {"cn": "name", "mail": "email"}}
+                "kind": "ldif", "file": "corp.ldif",
+                "accounts": {
+                    "base": "ou=people,dc=example,dc=com", "id_attribute": "employeeNumber",
+                    "attributes": {"cn": "name", "mail": "email"}
+                },
+                "groups": {"base": "ou=groups,dc=example,dc=com"}
             }))
             .expect("settings"),
             accounts_for: AccountsFor::Entitled,
             place: HERE,
         }],
         guardrails: Guardrails::default(),
-        people: (0..PEOPLE).map(|n| person(n, &department)).collect(),
+        people: (0..PEOPLE).map(|n| person(n, &departments[(n % DEPARTMENTS) as usize])).collect(),
         roles: Vec::new(),
         groups: (0..DEPARTMENTS * PER_DEPARTMENT + BIRTHRIGHT + NAMED).map(group).collect(),
         constraints: Vec::new(),
@@ -109,7 +181,7 @@ fn policy() -> Policy {
     }
     for (n, group) in (0u32..).zip(next) {
         for part in 0..10 {
-            let named = (0..100).map(|p| PersonId((n * 7919 + part * 101 + p * 997) % PEOPLE)).collect();
+            let named = (0..100).map(|p| PersonId(named_in(n, part, p))).collect();
             let entry = entry(&mut policy, Select::People(named));
             policy.groups[group as usize].members.push(entry);
         }
@@ -125,7 +197,7 @@ fn kind(name: &str, gated: bool) -> Kind {
     Kind { name: name.into(), gated, require: Vec::new(), place: None }
 }
 
-fn person(n: u32, department: &Arc<str>) -> Person {
+fn person(n: u32, attributes: &Attributes) -> Person {
     let kind = KindId(u16::from(n.is_multiple_of(100)));
     let end = n.is_multiple_of(50).then(|| Instant::from_seconds(1_800_000_000 + i64::from(n % 365) * 86_400 + 86_400));
     Person {
@@ -142,7 +214,7 @@ fn person(n: u32, department: &Arc<str>) -> Person {
             keep: None,
             manager: (n > 0).then_some(PersonId(n / 10)),
             kind,
-            attributes: [(Arc::clone(department), Value::Text(format!("d{:03}", n % DEPARTMENTS).into()))].into(),
+            attributes: Arc::clone(attributes),
             place: HERE,
         }),
         rare: None,

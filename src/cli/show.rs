@@ -79,7 +79,7 @@ fn about(question: &Question<'_, '_>, person: &Person, at: Instant) -> Vec<(Stri
     add("hold", own(&person.hold));
     for position in person.positions.iter().filter(|position| position.window.contains(at)) {
         add("manager", key(policy, position.manager));
-        for (name, value) in &position.attributes {
+        for (name, value) in position.attributes.iter() {
             add(name, Some(written(value)));
         }
     }

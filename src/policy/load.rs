@@ -314,6 +314,22 @@ mod tests {
     }
 
     #[test]
+    fn what_colleagues_have_in_common_is_held_once() {
+        let source = InMemory::new([
+            ("policies/accord.yaml", "organization: x\ntimezone: UTC\n"),
+            (
+                "policies/people.yaml",
+                "people:\n  a: { department: Sales }\n  b: { department: Sales }\n  c: { department: Legal }\n  d: { positions: [{ department: Sales }] }\n",
+            ),
+        ]);
+        let policy = load(&source).unwrap();
+        let of = |n: usize| &policy.people[n].positions[0].attributes;
+        assert!(Arc::ptr_eq(of(0), of(1)) && Arc::ptr_eq(of(0), of(3)));
+        assert_eq!((of(0).len(), of(2).len()), (1, 1));
+        assert_ne!(of(0), of(2));
+    }
+
+    #[test]
     fn the_digest_knows_paths_and_bytes_and_not_their_order() {
         let digest = |files: &[(&str, &str)]| read_all(files).digest;
         let a = digest(&[("policies/accord.yaml", ""), ("policies/x.yaml", "# y")]);

@@ -64,8 +64,9 @@ pub struct Position {
     /// Kind in this position.
     pub kind: KindId,
     /// Attributes of this position laid over the person's: sorted by name;
-    /// includes `department`, `title` and the like, not the fixed fields below.
-    pub attributes: Box<[(Arc<str>, Value)]>,
+    /// includes `department`, `title` and the like, not the fixed fields below. Held once
+    /// for all who have the same: colleagues do.
+    pub attributes: Arc<[(Arc<str>, Value)]>,
     /// Where it was written.
     pub place: Place,
 }

@@ -19,8 +19,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone)]
 pub struct DesiredDirectory {
     /// Accounts of everybody declared (whether or not one is wanted now), groups
-    /// that the policy names and does not merely reference, and memberships. Beside a
-    /// membership stands the number of its [`super::Via`].
+    /// that the policy names and does not merely reference, and memberships.
     pub state: State,
     /// Beside each account of `state` its person.
     pub people: Vec<PersonId>,
@@ -234,7 +233,7 @@ impl<'p> Maker<'_, 'p> {
     fn memberships(&mut self, slot: GroupSlot, group: GroupId) {
         for held in self.resolution.members(group) {
             if let Some(account) = self.slot(held.person) {
-                self.builder.member(slot, account, Some(held.via.number()), held.ends);
+                self.builder.member(slot, account, held.ends);
             }
         }
     }

@@ -75,7 +75,7 @@ pub enum Via {
 impl Via {
     const ROLES: u32 = 1 << 31;
 
-    /// The way as one small number, kept beside a membership in a state: entries
+    /// The way as one small number, kept beside a membership: entries
     /// by their number, roles by theirs with the highest bit set.
     pub fn number(self) -> u32 {
         match self {

@@ -52,8 +52,8 @@ fn sample() -> Vec<u8> {
     b.add_value(li, 1, "na@example.com");
     let (g, h) = (b.group("G", "cn=G,dc=x"), b.group("h", "cn=h,dc=x"));
     b.set_group_attribute(g, "description", vec!["one".into()]);
-    b.member(g, zoe, None, None);
-    b.member(h, li, None, None);
+    b.member(g, zoe, None);
+    b.member(h, li, None);
     b.other(g, true, "h");
     b.other(h, false, "uid=gone,dc=x");
     let state = b.finish().unwrap();

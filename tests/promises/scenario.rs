@@ -281,7 +281,7 @@ fn random_desired(tape: &mut Tape<'_>, policy: &Policy, n: u16) -> DesiredDirect
                 continue;
             }
             match tape.below(6) {
-                2 | 3 => builder.member(slot, slots[account as usize], Some(0), tape.one_in(3).then(|| day(150))),
+                2 | 3 => builder.member(slot, slots[account as usize], tape.one_in(3).then(|| day(150))),
                 5 if tape.one_in(3) => {
                     let position = u32::try_from(groups.len()).unwrap();
                     unsettled.insert((accord::model::StateGroupId(position), accord::model::AccountId(account)));
@@ -323,7 +323,7 @@ fn without_conflicts(policy: &Policy, mut desired: Vec<DesiredDirectory>) -> Vec
             if group.name() == "h0" && holders.contains(&ext.people[id.0 as usize]) {
                 continue;
             }
-            builder.member(slot, slots[id.0 as usize], group.entry(position), group.ends(position));
+            builder.member(slot, slots[id.0 as usize], group.ends(position));
         }
     }
     let unsettled = ext

@@ -132,7 +132,7 @@ impl Model {
                 let group = builder.group(name, &group_handle(name));
                 for member in members {
                     match builder.slot_of(member) {
-                        Some(slot) => builder.member(group, slot, None, None),
+                        Some(slot) => builder.member(group, slot, None),
                         None => builder.other(group, false, &account_handle(member)),
                     }
                 }

@@ -133,7 +133,7 @@ impl Model {
             }
             for member in &group.members {
                 match slots.get(member.as_str()) {
-                    Some(account) => builder.member(slot, *account, None, None),
+                    Some(account) => builder.member(slot, *account, None),
                     None => builder.other(slot, false, &handle(member)),
                 }
             }

@@ -28,26 +28,20 @@ pub struct Order {
     pub groups: Vec<u32>,
 }
 
-/// In the place of an entry's number: none.
-const NO_ENTRY: u32 = u32::MAX;
-
 /// One membership of the group that is being placed.
 #[derive(Debug, Clone, Copy)]
 struct Edge {
     account: u32,
-    entry: u32,
     end: u32,
 }
 
 /// Memberships in the order of arrival, column by column: ten million of them are
-/// kept before they are sorted, and observed ones have neither entry nor end.
+/// kept before they are sorted, and observed ones have no end.
 #[derive(Debug, Default)]
 struct Edges {
     /// Group and first membership of each stretch of memberships of one group.
     runs: Vec<(u32, usize)>,
     accounts: Vec<u32>,
-    /// Empty as long as no membership has one.
-    entries: Vec<u32>,
     /// Empty as long as no membership has one.
     ends: Vec<u32>,
 }
@@ -59,13 +53,11 @@ impl Edges {
             self.runs.push((group, n));
         }
         self.accounts.push(edge.account);
-        for (column, value, nothing) in [(&mut self.entries, edge.entry, NO_ENTRY), (&mut self.ends, edge.end, 0)] {
-            if !column.is_empty() {
-                column.push(value);
-            } else if value != nothing {
-                column.resize(n, nothing);
-                column.push(value);
-            }
+        if self.ends.is_empty() && edge.end != 0 {
+            self.ends.resize(n, 0);
+        }
+        if edge.end != 0 || !self.ends.is_empty() {
+            self.ends.push(edge.end);
         }
     }
 
@@ -87,7 +79,7 @@ impl Edges {
         if runs.is_sorted_by_key(|(_, run)| run.start) {
             return;
         }
-        for column in [&mut self.accounts, &mut self.entries, &mut self.ends] {
+        for column in [&mut self.accounts, &mut self.ends] {
             if !column.is_empty() {
                 let pieces = runs.iter().filter_map(|(_, run)| column.get(run.clone()));
                 *column = pieces.flatten().copied().collect();
@@ -103,8 +95,7 @@ impl Edges {
 
     /// Overwrites the membership at `n`; its account is an account's final number.
     fn set(&mut self, n: usize, edge: Edge) {
-        let columns = [&mut self.accounts, &mut self.entries, &mut self.ends];
-        for (column, value) in columns.into_iter().zip([edge.account, edge.entry, edge.end]) {
+        for (column, value) in [(&mut self.accounts, edge.account), (&mut self.ends, edge.end)] {
             if let Some(cell) = column.get_mut(n) {
                 *cell = value;
             }
@@ -113,11 +104,7 @@ impl Edges {
 
     fn get(&self, n: usize, account_of: &[u32]) -> Edge {
         let account = self.accounts.get(n).and_then(|slot| account_of.get(*slot as usize));
-        Edge {
-            account: account.copied().unwrap_or(u32::MAX),
-            entry: self.entries.get(n).copied().unwrap_or(NO_ENTRY),
-            end: self.ends.get(n).copied().unwrap_or(0),
-        }
+        Edge { account: account.copied().unwrap_or(u32::MAX), end: self.ends.get(n).copied().unwrap_or(0) }
     }
 }
 
@@ -153,15 +140,9 @@ impl StateBuilder {
         let name_text = self.keep(name);
         let key_text = if key == name { name_text } else { self.keep(&key) };
         let handle = self.keep(handle);
-        self.state.accounts.push(AccountRow {
-            key: key_text,
-            name: name_text,
-            handle,
-            values: slot,
-            ..AccountRow::default()
-        });
+        self.state.accounts.push(AccountRow::new(key_text, name_text, handle, slot));
         let cells = self.state.values.len() + self.state.attributes.len();
-        self.state.values.resize(cells, None);
+        self.state.values.resize(cells, Text::NONE);
         let (state, hasher) = (&self.state, &self.hasher);
         let hash = hasher.hash_one(key.as_str());
         let same = |n: &u32| state.accounts.get(*n as usize).is_some_and(|row| state.text(row.key) == key);
@@ -202,7 +183,7 @@ impl StateBuilder {
     pub fn set_id(&mut self, slot: AccountSlot, id: &str) {
         let text = self.keep(id);
         if let Some(row) = self.state.accounts.get_mut(slot.0 as usize) {
-            row.id = Some(text);
+            row.id = text;
         }
     }
 
@@ -210,12 +191,13 @@ impl StateBuilder {
     pub fn set_object(&mut self, slot: AccountSlot, object: &str) {
         let text = self.keep(object);
         if let Some(row) = self.state.accounts.get_mut(slot.0 as usize) {
-            row.object = Some(text);
+            row.object = text;
         }
     }
 
     /// Sets whether the account can be used and when the directory ends it.
     pub fn set_status(&mut self, slot: AccountSlot, enabled: Enabled, ends: Option<Instant>) {
+        let ends = self.end(ends);
         if let Some(row) = self.state.accounts.get_mut(slot.0 as usize) {
             row.enabled = enabled;
             row.ends = ends;
@@ -227,8 +209,8 @@ impl StateBuilder {
         let cell = slot.0 as usize * self.state.attributes.len() + attribute;
         let text = self.keep(value);
         match self.state.values.get_mut(cell) {
-            Some(empty @ None) => *empty = Some(text),
-            Some(Some(_)) => {
+            Some(empty) if *empty == Text::NONE => *empty = text,
+            Some(_) => {
                 let key = (slot.0, u16::try_from(attribute).unwrap_or(u16::MAX));
                 self.state.more.entry(key).or_default().push(value.into());
             }
@@ -258,11 +240,16 @@ impl StateBuilder {
     }
 
     /// An account is a member of a group; a repeated membership counts once, the
-    /// later end (none is latest) with its entry wins.
-    pub fn member(&mut self, group: GroupSlot, account: AccountSlot, entry: Option<u32>, ends: Option<Instant>) {
+    /// later end (none is latest) wins.
+    pub fn member(&mut self, group: GroupSlot, account: AccountSlot, ends: Option<Instant>) {
+        let end = self.end(ends);
+        self.edges.push(group.0, Edge { account: account.0, end });
+    }
+
+    /// The number of an end; 0 is none.
+    fn end(&mut self, ends: Option<Instant>) -> u32 {
         let next = number(self.ends.len()) + 1;
-        let end = ends.map_or(0, |ends| *self.ends.entry(ends).or_insert(next));
-        self.edges.push(group.0, Edge { account: account.0, entry: entry.unwrap_or(NO_ENTRY), end });
+        ends.map_or(0, |ends| *self.ends.entry(ends).or_insert(next))
     }
 
     /// Something that is no account of this state is a member of a group.
@@ -302,12 +289,7 @@ impl StateBuilder {
         }
         let account_of = self.sort_accounts()?;
         let group_of = self.sort_groups()?;
-        self.state.instants = vec![Instant::from_seconds(0); self.ends.len()];
-        for (instant, index) in &self.ends {
-            if let Some(cell) = self.state.instants.get_mut(*index as usize - 1) {
-                *cell = *instant;
-            }
-        }
+        self.sort_instants();
         self.place_members(&account_of, &group_of);
         let others = std::mem::take(&mut self.state.others);
         for (slot, mut list) in others {
@@ -317,6 +299,20 @@ impl StateBuilder {
         }
         self.state.text.shrink_to_fit();
         Ok((self.state, Order { accounts: account_of, groups: group_of }))
+    }
+
+    /// Numbers the ends in their order, so that it does not matter which came first.
+    fn sort_instants(&mut self) {
+        let mut new_number = vec![0; self.ends.len() + 1];
+        for (n, (instant, old)) in (1..).zip(&self.ends) {
+            self.state.instants.push(*instant);
+            if let Some(cell) = new_number.get_mut(*old as usize) {
+                *cell = n;
+            }
+        }
+        for end in self.edges.ends.iter_mut().chain(self.state.accounts.iter_mut().map(|row| &mut row.ends)) {
+            *end = new_number.get(*end as usize).copied().unwrap_or(0);
+        }
     }
 
     fn sort_accounts(&mut self) -> Result<Vec<u32>, StateError> {
@@ -386,9 +382,7 @@ impl StateBuilder {
                 of_group.extend(run.clone().map(|n| edges.get(n, account_of)));
             }
             // Later ends first, so that the first of equal memberships is the one to keep.
-            of_group.sort_unstable_by(|a, b| {
-                a.account.cmp(&b.account).then_with(|| end(b).cmp(&end(a))).then(a.entry.cmp(&b.entry))
-            });
+            of_group.sort_unstable_by(|a, b| a.account.cmp(&b.account).then_with(|| end(b).cmp(&end(a))));
             of_group.dedup_by_key(|edge| edge.account);
             for edge in of_group.drain(..) {
                 edges.set(kept, edge);
@@ -396,15 +390,12 @@ impl StateBuilder {
             }
             state.offsets.push(number(kept));
         }
-        let Edges { mut accounts, mut entries, mut ends, .. } = edges;
-        for column in [&mut accounts, &mut entries, &mut ends] {
+        let Edges { mut accounts, mut ends, .. } = edges;
+        for column in [&mut accounts, &mut ends] {
             column.truncate(kept);
             column.shrink_to_fit();
         }
         state.members = accounts.into_iter().map(AccountId).collect();
-        if entries.iter().any(|entry| *entry != NO_ENTRY) {
-            state.entries = entries;
-        }
         if ends.iter().any(|end| *end != 0) {
             state.ends = ends;
         }

@@ -56,6 +56,15 @@ struct Text {
     len: u32,
 }
 
+impl Text {
+    /// No text: what no piece of an arena can be. An `Option` would take half as much again.
+    const NONE: Self = Self { start: u32::MAX, len: u32::MAX };
+
+    fn some(self) -> Option<Self> {
+        (self != Self::NONE).then_some(self)
+    }
+}
+
 /// Why a state could not be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
@@ -76,17 +85,26 @@ pub enum StateError {
     TooLarge,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct AccountRow {
     key: Text,
     name: Text,
-    id: Option<Text>,
-    object: Option<Text>,
+    id: Text,
+    object: Text,
     handle: Text,
     enabled: Enabled,
-    ends: Option<Instant>,
+    /// 0, or 1 + an index into `instants`.
+    ends: u32,
     /// First of this account's rows in `values`; there are as many as attributes.
     values: u32,
+}
+
+impl AccountRow {
+    /// A usable account of which nothing else is known.
+    fn new(key: Text, name: Text, handle: Text, values: u32) -> Self {
+        let (id, object) = (Text::NONE, Text::NONE);
+        Self { key, name, id, object, handle, enabled: Enabled::default(), ends: 0, values }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -106,16 +124,13 @@ pub struct State {
     attributes: Vec<Box<str>>,
     accounts: Vec<AccountRow>,
     /// One cell per account and attribute, row by row.
-    values: Vec<Option<Text>>,
+    values: Vec<Text>,
     /// Further values of a multi-valued attribute: (account, attribute) → values.
     more: BTreeMap<(u32, u16), Vec<Box<str>>>,
     groups: Vec<GroupRow>,
     /// Group `g`'s members are `members[offsets[g]..offsets[g + 1]]`, ascending.
     offsets: Vec<u32>,
     members: Vec<AccountId>,
-    /// Beside each member the number of its winning entry; empty when observed
-    /// or when no member has one.
-    entries: Vec<u32>,
     /// Beside each member 0, or 1 + an index into `instants`; empty when no
     /// membership ends.
     ends: Vec<u32>,
@@ -184,6 +199,10 @@ impl State {
         self.group(GroupId(number(n)))
     }
 
+    fn instant(&self, number: u32) -> Option<Instant> {
+        self.instants.get((number as usize).checked_sub(1)?).copied()
+    }
+
     fn text(&self, text: Text) -> &str {
         let start = text.start as usize;
         self.text.get(start..start + text.len as usize).unwrap_or_default()
@@ -221,13 +240,13 @@ impl<'s> AccountRef<'s> {
 
     /// The person's stable id, where the directory holds one.
     pub fn person_id(self) -> Option<&'s str> {
-        self.row.id.map(|id| self.state.text(id))
+        self.row.id.some().map(|id| self.state.text(id))
     }
 
     /// What the directory itself gave the account once and keeps whatever the account
     /// is called and wherever it stands (`objectGUID`), where it was read.
     pub fn object_id(self) -> Option<&'s str> {
-        self.row.object.map(|object| self.state.text(object))
+        self.row.object.some().map(|object| self.state.text(object))
     }
 
     /// What the provider finds the account by (a DN, an object id).
@@ -242,14 +261,14 @@ impl<'s> AccountRef<'s> {
 
     /// When the directory itself ends it.
     pub fn ends(self) -> Option<Instant> {
-        self.row.ends
+        self.state.instant(self.row.ends)
     }
 
     /// Values of the compared attribute with that number, in the directory's order.
     pub fn values(self, attribute: usize) -> impl Iterator<Item = &'s str> {
         let state = self.state;
         let width = state.attributes.len();
-        let cell = state.values.get(self.row.values as usize * width + attribute).copied().flatten();
+        let cell = state.values.get(self.row.values as usize * width + attribute).copied().and_then(Text::some);
         let key = (self.row.values, u16::try_from(attribute).unwrap_or(u16::MAX));
         let more = state.more.get(&key).map_or(&[][..], Vec::as_slice);
         cell.into_iter().map(move |text| state.text(text)).chain(more.iter().map(AsRef::as_ref))
@@ -295,15 +314,9 @@ impl<'s> GroupRef<'s> {
         self.range().and_then(|range| self.state.members.get(range)).unwrap_or_default()
     }
 
-    /// The winning entry of the member at `position` in [`Self::members`].
-    pub fn entry(self, position: usize) -> Option<u32> {
-        self.state.entries.get(self.range()?.start + position).copied()
-    }
-
     /// The end of the membership at `position` in [`Self::members`].
     pub fn ends(self, position: usize) -> Option<Instant> {
-        let index = *self.state.ends.get(self.range()?.start + position)?;
-        self.state.instants.get((index as usize).checked_sub(1)?).copied()
+        self.state.instant(*self.state.ends.get(self.range()?.start + position)?)
     }
 
     /// Its members that are not accounts of this state, sorted.
@@ -345,15 +358,15 @@ mod tests {
         b.add_value(wei, 0, "Wei Chen");
         let sre = b.group("SRE", "cn=sre");
         let soon = Some(Instant::from_seconds(10));
-        b.member(sre, wei, Some(7), soon);
-        b.member(sre, li, Some(3), soon);
-        b.member(sre, wei, Some(9), None);
+        b.member(sre, wei, soon);
+        b.member(sre, li, soon);
+        b.member(sre, wei, None);
         let state = b.finish().unwrap();
         let group = state.group_named("sre").unwrap();
         let names: Vec<_> = group.members().iter().map(|m| state.account(*m).unwrap().name()).collect();
         assert_eq!(names, ["li.na", "Wei.Chen"]);
-        assert_eq!((group.ends(0), group.entry(0)), (soon, Some(3)));
-        assert_eq!((group.ends(1), group.entry(1)), (None, Some(9)));
+        assert_eq!(group.ends(0), soon);
+        assert_eq!(group.ends(1), None);
         assert_eq!(state.account_named("WEI.chen").unwrap().values(0).collect::<Vec<_>>(), ["Wei Chen"]);
     }
 
@@ -369,28 +382,27 @@ mod tests {
     #[test]
     fn the_order_of_arrival_makes_no_difference() {
         let end = |n| (n > 0).then(|| Instant::from_seconds(n));
-        // (group, account, entry, end): stretches of one group in any order, one repeated.
-        let mut arrivals = vec![(2, 1, 5, 0), (2, 0, 6, 9), (0, 2, 7, 0), (1, 0, 8, 3), (0, 1, 9, 4), (2, 1, 4, 8)];
-        let built = |arrivals: &[(usize, usize, u32, i64)]| {
+        // (group, account, end): stretches of one group in any order, one repeated.
+        let mut arrivals = vec![(2, 1, 0), (2, 0, 9), (0, 2, 0), (1, 0, 3), (0, 1, 4), (2, 1, 8)];
+        let built = |arrivals: &[(usize, usize, i64)]| {
             let mut builder = StateBuilder::new(Matching::CaseIgnore, ["cn"]);
             let accounts = ["c", "a", "b"].map(|name| builder.account(name, ""));
             let groups = ["z", "x", "y"].map(|name| builder.group(name, ""));
-            for (group, account, entry, ends) in arrivals {
-                builder.member(groups[*group], accounts[*account], Some(*entry), end(*ends));
+            for (group, account, ends) in arrivals {
+                builder.member(groups[*group], accounts[*account], end(*ends));
             }
             let state = builder.finish().unwrap();
             let told = |group: GroupRef<'_>| {
-                let one = |(n, member): (usize, &AccountId)| {
-                    format!("{} {} {:?} {:?}", group.name(), member.0, group.entry(n), group.ends(n))
-                };
+                let one =
+                    |(n, member): (usize, &AccountId)| format!("{} {} {:?}", group.name(), member.0, group.ends(n));
                 group.members().iter().enumerate().map(one).collect::<Vec<_>>()
             };
             state.groups().flat_map(told).collect::<Vec<_>>()
         };
         let expected = built(&arrivals);
         assert_eq!(expected.len(), 5);
-        assert_eq!(expected[0], format!("x 2 Some(8) {:?}", end(3)));
-        assert_eq!(expected[1], "y 0 Some(5) None");
+        assert_eq!(expected[0], format!("x 2 {:?}", end(3)));
+        assert_eq!(expected[1], "y 0 None");
         for _ in 0..arrivals.len() {
             arrivals.rotate_left(1);
             assert_eq!(built(&arrivals), expected);

@@ -60,7 +60,7 @@ impl State {
         for row in &self.accounts {
             let (name, key) = (self.text(row.name), self.text(row.key));
             lengths.extend([arena.keep(name), arena.keep_key(key, name), arena.keep(self.text(row.handle))]);
-            lengths.push(row.id.map_or(NONE, |id| arena.keep(self.text(id))));
+            lengths.push(row.id.some().map_or(NONE, |id| arena.keep(self.text(id))));
             for n in 0..self.attributes.len() {
                 cells.push(self.cell(row, n).map_or(NONE, |text| arena.keep(self.text(text))));
             }
@@ -80,7 +80,7 @@ impl State {
     }
 
     fn cell(&self, row: &AccountRow, attribute: usize) -> Option<Text> {
-        self.values.get(row.values as usize * self.attributes.len() + attribute).copied().flatten()
+        self.values.get(row.values as usize * self.attributes.len() + attribute).copied().and_then(Text::some)
     }
 
     fn encode_status(&self, out: &mut Out) {
@@ -90,10 +90,10 @@ impl State {
                 Enabled::No => 1,
                 Enabled::Unknown => 2,
             };
-            if row.ends.is_some() { enabled | ENDS } else { enabled }
+            if row.ends != 0 { enabled | ENDS } else { enabled }
         };
         out.raw(&self.accounts.iter().map(flags).collect::<Vec<u8>>());
-        self.accounts.iter().filter_map(|row| row.ends).for_each(|ends| out.i64(ends.as_seconds()));
+        out.numbers(self.accounts.iter().map(|row| row.ends).filter(|ends| *ends != 0));
     }
 
     /// Further values, by the account's number.
@@ -124,10 +124,8 @@ impl State {
         out.count(self.members.len());
         out.numbers(self.offsets.iter().copied());
         out.numbers(self.members.iter().map(|id| id.0));
-        for column in [&self.entries, &self.ends] {
-            out.count(column.len());
-            out.numbers(column.iter().copied());
-        }
+        out.count(self.ends.len());
+        out.numbers(self.ends.iter().copied());
         out.count(self.instants.len());
         self.instants.iter().for_each(|instant| out.i64(instant.as_seconds()));
         out.count(self.others.len());
@@ -183,12 +181,12 @@ impl State {
             let name = pieces.next(length()?)?;
             let key = pieces.optional(length()?)?.unwrap_or(name);
             let handle = pieces.next(length()?)?;
-            let id = pieces.optional(length()?)?;
+            let id = pieces.optional(length()?)?.unwrap_or(Text::NONE);
             for _ in 0..self.attributes.len() {
-                self.values.push(pieces.optional(cells.next().ok_or(Damaged)?)?);
+                self.values.push(pieces.optional(cells.next().ok_or(Damaged)?)?.unwrap_or(Text::NONE));
             }
             pieces.ascending(before.replace(key), key)?;
-            self.accounts.push(AccountRow { key, name, id, handle, values, ..AccountRow::default() });
+            self.accounts.push(AccountRow { id, ..AccountRow::new(key, name, handle, values) });
         }
         Ok(pieces.at)
     }
@@ -222,7 +220,7 @@ impl State {
                 2 => Enabled::Unknown,
                 _ => return Err(Damaged),
             };
-            row.ends = if flags & ENDS == 0 { None } else { Some(Instant::from_seconds(cursor.i64()?)) };
+            row.ends = if flags & ENDS == 0 { 0 } else { cursor.u32()? };
         }
         Ok(())
     }
@@ -248,17 +246,16 @@ impl State {
         self.offsets = cursor.numbers(self.groups.len() + 1)?.collect();
         self.members = cursor.numbers(members)?.map(AccountId).collect();
         self.check_members()?;
-        for column in [&mut self.entries, &mut self.ends] {
-            let count = cursor.count(4)?;
-            *column = cursor.numbers(count)?.collect();
-            if count != 0 && count != members {
-                return Err(Damaged);
-            }
+        let count = cursor.count(4)?;
+        self.ends = cursor.numbers(count)?.collect();
+        if count != 0 && count != members {
+            return Err(Damaged);
         }
         for _ in 0..cursor.count(8)? {
             self.instants.push(Instant::from_seconds(cursor.i64()?));
         }
-        if self.ends.iter().any(|end| *end as usize > self.instants.len()) {
+        let mut ends = self.ends.iter().copied().chain(self.accounts.iter().map(|row| row.ends));
+        if ends.any(|end| end as usize > self.instants.len()) {
             return Err(Damaged);
         }
         for _ in 0..cursor.count(8)? {
@@ -358,9 +355,9 @@ mod tests {
         b.set_status(slots["a"], Enabled::No, Some(Instant::from_seconds(-5)));
         let (g, h) = (b.group("G", "cn=G"), b.group("h", "cn=h"));
         b.set_group_attribute(g, "description", vec!["one".into(), "two".into()]);
-        b.member(h, slots["b"], None, None);
-        b.member(h, slots["a"], None, Some(Instant::from_seconds(77)));
-        b.member(g, slots["Zoë"], None, None);
+        b.member(h, slots["b"], None);
+        b.member(h, slots["a"], Some(Instant::from_seconds(77)));
+        b.member(g, slots["Zoë"], None);
         b.other(g, true, "h");
         b.other(g, false, "uid=gone");
         b.finish().unwrap()

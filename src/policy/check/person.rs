@@ -19,17 +19,30 @@ pub(super) const CREDENTIAL: &str = "credential-attribute";
 /// Sorted attributes.
 pub(super) type Attributes = Vec<(Arc<str>, Value)>;
 
-/// Names of attributes, each held once for all people.
+/// Names of attributes and whole sets of them, each held once for all people.
 #[derive(Default)]
-pub(super) struct Shared(BTreeSet<Arc<str>>);
+pub(super) struct Shared {
+    names: BTreeSet<Arc<str>>,
+    sets: BTreeSet<Arc<[(Arc<str>, Value)]>>,
+}
 
 impl Shared {
     fn get(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(name) {
+        if let Some(known) = self.names.get(name) {
             return Arc::clone(known);
         }
         let new: Arc<str> = name.into();
-        self.0.insert(Arc::clone(&new));
+        self.names.insert(Arc::clone(&new));
+        new
+    }
+
+    /// Sorted attributes, as a position holds them.
+    pub(super) fn set(&mut self, attributes: &[(Arc<str>, Value)]) -> Arc<[(Arc<str>, Value)]> {
+        if let Some(known) = self.sets.get(attributes) {
+            return Arc::clone(known);
+        }
+        let new: Arc<[_]> = attributes.into();
+        self.sets.insert(Arc::clone(&new));
         new
     }
 }

@@ -163,7 +163,7 @@ pub(super) fn positions(
     let (person, file) = (named.value, named.file);
     if person.positions.is_empty() {
         let place = place(file, named.key.mark);
-        let attributes = base.attributes.as_slice().into();
+        let attributes = checker.shared.set(base.attributes);
         return Few::one(Position {
             window: Window::default(),
             keep: None,
@@ -185,12 +185,13 @@ pub(super) fn positions(
         };
         let own = [("department", &position.department), ("title", &position.title)];
         let over = person::collect(checker, file, own, &position.attributes);
+        let attributes = checker.shared.set(&laid_over(base.attributes, over));
         positions.push(Position {
             window,
             keep: term(checker, file, position.keep.as_ref()),
             manager: manager.or(base.manager),
             kind,
-            attributes: laid_over(base.attributes, over).into(),
+            attributes,
             place: place(file, written.mark),
         });
     }

@@ -87,7 +87,7 @@ impl Vocabulary {
     /// The fixed attributes and those of all positions of `people`.
     pub fn of(people: &[Person]) -> Self {
         let mut vocabulary = Self::default();
-        for (name, value) in people.iter().flat_map(|person| &person.positions).flat_map(|p| &p.attributes) {
+        for (name, value) in people.iter().flat_map(|person| &person.positions).flat_map(|p| p.attributes.iter()) {
             vocabulary.add(name, value);
         }
         vocabulary

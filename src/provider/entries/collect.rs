@@ -352,7 +352,7 @@ impl<'s> Collector<'s> {
 
     /// An account is a member of a group, which writes it as `text`.
     fn place(&mut self, group: GroupSlot, account: AccountSlot, text: &str) {
-        self.builder.member(group, account, None, None);
+        self.builder.member(group, account, None);
         if let Some(trace) = &mut self.trace {
             trace.member(group, account, text, self.builder.account_texts(account));
         }

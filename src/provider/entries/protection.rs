@@ -55,7 +55,7 @@ impl Collector<'_> {
         let Protection { mut found, primary, groups } = std::mem::take(&mut self.protection);
         for (account, rid) in primary {
             let Some(group) = groups.get(&rid) else { continue };
-            self.builder.member(*group, account, None, None);
+            self.builder.member(*group, account, None);
             let name = self.group_names.get(group.0 as usize).map_or("", AsRef::as_ref);
             let object = Object::membership(name, self.builder.name_of(account));
             let why = "it is the account's primary group".to_owned();

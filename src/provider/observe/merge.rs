@@ -557,7 +557,7 @@ impl<'a> Merge<'a> {
     }
 
     fn member(&mut self, group: GroupSlot, account: AccountSlot, spelling: Option<&str>) {
-        self.builder.member(group, account, None, None);
+        self.builder.member(group, account, None);
         if let Some((accounts, _)) = self.named.get_mut(group.0 as usize) {
             *accounts += 1;
         }

@@ -131,7 +131,7 @@ impl Copy {
                 Wanted::Account(name, handle) => {
                     let moved = self.accounts.get(&handle_key(&handle)).copied();
                     match moved.or_else(|| self.builder.slot_of(&name)) {
-                        Some(account) => self.builder.member(group, account, None, None),
+                        Some(account) => self.builder.member(group, account, None),
                         None => self.builder.other(group, false, &handle),
                     }
                 }
@@ -148,7 +148,7 @@ impl Copy {
     fn other(&mut self, group: GroupSlot, text: &str) {
         let key = handle_key(text);
         if let Some(account) = self.accounts.get(&key).copied().or_else(|| self.builder.slot_of(text)) {
-            self.builder.member(group, account, None, None);
+            self.builder.member(group, account, None);
         } else if let Some(name) = self.groups.get(&key) {
             self.builder.other(group, true, name);
         } else {
@@ -174,7 +174,7 @@ mod tests {
         for (name, members, others) in groups {
             let group = builder.group(name, &format!("cn={name},dc=x"));
             for member in *members {
-                builder.member(group, slots[member], None, None);
+                builder.member(group, slots[member], None);
             }
             for other in *others {
                 builder.other(group, false, other);
