@@ -78,11 +78,22 @@ impl Breach {
 pub fn constraints(policy: &Policy, resolution: &Resolution) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (number, constraint) in policy.constraints.iter().enumerate() {
-        let checked = Checked { policy, resolution, number, constraint };
-        checked.held_together(&constraint.exclusive, 2, BreachKind::Exclusive, &mut breaches);
-        checked.held_together(&constraint.forbid, 1, BreachKind::Forbidden, &mut breaches);
+        let checked = Checked { policy, resolution, number, constraint, dated: true };
+        checked.held(&mut breaches);
         checked.sponsors(&mut breaches);
         checked.revoked(&mut breaches);
+    }
+    breaches.sort_by_key(|breach| (breach.constraint, breach.person, breach.kind));
+    breaches
+}
+
+/// People who hold what these constraints (by number) do not let them, and have no
+/// exception of any date; by constraint, then person.
+pub(super) fn undated(policy: &Policy, resolution: &Resolution, numbers: &BTreeSet<usize>) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for number in numbers {
+        let Some(constraint) = policy.constraints.get(*number) else { continue };
+        Checked { policy, resolution, number: *number, constraint, dated: false }.held(&mut breaches);
     }
     breaches.sort_by_key(|breach| (breach.constraint, breach.person, breach.kind));
     breaches
@@ -93,9 +104,16 @@ struct Checked<'a> {
     resolution: &'a Resolution,
     number: usize,
     constraint: &'a Constraint,
+    /// Whether the dates of exceptions count.
+    dated: bool,
 }
 
 impl Checked<'_> {
+    fn held(&self, out: &mut Vec<Breach>) {
+        self.held_together(&self.constraint.exclusive, 2, BreachKind::Exclusive, out);
+        self.held_together(&self.constraint.forbid, 1, BreachKind::Forbidden, out);
+    }
+
     /// People who hold at least `least` of the holdings.
     fn held_together(&self, holdings: &[Holding], least: usize, kind: BreachKind, out: &mut Vec<Breach>) {
         let mut held: BTreeMap<PersonId, Vec<(Holding, Option<Held>)>> = BTreeMap::new();
@@ -118,7 +136,7 @@ impl Checked<'_> {
         for (id, holdings) in held.into_iter().filter(|(_, holdings)| holdings.len() >= least) {
             let Some(person) = self.policy.people.get(id.0 as usize) else { continue };
             let mine = || self.constraint.exceptions.iter().filter(|exception| exception.person == id);
-            if mine().any(|exception| exception.window.contains(at))
+            if mine().any(|exception| !self.dated || exception.window.contains(at))
                 || !is_concerned(self.policy, self.constraint, person, at)
             {
                 continue;

@@ -44,8 +44,17 @@ impl Ever {
 
 /// Whoever could ever hold one of these.
 pub(super) fn ever(ground: &Ground<'_, '_>, holdings: &[Holding]) -> Ever {
+    found(ground, holdings, &Ever::Everybody)
+}
+
+/// Whoever could ever surely hold it: what was not read gives it to nobody.
+pub(super) fn ever_surely(ground: &Ground<'_, '_>, holding: Holding) -> Ever {
+    found(ground, &[holding], &Ever::Some(Vec::new()))
+}
+
+fn found(ground: &Ground<'_, '_>, holdings: &[Holding], unread: &Ever) -> Ever {
     let nodes = || holdings.iter().map(|holding| ground.graph.node_of(*holding));
-    let mut search = Search { ground, found: vec![None; ground.graph.edges.len()] };
+    let mut search = Search { ground, unread, found: vec![None; ground.graph.edges.len()] };
     for node in ground.graph.upstream(nodes()) {
         let found = search.node(node);
         if let Some(cell) = search.found.get_mut(node as usize) {
@@ -60,6 +69,8 @@ pub(super) fn ever(ground: &Ground<'_, '_>, holdings: &[Holding]) -> Ever {
 
 struct Search<'g> {
     ground: &'g Ground<'g, 'g>,
+    /// To whom a group that was not read gives.
+    unread: &'g Ever,
     found: Vec<Option<Ever>>,
 }
 
@@ -84,7 +95,7 @@ impl Search<'_> {
         if let Some(group) = group.filter(read) {
             match self.ground.references.groups.get(&group) {
                 Some(Reference::Read(people)) => all.extend(&Ever::Some(people.iter().map(|p| p.0).collect())),
-                Some(Reference::NotRead(_)) | None => all = Ever::Everybody,
+                Some(Reference::NotRead(_)) | None => all.extend(self.unread),
             }
         }
         all.sort();

@@ -5,13 +5,17 @@
 //! `constraints`, at an instant.
 
 use super::because::name;
-use super::constraints::{Breach, BreachKind, constraints};
+use super::constraints::{Breach, BreachKind, undated};
+use super::cuts::Cuts;
+use super::ever::{Ever, ever_surely};
 use super::logon;
+use super::sets::Ground;
 use super::terms::{self, is_ever_concerned};
-use super::{References, Via, instants, resolve};
+use super::times::{Facts, bounds};
+use super::{References, Resolution, Via};
 use crate::diagnostic::Diagnostic;
-use crate::model::{Instant, Window};
-use crate::policy::{self, Constraint, Entry, EntryId, Few, Holding, Period, Person, PersonId, Policy, Select};
+use crate::model::Instant;
+use crate::policy::{Constraint, Entry, EntryId, Holding, Person, PersonId, Policy, Select};
 use std::collections::BTreeSet;
 
 /// The policy, once nothing in it breaks a constraint whatever the date.
@@ -40,17 +44,13 @@ pub fn static_breaches(policy: &Policy) -> Vec<Diagnostic> {
     if policy.constraints.iter().all(|c| c.exclusive.is_empty() && c.forbid.is_empty()) {
         return found;
     }
-    let timeless = timeless(policy);
-    let written = instants(&timeless);
-    let first = written.first().map_or(Instant::from_seconds(0), |first| first.plus(-1));
-    let last = written.last().map_or(first, |last| last.plus(1));
+    let (first, last) = bounds(policy).unwrap_or((Instant::from_seconds(0), Instant::from_seconds(0)));
     // Before anything starts and after everything has ended: what holds both times is undated.
-    let at = |at: Instant| constraints(&timeless, &resolve(&timeless, &References::default(), at));
-    let late: Vec<Breach> = at(last).into_iter().filter(|breach| breach.kind != BreachKind::Unsettled).collect();
+    let late = broken(policy, last.plus(1));
     if late.is_empty() {
         return found;
     }
-    let early: BTreeSet<_> = at(first).iter().map(identity).collect();
+    let early: BTreeSet<_> = broken(policy, first.plus(-1)).iter().map(identity).collect();
     for breach in late.iter().filter(|breach| early.contains(&identity(breach))) {
         let mut diagnostic = Diagnostic::error("constraint-broken", breach.message.clone());
         diagnostic.span = Some(policy.span(breach.place));
@@ -68,30 +68,57 @@ pub fn static_breaches(policy: &Policy) -> Vec<Diagnostic> {
     found
 }
 
+/// Who breaks a constraint at an instant, with everybody's period open, whatever the
+/// dates of exceptions. Sets are made only of what two sides of a constraint could
+/// ever meet in; of most policies that is nothing.
+fn broken(policy: &Policy, at: Instant) -> Vec<Breach> {
+    let facts = Facts::timeless(policy, at);
+    let references = References::default();
+    let ground = Ground::new(&facts, &references);
+    let numbers: BTreeSet<usize> =
+        (0..policy.constraints.len()).filter(|number| could_be_broken(&ground, *number)).collect();
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    let constraints = numbers.iter().filter_map(|number| policy.constraints.get(*number));
+    let sides: Vec<Holding> = constraints.flat_map(|c| c.exclusive.iter().chain(&c.forbid)).copied().collect();
+    let nodes = ground.only(&sides);
+    let resolution = Resolution { times: facts.times, nodes, cuts: Cuts::default() };
+    let mut found = undated(policy, &resolution, &numbers);
+    found.retain(|breach| breach.kind != BreachKind::Unsettled);
+    found
+}
+
+/// Whether somebody without an exception could ever hold two sides, or what is forbidden.
+fn could_be_broken(ground: &Ground<'_, '_>, number: usize) -> bool {
+    let policy = ground.facts.policy;
+    let Some(constraint) = policy.constraints.get(number) else { return false };
+    let counts = |id: &u32| {
+        policy.people.get(*id as usize).is_some_and(|person| {
+            !constraint.exceptions.iter().any(|exception| exception.person.0 == *id)
+                && is_ever_concerned(policy, constraint, person)
+        })
+    };
+    let everybody = 0..u32::try_from(policy.people.len()).unwrap_or(u32::MAX);
+    let holders = |holdings: &[Holding]| -> Vec<Vec<u32>> {
+        let people = |holding: &Holding| match ever_surely(ground, *holding) {
+            Ever::Everybody => everybody.clone().collect(),
+            Ever::Some(people) => people,
+        };
+        holdings.iter().map(people).collect()
+    };
+    if holders(&constraint.forbid).iter().flatten().any(counts) {
+        return true;
+    }
+    let mut held: Vec<u32> = holders(&constraint.exclusive).into_iter().flatten().collect();
+    held.sort_unstable();
+    held.windows(2).any(|pair| matches!(pair, [a, b] if a == b && counts(a)))
+}
+
 type Identity = (usize, PersonId, BreachKind, Vec<Holding>);
 
 fn identity(breach: &Breach) -> Identity {
     (breach.constraint, breach.person, breach.kind, breach.sides.iter().map(|side| side.holding).collect())
-}
-
-/// The policy with people who were always here, without terms and sponsors, and
-/// without constraints for people who have any exception.
-pub(super) fn timeless(policy: &Policy) -> Policy {
-    let mut policy = policy.clone();
-    for person in &mut policy.people {
-        let place = person.periods.first().map_or(person.place, |period| period.place);
-        person.periods = Few::one(Period { window: Window::default(), place });
-    }
-    for constraint in &mut policy.constraints {
-        // What is broken whatever the date is an error, not something to take away.
-        constraint.on_breach = policy::Breach::Report;
-        constraint.maximum_term = None;
-        constraint.sponsor_gone = None;
-        for exception in &mut constraint.exceptions {
-            exception.window = Window::default();
-        }
-    }
-    policy
 }
 
 /// Entries that name people concerned by a constraint without the fields it requires.
@@ -153,4 +180,40 @@ fn named<'p>(
         _ => {}
     }
     around.pop();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::load::load;
+    use crate::source::InMemory;
+
+    /// Messages about constraints where `a` holds one side and the other reads `other`.
+    fn said(other: &str, exceptions: &str) -> Vec<String> {
+        let directory = "  d: { kind: ldif, file: d.ldif, accounts: { base: 'ou=p,dc=x', id_attribute: uidNumber }, groups: { base: 'ou=g,dc=x' } }";
+        let accord = format!("organization: x\ntimezone: UTC\ndirectories:\n{directory}\n");
+        let text = format!(
+            "people:\n  a: {{ expires: 2026-01-31 }}\n  b: {{}}\ngroups:\n  d/one: {{ members: [a] }}\n  d/two: {{ {other} }}\n  d/seen: {{ manage: reference }}\nconstraints:\n  apart:\n    exclusive: [group: d/one, group: d/two]\n{exceptions}"
+        );
+        let source = InMemory::new([("policies/accord.yaml", accord.as_str()), ("policies/x.yaml", text.as_str())]);
+        let policy = load(&source).unwrap_or_else(|found| panic!("{found:?}"));
+        static_breaches(&policy).into_iter().map(|found| found.message).collect()
+    }
+
+    #[test]
+    fn only_what_holds_whatever_the_date_and_whatever_is_unread_is_an_error() {
+        let broken = said("members: [a]", "");
+        assert_eq!(broken.len(), 1, "{broken:?}");
+        assert!(broken[0].starts_with("breaks apart: a holds"), "{}", broken[0]);
+        // Both could be held, but no two sides at every date.
+        assert!(said("members: [{ person: a, expires: 2026-01-10 }]", "").is_empty());
+        assert!(said("members: [b]", "").is_empty());
+        // Somebody else's group, which nobody reads here: who is in it is not known.
+        assert!(said("members: [group: d/seen]", "").is_empty());
+        assert!(said("members: [a], except: [group: d/seen]", "").is_empty());
+        assert_eq!(said("members: [a, group: d/seen]", "").len(), 1);
+        let exception =
+            "    exceptions:\n      - { person: a, expires: 2026-01-05, ticket: T-1, reason: r, approved_by: b }\n";
+        assert!(said("members: [a]", exception).is_empty());
+    }
 }

@@ -4,13 +4,14 @@
 //! Directory would get such a name. Refuses: to trouble people who never get an
 //! account there.
 
-use super::fixed::timeless;
 use super::{References, resolve};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Instant, Window, logon};
 use crate::policy::rule::Verdict;
 use crate::policy::settings::{AccountManage, ProviderKind};
-use crate::policy::{AccountsFor, Directory, DirectoryId, Group, Manage, Person, PersonId, Policy};
+use crate::policy::{
+    AccountsFor, Breach, Directory, DirectoryId, Few, Group, Manage, Period, Person, PersonId, Policy,
+};
 use std::collections::BTreeSet;
 
 /// Every account and group of an Active Directory whose name cannot be.
@@ -100,4 +101,23 @@ fn given(policy: &Policy, id: DirectoryId, directory: &Directory, people: BTreeS
         }
     }
     found
+}
+
+/// The policy with people who were always here, without terms and sponsors, and
+/// without constraints for people who have any exception.
+fn timeless(policy: &Policy) -> Policy {
+    let mut policy = policy.clone();
+    for person in &mut policy.people {
+        let place = person.periods.first().map_or(person.place, |period| period.place);
+        person.periods = Few::one(Period { window: Window::default(), place });
+    }
+    for constraint in &mut policy.constraints {
+        constraint.on_breach = Breach::Report;
+        constraint.maximum_term = None;
+        constraint.sponsor_gone = None;
+        for exception in &mut constraint.exceptions {
+            exception.window = Window::default();
+        }
+    }
+    policy
 }

@@ -113,7 +113,7 @@ pub(super) struct Ground<'r, 'p> {
 }
 
 impl<'r, 'p> Ground<'r, 'p> {
-    fn new(facts: &'r Facts<'p>, references: &'r References) -> Self {
+    pub(super) fn new(facts: &'r Facts<'p>, references: &'r References) -> Self {
         let unread = |n: usize| {
             let group = GroupId(u32::try_from(n).unwrap_or(u32::MAX));
             !matches!(references.groups.get(&group), Some(Reference::Read(_)))
@@ -121,6 +121,21 @@ impl<'r, 'p> Ground<'r, 'p> {
         let graph = Graph::new(facts.policy, unread);
         let (rules, tree) = rayon::join(|| Rules::new(facts), || Tree::new(facts));
         Self { facts, references, graph, rules, tree }
+    }
+
+    /// The sets of these and of what they read, and of nothing else, as if no constraint
+    /// revoked anything.
+    pub(super) fn only(&self, holdings: &[Holding]) -> Nodes {
+        let mut nodes = Nodes { roles: self.graph.roles, list: vec![Node::default(); self.graph.feeders.len()] };
+        let mut asked = vec![false; nodes.list.len()];
+        for node in self.graph.upstream(holdings.iter().map(|holding| self.graph.node_of(*holding))) {
+            if let Some(cell) = asked.get_mut(node as usize) {
+                *cell = true;
+            }
+        }
+        self.make(&mut nodes, &Cuts::default(), |node| asked.get(node as usize) == Some(&true));
+        nodes.list.iter_mut().for_each(Node::settle);
+        nodes
     }
 
     /// Makes the nodes that are asked for, level by level.

@@ -64,6 +64,16 @@ pub fn instants(policy: &Policy) -> BTreeSet<Instant> {
     all.into_iter().collect()
 }
 
+/// The first and the last of them.
+pub(super) fn bounds(policy: &Policy) -> Option<(Instant, Instant)> {
+    let mut found: Option<(Instant, Instant)> = None;
+    each_instant(policy, &mut |instant| {
+        let (first, last) = found.unwrap_or((instant, instant));
+        found = Some((first.min(instant), last.max(instant)));
+    });
+    found
+}
+
 fn each_instant(policy: &Policy, found: &mut impl FnMut(Instant)) {
     let terms: Vec<i64> = policy.constraints.iter().filter_map(|c| c.maximum_term).map(Term::seconds).collect();
     let graces: Vec<i64> =
@@ -169,6 +179,17 @@ impl<'p> Facts<'p> {
         let gated = policy.kinds.iter().map(|kind| kind.gated).collect();
         let terms = Terms::new(policy, at);
         Self { policy, times, people, positions, gated, terms }
+    }
+
+    /// The same with everybody's period open and without maximum terms: what is said of
+    /// positions and entries alone.
+    pub(super) fn timeless(policy: &'p Policy, at: Instant) -> Self {
+        let mut facts = Self::new(policy, at);
+        for person in &mut facts.people {
+            *person = PersonFacts { end: NEVER, begins: 0, single: true, ..*person };
+        }
+        facts.terms = Terms::default();
+        facts
     }
 
     pub(super) fn person(&self, person: u32) -> Option<PersonFacts> {
