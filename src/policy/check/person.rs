@@ -19,11 +19,14 @@ pub(super) const CREDENTIAL: &str = "credential-attribute";
 /// Sorted attributes.
 pub(super) type Attributes = Vec<(Arc<str>, Value)>;
 
+/// Sorted attributes as positions share them.
+type Set = Arc<[(Arc<str>, Value)]>;
+
 /// Names of attributes and whole sets of them, each held once for all people.
 #[derive(Default)]
 pub(super) struct Shared {
     names: BTreeSet<Arc<str>>,
-    sets: BTreeSet<Arc<[(Arc<str>, Value)]>>,
+    sets: BTreeSet<Set>,
 }
 
 impl Shared {
@@ -37,11 +40,11 @@ impl Shared {
     }
 
     /// Sorted attributes, as a position holds them.
-    pub(super) fn set(&mut self, attributes: &[(Arc<str>, Value)]) -> Arc<[(Arc<str>, Value)]> {
+    pub(super) fn set(&mut self, attributes: &[(Arc<str>, Value)]) -> Set {
         if let Some(known) = self.sets.get(attributes) {
             return Arc::clone(known);
         }
-        let new: Arc<[_]> = attributes.into();
+        let new: Set = attributes.into();
         self.sets.insert(Arc::clone(&new));
         new
     }
