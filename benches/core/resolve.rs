@@ -104,7 +104,7 @@ fn observed(policy: &Policy) -> Observed {
             (0..PEOPLE).collect()
         } else {
             let named = n - first_named;
-            let spared = |person: &u32| named % 10 != 0 || person % DEPARTMENTS != named % DEPARTMENTS;
+            let spared = |person: &u32| !named.is_multiple_of(10) || person % DEPARTMENTS != named % DEPARTMENTS;
             (0..10).flat_map(|part| (0..100).map(move |p| named_in(named, part, p))).filter(spared).collect()
         };
         members.sort_unstable();
