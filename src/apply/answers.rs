@@ -6,7 +6,7 @@
 //! it was not.
 
 use super::effect::Effect;
-use super::lane::Batch;
+use super::lane::{Batch, Lane};
 use super::run::{Event, Run};
 use crate::model::{Action, Change};
 use crate::provider::Answer;
@@ -141,9 +141,15 @@ impl Run<'_> {
         match effect {
             Effect::Shown => {
                 let renames = |change: &Change| matches!(change.action, Action::RenameAccount | Action::RenameGroup);
-                let doubt = self.work.change(node).filter(|change| renames(change)).map(|_| {
-                    format!("{why}; a read shows the new name, but groups may still list the old one: plan again")
+                let apart = self.lanes.get(n).is_some_and(Lane::sets_passwords_apart);
+                let doubt = self.work.change(node).and_then(|change| match change.action {
+                    _ if renames(change) => Some("the new name, but groups may still list the old one: plan again"),
+                    Action::CreateAccount if apart => {
+                        Some("the account, but whether its first password is set is not known: reset it")
+                    }
+                    _ => None,
                 });
+                let doubt = doubt.map(|doubt| format!("{why}; a read shows {doubt}"));
                 self.settle_with(node, Status::Done, doubt, handle);
             }
             Effect::Undone(_) => {

@@ -171,6 +171,11 @@ impl<'r> Lane<'r> {
         }
     }
 
+    /// Whether an account can be there whose first password is not set yet.
+    pub(super) fn sets_passwords_apart(&self) -> bool {
+        self.capabilities.password_apart
+    }
+
     /// Changes whose result is still on its way: sent, or to be settled by a read.
     pub(super) fn flying(&self) -> impl Iterator<Item = usize> {
         self.sent.iter().copied().chain(self.silent.iter().map(|(node, _)| *node))

@@ -53,8 +53,6 @@ pub enum Why {
     Renamed,
     /// A group that was a member under its earlier name is one under its present name.
     Follows,
-    /// The run that set out to create the account did not come to its end.
-    Halfway,
     /// The policy declares the group so.
     Group,
     /// The policy does not name the group, and the directory's groups are `exclusive`.

@@ -124,11 +124,6 @@ impl<'a> Facts<'a> {
             (Why::Follows, _, Some((_, group))) => {
                 chain.push((format!("{here}/{name} lists it under its earlier name"), group.place));
             }
-            (Why::Halfway, Some((_, person)), _) => {
-                chain.push((declared(self.policy, person, self.at), person.place));
-                let text = "an earlier run set out to create the account and did not come to its end";
-                chain.push((text.to_owned(), person.place));
-            }
             (Why::Group, _, Some((_, group))) => chain.push((format!("group {here}/{name}"), group.place)),
             (Why::Gone, _, _) => {
                 let who = draft.change.person.as_deref().unwrap_or("its person");

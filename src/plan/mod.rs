@@ -22,7 +22,7 @@ use crate::model::{Change, ChangeId, Instant, Object};
 use crate::policy::{DirectoryId, Policy};
 use crate::provider::{Capabilities, Kind, Observed};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The value of `format` in a plan file of this version.
 pub const FORMAT: &str = "accord-plan/1";
@@ -244,8 +244,8 @@ pub struct Memory {
     /// after.
     pub earlier_groups: BTreeMap<(String, String), String>,
     /// (directory, account name) of accounts that a run set out to create without an
-    /// answer that says it was done with all of it.
-    pub halfway: BTreeSet<(String, String)>,
+    /// answer that says it was done with all of it → when.
+    pub halfway: BTreeMap<(String, String), Instant>,
     /// (directory, `group`, account or other member) → when an undeclared member was first seen.
     pub undeclared: BTreeMap<(String, String, String), Instant>,
     /// Directory → how large the last complete read was.

@@ -36,6 +36,9 @@ pub struct Capabilities {
     pub names: Matching,
     /// Whether an account can be disabled at all (ppolicy, or a configured attribute).
     pub disable: bool,
+    /// Whether the first password of a new account is an operation of its own, which can
+    /// be lost although the account is there.
+    pub password_apart: bool,
     /// Whether the directory itself can hold the end of an account.
     pub native_end: bool,
     /// Whether a new account cannot be used until a change of its own enables it.

@@ -31,8 +31,8 @@ struct Written {
     earlier: Vec<(String, String, String)>,
     /// (directory, earlier group name, name after), sorted.
     earlier_groups: Vec<(String, String, String)>,
-    /// (directory, account), sorted.
-    halfway: Vec<(String, String)>,
+    /// (directory, account, when), sorted.
+    halfway: Vec<(String, String, Instant)>,
     /// (directory, group, member, first seen), sorted.
     undeclared: Vec<(String, String, String, Instant)>,
     /// (directory, accounts, groups), sorted.
@@ -53,6 +53,7 @@ impl Written {
             .undeclared
             .iter()
             .map(|((directory, group, member), at)| (directory.clone(), group.clone(), member.clone(), *at));
+        let halfway = memory.halfway.iter().map(|((directory, account), at)| (directory.clone(), account.clone(), *at));
         let sizes = memory.sizes.iter().map(|(name, size)| (name.clone(), size.accounts, size.groups));
         let references = memory
             .references
@@ -63,7 +64,7 @@ impl Written {
             accounts: accounts.collect(),
             earlier: named(&memory.earlier),
             earlier_groups: named(&memory.earlier_groups),
-            halfway: memory.halfway.iter().cloned().collect(),
+            halfway: halfway.collect(),
             undeclared: undeclared.collect(),
             sizes: sizes.collect(),
             references: references.collect(),
@@ -80,6 +81,7 @@ impl Written {
         };
         let undeclared = self.undeclared.into_iter();
         let undeclared = undeclared.map(|(directory, group, member, at)| ((directory, group, member), at));
+        let halfway = self.halfway.into_iter().map(|(directory, account, at)| ((directory, account), at));
         let sizes = self.sizes.into_iter().map(|(name, accounts, groups)| (name, Size { accounts, groups }));
         let references = self.references.into_iter();
         let references =
@@ -88,7 +90,7 @@ impl Written {
             accounts: accounts.collect(),
             earlier: named(self.earlier),
             earlier_groups: named(self.earlier_groups),
-            halfway: self.halfway.into_iter().collect(),
+            halfway: halfway.collect(),
             undeclared: undeclared.collect(),
             sizes: sizes.collect(),
             references: references.collect(),
@@ -167,7 +169,7 @@ mod tests {
         memory.undeclared.insert(("corp".to_owned(), "g".to_owned(), "eve".to_owned()), Instant::from_seconds(9));
         memory.earlier.insert(("corp".to_owned(), "lovelace".to_owned()), "ada".to_owned());
         memory.group_renamed("corp", "g", "h");
-        memory.halfway.insert(("corp".to_owned(), "bob".to_owned()));
+        memory.halfway.insert(("corp".to_owned(), "bob".to_owned()), Instant::from_seconds(11));
         memory.sizes.insert("corp".to_owned(), Size { accounts: 3, groups: 2 });
         let (bytes, _) = prepare("run", &memory).unwrap();
         assert_eq!(serde_json::from_slice::<Written>(&bytes).unwrap().memory(), memory);

@@ -86,15 +86,19 @@ impl Open {
                 }
                 self.intents.insert(intent.change, (at, intent));
             }
-            Record::Outcome(Outcome { change, result, .. }) => {
+            Record::Outcome(Outcome { change, result, why, .. }) => {
                 if let Some((intended, intent)) = self.intents.remove(&change) {
                     match result {
-                        Status::Done | Status::Pending => done(&intent, at, memory),
+                        Status::Done | Status::Pending => {
+                            done(&intent, at, memory);
+                            // Done with something left to say: not with all of it.
+                            if intent.action == Action::CreateAccount && why.is_some() {
+                                halfway(intent, at, memory);
+                            }
+                        }
                         Status::Unknown => maybe(&intent, intended, memory),
                         // It may be there although a part of making it was refused.
-                        Status::Refused if intent.action == Action::CreateAccount => {
-                            memory.halfway.extend(intent.object.account.map(|name| (intent.directory, name)));
-                        }
+                        Status::Refused if intent.action == Action::CreateAccount => halfway(intent, at, memory),
                         _ => {}
                     }
                 }
@@ -164,8 +168,8 @@ fn done(intent: &Intent, at: Instant, memory: &mut Memory) {
             let halfway = memory.halfway.remove(&key);
             let key = (intent.directory.clone(), intent.to.clone().unwrap_or_else(|| account.clone()));
             memory.earlier.remove(&key);
-            if halfway {
-                memory.halfway.insert(key.clone());
+            if let Some(since) = halfway {
+                memory.halfway.insert(key.clone(), since);
             }
             let entry = memory.accounts.entry(key).or_default();
             entry.person = intent.person.clone().or(known.person);
@@ -181,14 +185,14 @@ fn done(intent: &Intent, at: Instant, memory: &mut Memory) {
             let entry = entry(intent, key, memory);
             (entry.disabled, entry.object) = (None, None);
         }
-        _ if intent.person.is_some() => {
-            if intent.action == Action::UpdateAccount {
-                memory.halfway.remove(&key);
-            }
-            entry(intent, key, memory);
-        }
+        _ if intent.person.is_some() => drop(entry(intent, key, memory)),
         _ => {}
     }
+}
+
+/// An account that was to be created, of which not everything is known to be done.
+fn halfway(intent: Intent, at: Instant, memory: &mut Memory) {
+    memory.halfway.extend(intent.object.account.map(|name| ((intent.directory, name), at)));
 }
 
 /// A change of which nobody knows whether it happened.
@@ -198,7 +202,7 @@ fn maybe(intent: &Intent, at: Instant, memory: &mut Memory) {
     match intent.action {
         Action::DisableAccount => entry(intent, key, memory).disabled = Some(at),
         Action::CreateAccount => {
-            memory.halfway.insert(key.clone());
+            memory.halfway.insert(key.clone(), at);
             entry(intent, key, memory).object = None;
         }
         Action::RenameAccount => {

@@ -12,6 +12,9 @@ use crate::policy::settings::LeaverAction;
 use crate::resolve::Want;
 use std::collections::BTreeMap;
 
+/// For so many seconds (30 days) plans tell of a first password that may be missing.
+const TOLD_FOR: i64 = 30 * 24 * 3600;
+
 /// What the merge could not pair by name.
 #[derive(Default)]
 struct Loose {
@@ -319,12 +322,27 @@ impl Diff<'_> {
             }
             _ => {}
         }
+        self.first_password(observed, found);
         if found.drafts.len() > first && self.account_is_protected(observed.name()) {
             let words: Vec<&str> = found.drafts.iter().skip(first).map(|draft| draft.action().word()).collect();
             let by = self.protection(None, Some(observed.name()));
             let text = format!("{by}: it is left as it is ({} would be next)", words.join(", "));
             found.drop_from(first);
             found.note("protected", self.name(), observed.name(), text);
+        }
+    }
+
+    /// A run that was cut off between making an account and its first password is not
+    /// passed over; it is not set afterwards, over one that the person may have by then.
+    fn first_password(&self, observed: AccountRef<'_>, found: &mut Found) {
+        let key = (self.name().to_owned(), observed.name().to_owned());
+        let since = self.memory.halfway.get(&key).filter(|_| self.capabilities.password_apart);
+        if let Some(since) = since.filter(|since| self.at < since.plus(TOLD_FOR)) {
+            let text = format!(
+                "made {since} by a run that did not come to its end: whether its first password is set is not known; \
+                 if nobody can log in, reset it"
+            );
+            found.note("first-password", self.name(), observed.name(), text);
         }
     }
 

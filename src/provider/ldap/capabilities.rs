@@ -28,6 +28,7 @@ pub(super) fn promised(schema: &Schema) -> Capabilities {
         disable: true,
         native_end: schema.native_end,
         created_disabled: schema.is_active(),
+        password_apart: false,
         empty_groups: true,
         nesting: schema.members_are_dns(),
         batch: Batch::PerGroup(MEMBERS_PER_MODIFY),

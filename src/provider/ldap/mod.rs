@@ -55,7 +55,8 @@ const NOT_LDAP: &str = "the server sent something that is not LDAP";
 /// When the settings cannot be used.
 pub fn kind(directory: &settings::Directory) -> Result<EntryKind, ProviderError> {
     let schema = Schema::new(directory, true)?;
-    let capabilities = capabilities::promised(&schema);
+    let mut capabilities = capabilities::promised(&schema);
+    capabilities.password_apart = directory.settings.accounts.initial_password.is_some() && !schema.is_active();
     Ok(EntryKind::new(schema, capabilities))
 }
 

@@ -40,6 +40,7 @@ pub fn kind(directory: &settings::Directory) -> Result<EntryKind, ProviderError>
         actions: Action::on_entries(),
         names: Matching::CaseIgnore,
         disable: true,
+        password_apart: false,
         native_end: schema.native_end,
         created_disabled: false,
         empty_groups: true,

@@ -73,6 +73,15 @@ impl Bed {
         }
     }
 
+    /// The directory's settings with more said of its accounts.
+    pub(crate) fn settings_with(&self, accounts: &[(&str, Value)]) -> Value {
+        let mut settings = self.settings();
+        for (key, value) in accounts {
+            settings["accounts"][*key] = value.clone();
+        }
+        settings
+    }
+
     /// Writes the policies of a week.
     pub(crate) fn write(&self, week: usize) {
         self.repo.write("policies/accord.yaml", &weeks::accord(self.settings(), week));

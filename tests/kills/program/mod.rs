@@ -3,6 +3,7 @@
 mod bed;
 mod disturbed;
 mod killed;
+mod passwords;
 mod renamed;
 mod view;
 mod weeks;
