@@ -38,7 +38,7 @@ const PARENT: &str = "hasSubordinates";
 /// What a cookie holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// The server's own cookie of each search, in the order of [`searches`].
+    /// The server's own cookie of each search: the accounts, then the groups.
     servers: Vec<Vec<u8>>,
     /// Entries above objects, bases included: DN, id.
     above: Vec<(Box<str>, ObjectId)>,
