@@ -330,7 +330,9 @@ def run_size(name, accord, runs, keep):
     server = Slapd(work / "slapd").start()
     plain = Slapd(work / "plain").start()
     ldif = work / "data.ldif"
-    os.environ["XDG_STATE_HOME"] = str(work / "state")
+    # The key of snapshots is not taken from inside a repository.
+    state = tempfile.mkdtemp(prefix="accord-bench-state-")
+    os.environ["XDG_STATE_HOME"] = state
     incremental = [accord, "plan", "--detailed-exitcode"]
     plan = [*incremental, "--refresh", "full"]
     apply = [accord, "apply", "--auto-approve"]
@@ -368,6 +370,7 @@ def run_size(name, accord, runs, keep):
         plain.stop()
         if not keep:
             shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(state, ignore_errors=True)
 
 
 def main():

@@ -97,12 +97,19 @@ impl Directory {
         let mut last: Option<u64> = None;
         for attempt in 1..=ATTEMPTS {
             let before = counters(session, server, &suffixes).await?;
+            // Before the read: what is written meanwhile must not count as read.
+            let ahead = match &before {
+                Some(counters) if scope.resume => refresh::ahead(session, server, schema, counters).await,
+                _ => Ok(Vec::new()),
+            };
             let mut pass = self.pass(session, server, schema, scope).await?;
             if !pass.whole {
                 return Ok(pass.reading);
             }
             let mark = match (&before, &pass.traced) {
-                (Some(counters), Some(traced)) => Some(self.mark_of(session, server, schema, traced, counters).await),
+                (Some(counters), Some(traced)) => {
+                    Some(self.mark_of(session, server, schema, traced, counters, ahead).await)
+                }
                 _ => None,
             };
             let after = counters(session, server, &suffixes).await?;

@@ -42,6 +42,10 @@ pub(super) struct Mark {
     servers: Vec<Vec<u8>>,
     /// Entries above objects, bases included: DN, id.
     above: Vec<(Box<str>, ObjectId)>,
+    /// Entries that were newer than the server's counter already when they were read: id
+    /// and own counter, sorted. Writes that overtook each other leave the counter behind
+    /// until the next one.
+    ahead: Vec<(ObjectId, Box<str>)>,
 }
 
 /// A server's cookie as it is sent: a moment older. A server that is asked from where it
@@ -73,6 +77,11 @@ impl Mark {
             out.text(dn);
             out.raw(&id.0);
         }
+        out.count(self.ahead.len());
+        for (id, csn) in &self.ahead {
+            out.raw(&id.0);
+            out.text(csn);
+        }
         out.finish().map(Cookie)
     }
 
@@ -89,6 +98,10 @@ impl Mark {
             let dn = cursor.text()?.into();
             mark.above.push((dn, ObjectId::from_bytes(cursor.raw(16)?).ok_or(Damaged)?));
         }
+        for _ in 0..cursor.count(20)? {
+            let id = ObjectId::from_bytes(cursor.raw(16)?).ok_or(Damaged)?;
+            mark.ahead.push((id, cursor.text()?.into()));
+        }
         cursor.end().map(|()| mark)
     }
 
@@ -104,7 +117,8 @@ impl Mark {
         };
         let groups = schema.groups_base.iter().flat_map(|base| [base, base]);
         let bases = std::iter::once(&schema.accounts_base).chain(groups);
-        Some(Self { servers: bases.map(|base| cookie(base)).collect::<Option<_>>()?, above: Vec::new() })
+        let servers = bases.map(|base| cookie(base)).collect::<Option<_>>()?;
+        Some(Self { servers, ..Self::default() })
     }
 
     /// With the entries above what was traced, as far as they were not known.
@@ -136,6 +150,22 @@ impl Mark {
             self.above.push((dn, id));
         }
         self.above.sort();
+        Ok(())
+    }
+
+    /// That what is newer than the server's counter now was read already as it is.
+    fn stand(&mut self, ahead: Vec<Ahead>) -> Result<(), String> {
+        let mut now = Vec::with_capacity(ahead.len());
+        for Ahead { dn, id, csn } in ahead {
+            let entry = (id, csn);
+            if self.ahead.binary_search(&entry).is_err() {
+                return Err(format!("`{dn}` was written after the server's change counter"));
+            }
+            now.push(entry);
+        }
+        now.sort();
+        now.dedup();
+        self.ahead = now;
         Ok(())
     }
 
@@ -181,35 +211,47 @@ async fn ids(
         .await
 }
 
-/// That nothing was written after the counter was. A slapd that was killed comes back with
-/// the counter of its last checkpoint; a refresh shows nothing that is newer than that.
-async fn ensure_counted(
+/// An entry that is newer than the server's counter.
+pub(super) struct Ahead {
+    dn: String,
+    id: ObjectId,
+    csn: Box<str>,
+}
+
+/// More than these mean that the counter is of another time.
+const MOST_AHEAD: usize = 1000;
+
+/// The entries that were written after the counter was. A slapd that was killed comes back
+/// with the counter of its last checkpoint; a refresh shows nothing that is newer than that.
+pub(super) async fn ahead(
     session: &Session,
     server: &Server,
     schema: &Schema,
     counters: &[(String, Vec<String>)],
-) -> Result<(), String> {
-    let wanted = [COUNTER.to_owned()];
+) -> Result<Vec<Ahead>, String> {
+    let wanted = [COUNTER.to_owned(), ID.to_owned()];
+    let mut found = Vec::new();
     for base in std::iter::once(&schema.accounts_base).chain(&schema.groups_base) {
         let counted = counters.iter().find(|(suffix, _)| server.suffix(base) == Some(suffix));
         let Some(last) = counted.and_then(|(_, values)| values.iter().max()) else { continue };
         let filter = format!("({COUNTER}>={})", ldap3::ldap_escape(last.as_str()));
         let search = Search { base, scope: Depth::Subtree, filter: &filter, attributes: &wanted, page_size: 0 };
-        let mut newer = None;
+        let mut hidden = false;
         let ended = search::run(session, &search, |entry| {
-            if entry.text(COUNTER).is_none_or(|value| value > last.as_str()) {
-                newer = Some(entry.dn.to_owned());
+            match (entry.text(COUNTER), entry.values(ID).next().and_then(ObjectId::parse)) {
+                (Some(csn), _) if csn <= last.as_str() => {}
+                (Some(csn), Some(id)) if found.len() < MOST_AHEAD => {
+                    found.push(Ahead { dn: entry.dn.to_owned(), id, csn: csn.into() });
+                }
+                _ => hidden = true,
             }
         })
         .await;
-        if let Some(dn) = newer {
-            return Err(format!("`{dn}` was written after the server's change counter"));
-        }
-        if ended.result.is_some() || ended.broken.is_some() {
-            return Err(format!("`{COUNTER}` of the entries cannot be read"));
+        if hidden || ended.result.is_some() || ended.broken.is_some() {
+            return Err(format!("`{COUNTER}` of the entries cannot be read, or too many are newer than the server's"));
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// An entry whose id came beside it.
@@ -254,7 +296,7 @@ impl Directory {
         scope: &Scope,
         cookie: &Cookie,
     ) -> Result<Reading, String> {
-        let mark = Mark::parse(cookie).map_err(|_| "the cookie is of another version".to_owned())?;
+        let mut mark = Mark::parse(cookie).map_err(|_| "the cookie is of another version".to_owned())?;
         if scope.only.is_some() || scope.authors || !scope.resume {
             return Err("more is asked for than a refresh brings".to_owned());
         }
@@ -265,7 +307,8 @@ impl Directory {
             let Some(counters_before) = &before else {
                 return Err("the server shows no change counter".to_owned());
             };
-            ensure_counted(session, server, schema, counters_before).await?;
+            let ahead = ahead(session, server, schema, counters_before).await?;
+            mark.stand(ahead)?;
             mark.ensure_unmoved(session).await?;
             let reading = self.delta(session, server, schema, scope, mark.clone()).await?;
             if before == counters(session, server, &suffixes).await.map_err(message)? {
@@ -361,7 +404,8 @@ impl Directory {
         })
     }
 
-    /// The cookie of a full read between two equal counters; otherwise why there is none.
+    /// The cookie of a full read between two equal counters, before which `ahead` was newer
+    /// than these; otherwise why there is none.
     pub(super) async fn mark_of(
         &self,
         session: &Session,
@@ -369,12 +413,16 @@ impl Directory {
         schema: &Schema,
         traced: &Traced,
         counters: &[(String, Vec<String>)],
+        ahead: Result<Vec<Ahead>, String>,
     ) -> Result<Cookie, String> {
         if let Err(dn) = &traced.identities {
             return Err(format!("`{dn}` shows no `{ID}`"));
         }
         let mark = Mark::of_counters(counters, server, schema);
         let mut mark = mark.ok_or("a base is in no suffix of the server")?;
+        mark.ahead = ahead?.into_iter().map(|entry| (entry.id, entry.csn)).collect();
+        mark.ahead.sort();
+        mark.ahead.dedup();
         mark.rise(session, schema, traced).await?;
         mark.cookie().ok_or_else(|| "it is too large".to_owned())
     }
@@ -387,11 +435,30 @@ mod tests {
     #[test]
     fn a_cookie_comes_back() {
         let above = vec![("ou=people,dc=x".into(), ObjectId([7; 16]))];
-        let mark = Mark { servers: vec![b"rid=000,csn=a".to_vec(), Vec::new()], above };
+        let mark = Mark {
+            servers: vec![b"rid=000,csn=a".to_vec(), Vec::new()],
+            above,
+            ahead: vec![(ObjectId([8; 16]), "20261122182127.000100Z#000000#000#000000".into())],
+        };
         let cookie = mark.cookie().unwrap();
         assert_eq!(Mark::parse(&cookie).unwrap(), mark);
         for end in 0..cookie.0.len() {
             assert!(Mark::parse(&Cookie(cookie.0[..end].to_vec())).is_err(), "{end}");
+        }
+    }
+
+    /// Otherwise one entry whose writes overtook each other would mean full reads for ever.
+    #[test]
+    fn what_was_newer_than_the_counter_when_it_was_read_stays_read() {
+        let entry = |id: u8, csn: &str| Ahead { dn: format!("cn={id}"), id: ObjectId([id; 16]), csn: csn.into() };
+        let ahead = vec![(ObjectId([1; 16]), "5".into()), (ObjectId([2; 16]), "6".into())];
+        let mark = Mark { ahead, ..Mark::default() };
+        let mut stands = mark.clone();
+        assert_eq!(stands.stand(vec![entry(2, "6")]), Ok(()));
+        assert_eq!(stands.ahead, [(ObjectId([2; 16]), "6".into())]);
+        for later in [entry(2, "7"), entry(3, "5")] {
+            let why = format!("`{}` was written after the server's change counter", later.dn);
+            assert_eq!(mark.clone().stand(vec![entry(1, "5"), later]), Err(why));
         }
     }
 
