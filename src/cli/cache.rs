@@ -161,6 +161,12 @@ impl Cache {
 
 /// A new file that only its owner reads: a snapshot holds names and addresses.
 fn private(path: &Path) -> io::Result<fs::File> {
+    // Left by a run that was killed and had our process id, as every run in a container
+    // may have: nobody else writes under this name.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -212,7 +218,7 @@ fn own(folder: &Path, root: &Path) -> Result<Key, String> {
 /// The key in a file that somebody else made, whatever its form.
 fn given(path: &Path, root: &Path) -> Result<Key, Failure> {
     let wrong = |error: &io::Error| Failure::file(path, "read the key of snapshots in", error);
-    ensure_outside(path, root).map_err(Failure::new)?;
+    ensure_outside(path, root).and_then(|()| ensure_private(path)).map_err(Failure::new)?;
     let length = fs::metadata(path).map_err(|error| wrong(&error))?.len();
     if !(16..=LONGEST).contains(&length) {
         let bounds = format!("`{}` is {length} bytes long; a key has 16 to {LONGEST}", path.display());
@@ -235,7 +241,10 @@ fn ensure_private(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt;
     let mode = fs::metadata(path).map_err(|error| format!("`{}`: {error}", path.display()))?.mode();
     if mode & 0o077 != 0 {
-        return Err(format!("others may read the key of snapshots `{}`; delete it, a new one is made", path.display()));
+        let path = path.display();
+        return Err(format!(
+            "others may read the key of snapshots `{path}`, so anybody may know it: make another, chmod 600"
+        ));
     }
     Ok(())
 }
@@ -273,10 +282,37 @@ mod tests {
     fn a_key_file_is_long_enough_and_outside() {
         let (state, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let path = state.path().join("key");
-        fs::write(&path, "short").unwrap();
-        assert!(given(&path, root.path()).is_err());
-        fs::write(&path, "0123456789abcdef0123456789abcdef").unwrap();
-        assert_eq!(given(&path, root.path()).unwrap(), given(&path, root.path()).unwrap());
-        assert!(given(&path, state.path()).is_err());
+        let refused = |root: &Path| format!("{:?}", given(&path, root).unwrap_err());
+        let written = |text: &str| {
+            let _ = fs::remove_file(&path);
+            private(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        };
+        written("short");
+        assert!(refused(root.path()).contains("is 5 bytes long; a key has 16 to 65536"));
+        written("0123456789abcdef0123456789abcdef");
+        let key = given(&path, root.path()).unwrap();
+        assert_eq!(given(&path, root.path()).unwrap(), key);
+        assert!(refused(state.path()).contains("lies inside the repository"));
+        written("0123456789abcdef0123456789abcdeF");
+        assert_ne!(given(&path, root.path()).unwrap(), key, "the key is what the file holds");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+            assert!(refused(root.path()).contains("others may read"));
+        }
+    }
+
+    /// In a container every run may have the same process id.
+    #[test]
+    fn what_a_killed_run_left_stops_nobody() {
+        let (state, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(state.path().join(format!("cache.key.new{}", std::process::id())), "half").unwrap();
+        let key = own(state.path(), root.path()).unwrap();
+        assert_eq!(own(state.path(), root.path()).unwrap(), key);
+        let left = root.path().join("corp.new");
+        fs::write(&left, "half").unwrap();
+        private(&left).unwrap().write_all(b"whole").unwrap();
+        assert_eq!(fs::read(&left).unwrap(), b"whole");
     }
 }
