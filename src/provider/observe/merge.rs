@@ -322,26 +322,11 @@ impl<'a> Merge<'a> {
     /// first number.
     fn accounts(&mut self, kept: &[bool]) -> Result<(), Unmergeable> {
         let (old, new) = (self.old.state, self.new.state);
-        let mut old = old.accounts().zip(kept).filter(|(_, kept)| **kept).map(|(account, _)| account).peekable();
+        let old = old.accounts().zip(kept).filter(|(_, kept)| **kept).map(|(account, _)| account);
         let (same, ids) = (&self.same.accounts, &self.new.identities.accounts);
         let new = new.accounts().zip(ids).filter(|(_, id)| !same.contains(id)).map(|(account, _)| account);
-        let mut new = new.peekable();
-        loop {
-            let first = match (old.peek(), new.peek()) {
-                (None, None) => return Ok(()),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(a), Some(b)) => a.key().cmp(b.key()),
-            };
-            match first {
-                Ordering::Less => old.next().into_iter().for_each(|account| self.account(account, true)),
-                Ordering::Greater => new.next().into_iter().for_each(|account| self.account(account, false)),
-                Ordering::Equal => {
-                    let name = new.next().map_or("", AccountRef::name);
-                    return Err(Unmergeable::TwoOfOneName(name.to_owned()));
-                }
-            }
-        }
+        let clash = in_order(old, new, AccountRef::key, |account, old| self.account(account, old));
+        clash.map_err(|account| Unmergeable::TwoOfOneName(account.name().to_owned()))
     }
 
     fn account(&mut self, account: AccountRef<'_>, old: bool) {
@@ -376,26 +361,11 @@ impl<'a> Merge<'a> {
 
     fn groups(&mut self, kept: &[bool]) -> Result<(), Unmergeable> {
         let (old, new) = (self.old.state, self.new.state);
-        let mut old = old.groups().zip(kept).filter(|(_, kept)| **kept).map(|(group, _)| group).peekable();
+        let old = old.groups().zip(kept).filter(|(_, kept)| **kept).map(|(group, _)| group);
         let (same, ids) = (&self.same.groups, &self.new.identities.groups);
         let new = new.groups().zip(ids).filter(|(_, id)| !same.contains(id)).map(|(group, _)| group);
-        let mut new = new.peekable();
-        loop {
-            let first = match (old.peek(), new.peek()) {
-                (None, None) => return Ok(()),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(a), Some(b)) => a.key().cmp(b.key()),
-            };
-            match first {
-                Ordering::Less => old.next().into_iter().for_each(|group| self.group(group, true)),
-                Ordering::Greater => new.next().into_iter().for_each(|group| self.group(group, false)),
-                Ordering::Equal => {
-                    let name = new.next().map_or("", GroupRef::name);
-                    return Err(Unmergeable::TwoOfOneName(name.to_owned()));
-                }
-            }
-        }
+        let clash = in_order(old, new, GroupRef::key, |group, old| self.group(group, old));
+        clash.map_err(|group| Unmergeable::TwoOfOneName(group.name().to_owned()))
     }
 
     fn group(&mut self, group: GroupRef<'_>, old: bool) {
@@ -574,6 +544,31 @@ impl<'a> Merge<'a> {
         }
         if let Some(spelling) = spelling {
             self.out.spelled.push(group.0, Target::Group(nested.0), spelling);
+        }
+    }
+}
+/// Both sides, each sorted by `key`, in one order; `each` also hears whether it is of the
+/// old side. One of the new side whose key the old side has too is the error.
+fn in_order<'k, T: Copy>(
+    old: impl Iterator<Item = T>,
+    new: impl Iterator<Item = T>,
+    key: impl Fn(T) -> &'k str,
+    mut each: impl FnMut(T, bool),
+) -> Result<(), T> {
+    let (mut old, mut new) = (old.peekable(), new.peekable());
+    loop {
+        let is_old = match (old.peek(), new.peek()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (Some(a), Some(b)) => match key(*a).cmp(key(*b)) {
+                Ordering::Less => true,
+                Ordering::Greater => false,
+                Ordering::Equal => return Err(*b),
+            },
+        };
+        if let Some(item) = if is_old { old.next() } else { new.next() } {
+            each(item, is_old);
         }
     }
 }
