@@ -7,8 +7,8 @@
 //! ```
 
 use super::certificates::{self, Certificate, Files};
+use super::server::Tools;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -202,35 +202,26 @@ impl Slapd {
         checked("slapadd", &command.output().expect("slapadd is not installed: apt-get install slapd ldap-utils"));
     }
 
+    /// OpenLDAP's tools bound as the root DN, in the clear.
+    pub(crate) fn tools(&self) -> Tools {
+        let (who, password) = (ADMIN.0.to_owned(), ADMIN.1.to_owned());
+        Tools { url: self.plain_url(), ca: self.ca().to_path_buf(), who, password }
+    }
+
     /// Entries of a search by the root DN in LDIF, one line per value; `attributes` empty is all.
     pub(crate) fn ldapsearch(&self, base: &str, filter: &str, attributes: &[&str]) -> String {
-        let mut command = self.tool("ldapsearch");
-        command.args(["-LLL", "-o", "ldif-wrap=no", "-E", "pr=1000/noprompt", "-b", base, filter]).args(attributes);
-        checked("ldapsearch", &command.output().unwrap())
+        self.tools().search(base, filter, attributes)
     }
 
     /// Sorted values of one attribute of one entry, read by the root DN; what LDIF writes
     /// in base64 stays that.
     pub(crate) fn values(&self, dn: &str, attribute: &str) -> Vec<String> {
-        let mut command = self.tool("ldapsearch");
-        command.args(["-LLL", "-o", "ldif-wrap=no", "-s", "base", "-b", dn, "(objectClass=*)", attribute]);
-        let output = command.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let value = |line: &str| -> Option<String> {
-            let (name, rest) = line.split_once(':')?;
-            name.eq_ignore_ascii_case(attribute).then(|| rest.trim_start_matches([':', ' ']).to_owned())
-        };
-        let mut values: Vec<String> = text.lines().filter_map(value).collect();
-        values.sort();
-        values
+        self.tools().values(dn, attribute)
     }
 
     /// Changes (LDIF change records) by the root DN, as somebody else's hand would.
     pub(crate) fn ldapmodify(&self, ldif: &str) {
-        let mut command = self.tool("ldapmodify");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
-        checked("ldapmodify", &child.wait_with_output().unwrap());
+        self.tools().modify(ldif);
     }
 
     /// Whether a simple bind succeeds.
@@ -243,12 +234,6 @@ impl Slapd {
     /// What the server printed.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("slapd.log")).unwrap_or_default()
-    }
-
-    fn tool(&self, name: &str) -> Command {
-        let mut command = Command::new(name);
-        command.args(["-x", "-H", &self.plain_url(), "-D", ADMIN.0, "-w", ADMIN.1]);
-        command
     }
 
     fn launch(&mut self) -> bool {
