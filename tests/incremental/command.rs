@@ -130,6 +130,36 @@ fn no_snapshot_but_ones_own_is_believed() {
     assert_says(&bed.plan(&[]), &["2 pages", "is a symbolic link"]);
 }
 
+/// A runner without a home has the key from its own store, and a machine that has another
+/// key reads in full.
+#[test]
+fn the_key_of_snapshots_may_be_given() {
+    let bed = Bed::new();
+    let given = |name: &str, bytes: &str, mode: u32| {
+        let path = bed.state.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let ours = given("ours", "0123456789abcdef0123456789abcdef", 0o600);
+    assert!(!bed.plan(&["--cache-key-file", &ours]).contains("read in full"));
+    assert!(!bed.state.path().join("accord").exists(), "no key is made beside one that is given");
+    assert_says(&bed.plan(&["--cache-key-file", &ours]), &["incremental since ", ": nothing changed"]);
+    let theirs = given("theirs", "another key, which is long enough", 0o600);
+    assert_says(&bed.plan(&["--cache-key-file", &theirs]), &["2 pages", "was not written with this key"]);
+
+    let refused = |path: &str| {
+        let told = bed.run(&["plan", "--cache-key-file", path]);
+        assert!(!told.contains("pages"), "nothing is read: {told}");
+        told
+    };
+    assert_says(&refused(&given("open", "0123456789abcdef0123456789abcdef", 0o644)), &["others may read", "chmod 600"]);
+    assert_says(&refused(&given("short", "0123", 0o600)), &["is 4 bytes long"]);
+    assert_says(&refused("/no/such/key"), &["/no/such/key"]);
+    fs::copy(&ours, bed.repo.file("key")).unwrap();
+    assert_says(&refused(bed.repo.file("key").to_str().unwrap()), &["lies inside the repository"]);
+}
+
 #[test]
 fn everything_is_read_again_when_it_is_time() {
     let bed = Bed::new();
