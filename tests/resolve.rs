@@ -237,6 +237,52 @@ fn what_time_broke_is_taken_away_and_not_given_back_when_the_other_side_ends() {
 }
 
 #[test]
+fn a_constraint_that_cuts_through_what_feeds_a_nested_group_is_told() {
+    let mut draft = broken_by_time();
+    let sre = draft.group("corp/sre");
+    let nested = draft.entry(Select::Group(sre));
+    draft.add_to_group("corp/vpn", nested);
+    draft.role_mut("engineer").grants.clear();
+    let late = resolve(&draft.policy, &References::default(), day(30));
+    let why = why_not(&draft.policy, &late, draft.person("li"), Holding::Group(draft.group("corp/vpn")));
+    assert!(why[0].text.starts_with("constraint separation broken since 1970-01-13 00:00"), "{why:?}");
+}
+
+#[test]
+fn a_maximum_term_that_has_run_out_is_told_through_roles_and_groups() {
+    let mut draft = organisation();
+    let li = draft.person("li");
+    let named = draft.dated(Select::People(vec![li].into()), window(Some(1), None));
+    draft.add_to_role("sre", named);
+    let sre = draft.group("corp/sre");
+    let nested = draft.entry(Select::Group(sre));
+    draft.add_to_group("ext/chat", nested);
+    let mut short = constraint("short");
+    short.maximum_term = Some(Term(4 * 86_400));
+    draft.policy.constraints.push(short);
+    let told = "person: li  ended 1970-01-05, ends with short: at most 4d from 1970-01-02 00:00";
+    assert_eq!(told_not(&draft, "li", "corp/sre"), format!("{told} → granted by role sre"));
+    assert_eq!(told_not(&draft, "li", "ext/chat"), format!("{told} → granted by role sre → in corp/sre"));
+}
+
+#[test]
+fn of_several_ways_through_one_entry_the_one_that_ends_last_is_told_first() {
+    let mut draft = organisation();
+    let li = draft.person("li");
+    draft.person_mut("li").positions[0].window = window(None, Some(15));
+    let rule = draft.rule("person.department == \"platform\"");
+    let parts =
+        [draft.entry(Select::Where(rule)), draft.dated(Select::People(vec![li].into()), window(None, Some(20)))];
+    let any = draft.entry(Select::Any(parts.into()));
+    draft.add_to_group("ext/chat", any);
+    let resolution = now(&draft.policy);
+    let ways = because(&draft.policy, &resolution, li, Holding::Group(draft.group("ext/chat")));
+    assert_eq!(ways[0].ends, Some(day(20)));
+    assert_eq!(ways[0].steps[0].text, "person: li  expires 1970-01-20", "{ways:?}");
+    assert_eq!(ways[1].steps[0].text, "because department is platform");
+}
+
+#[test]
 fn only_what_starts_or_an_edit_gives_back_what_a_constraint_revoked() {
     let mut draft = broken_by_time();
     let li = draft.person("li");

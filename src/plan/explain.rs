@@ -1,18 +1,19 @@
-//! The because chain of a membership, from the person to the entitlement.
+//! The because chain of a membership, from the person to the entitlement, in the words
+//! of a plan.
 //!
-//! Comes in: a resolution. Goes out: texts with places. Refuses: to evaluate
-//! anything again: it follows the winning way that the resolution kept.
+//! Comes in: a resolution. Goes out: texts with places. Refuses: to find ways or reasons:
+//! `resolve` does, for plans and questions alike, so that they never tell different ones.
 
 use super::facts::Explain;
 use crate::model::Place;
 use crate::policy::rule::Verdict;
 use crate::policy::{Entry, EntryId, GroupId, Holding, PersonId, Policy, Role, RoleId, Select};
-use crate::resolve::{Resolution, Via};
+use crate::resolve::{self, Link, RefusalKind, Resolution, Taken};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// Most steps of one chain; a chain is as long as roles are nested.
-const LONGEST: usize = 64;
+/// Most roles and groups that are asked for what gave something to somebody who left.
+const MOST: usize = 64;
 
 /// Explains by the winning ways of a resolution.
 pub(super) struct Ways<'a> {
@@ -22,35 +23,24 @@ pub(super) struct Ways<'a> {
 
 impl Explain for Ways<'_> {
     fn holds(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)> {
-        self.path(person, Holding::Group(group))
+        let way = resolve::winning(self.policy, self.resolution, person, Holding::Group(group));
+        way.into_iter().filter_map(|taken| self.told(taken)).collect()
     }
     fn holds_not(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)> {
-        let Some(written) = self.policy.groups.get(group.0 as usize) else { return Vec::new() };
-        if let Some(cut) = self.cut(person, group) {
-            return vec![cut];
-        }
-        let mut lists: Vec<&[EntryId]> = vec![&written.members];
-        for role in &self.policy.roles {
-            if role.grants.iter().any(|grant| grant.group == group) {
-                lists.push(&role.members);
-            }
-        }
-        // The entries that named the person and have ended: the latest says it best.
-        let ended = lists
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.policy.entries.get(id.0 as usize))
-            .filter(|entry| matches!(&entry.select, Select::People(people) if people.contains(&person)))
-            .filter(|entry| entry.window.is_past(self.resolution.at()))
-            .max_by_key(|entry| entry.window.expires);
-        ended.map(|entry| (self.words(entry), entry.place)).into_iter().collect()
+        let why = resolve::why_not(self.policy, self.resolution, person, Holding::Group(group));
+        let first = why.into_iter().next().filter(|reason| reason.kind != RefusalKind::Nothing);
+        let told = first.and_then(|reason| match reason.kind {
+            RefusalKind::Ended(entry) => self.entry(entry),
+            _ => Some((reason.text.replacen("  ", ", ", 1), reason.place)),
+        });
+        told.into_iter().collect()
     }
     fn gave(&self, person: PersonId, group: GroupId) -> Option<(String, Place)> {
         let mut seen = BTreeSet::new();
         let mut open: Vec<(Holding, Option<&Role>)> = vec![(Holding::Group(group), None)];
         while let Some((holding, by)) = open.pop() {
             // Whoever holds much by many ways is told one of the near ones, or the end alone.
-            if seen.len() >= LONGEST {
+            if seen.len() >= MOST {
                 return None;
             }
             if !seen.insert(holding) {
@@ -86,38 +76,6 @@ fn gives(role: &Role, holding: Holding) -> bool {
 }
 
 impl Ways<'_> {
-    /// The constraint that keeps a person out of a group, or out of something that gives it.
-    fn cut(&self, person: PersonId, group: GroupId) -> Option<(String, Place)> {
-        if self.resolution.cuts().is_empty() {
-            return None;
-        }
-        let mut seen = BTreeSet::new();
-        let mut open = vec![Holding::Group(group)];
-        while let Some(holding) = open.pop().filter(|_| seen.len() < LONGEST) {
-            if !seen.insert(holding) {
-                continue;
-            }
-            if let Some(cut) = self.resolution.cut(person, holding) {
-                return Some((cut.words(self.policy, self.resolution.at()), cut.place));
-            }
-            let members: &[EntryId] = match holding {
-                Holding::Group(group) => self.policy.groups.get(group.0 as usize).map_or(&[], |group| &group.members),
-                Holding::Role(role) => self.policy.roles.get(role.0 as usize).map_or(&[], |role| &role.members),
-            };
-            for entry in members.iter().filter_map(|id| self.policy.entries.get(id.0 as usize)) {
-                match &entry.select {
-                    Select::Role(role) => open.push(Holding::Role(*role)),
-                    Select::Group(group) => open.push(Holding::Group(*group)),
-                    Select::Groups(groups, _) => open.extend(groups.iter().map(|group| Holding::Group(*group))),
-                    _ => {}
-                }
-            }
-            let feeders = (0u32..).zip(&self.policy.roles).filter(|(_, role)| gives(role, holding));
-            open.extend(feeders.map(|(n, _)| Holding::Role(RoleId(n))));
-        }
-        None
-    }
-
     /// Whether an entry concerned the person by name or by rule, whatever the date.
     fn named(&self, person: PersonId, entry: &Entry) -> bool {
         match &entry.select {
@@ -131,31 +89,22 @@ impl Ways<'_> {
         }
     }
 
-    /// From the person to a role or group.
-    pub(super) fn path(&self, person: PersonId, mut holding: Holding) -> Vec<(String, Place)> {
-        let mut chain = Vec::new();
-        while chain.len() < LONGEST {
-            match self.resolution.held(person, holding).map(|held| held.via) {
-                Some(Via::Entry(entry)) => {
-                    chain.extend(self.entry(entry));
-                    break;
+    fn told(&self, Taken { link, place }: Taken) -> Option<(String, Place)> {
+        let text = match link {
+            Link::Entry(id) => return self.entry(id),
+            Link::Role(role, _) => format!("role {}", self.policy.roles.get(role.0 as usize)?.key),
+            Link::Directory(id) => format!("the directory lists it in {}", group(self.policy, id)),
+            Link::Through(id, holding) => {
+                let entry = self.policy.entries.get(id.0 as usize)?;
+                let words = self.words(entry);
+                match (&entry.select, holding) {
+                    // A glob does not say which group it is.
+                    (Select::Groups(..), Holding::Group(id)) => format!("group: {} of {words}", group(self.policy, id)),
+                    _ => words,
                 }
-                Some(Via::Role(role)) => {
-                    let Some(written) = self.policy.roles.get(role.0 as usize) else { break };
-                    let place = match holding {
-                        Holding::Group(group) => written.grants.iter().find(|g| g.group == group).map(|g| g.place),
-                        Holding::Role(below) => {
-                            written.includes.iter().find(|(role, _)| *role == below).map(|(_, place)| *place)
-                        }
-                    };
-                    chain.push((format!("role {}", written.key), place.unwrap_or(written.place)));
-                    holding = Holding::Role(role);
-                }
-                Some(Via::Directory) | None => break,
             }
-        }
-        chain.reverse();
-        chain
+        };
+        Some((text, place))
     }
 
     fn entry(&self, id: EntryId) -> Option<(String, Place)> {

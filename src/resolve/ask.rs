@@ -6,6 +6,8 @@
 //! breaches are dated with it; property tests hold it to the sets.
 
 use super::Resolution;
+use super::sets::Node;
+use super::span::find;
 use super::term::clamp_of;
 use super::times::{kept, later_start, period_of};
 use crate::model::{Instant, Window, time};
@@ -60,8 +62,8 @@ impl Holds for Resolution {
 
     /// A set that takes nothing away has no possible reading; it is not asked then.
     fn possibly(&self, person: PersonId, holding: Holding) -> bool {
-        match self.possible(holding) {
-            Some(mut possible) => possible.any(|other| other == person),
+        match self.nodes.get(holding).and_then(Node::possible) {
+            Some(possible) => find(possible, person.0) == Some(0),
             None => self.held(person, holding).is_some(),
         }
     }
@@ -182,17 +184,20 @@ impl<'a, H: Holds> Ask<'a, H> {
         now.is_some_and(|period| self.is_within_terms(later_start(starts, period.window.starts)))
     }
 
-    /// The position in force on which the rule is true.
+    /// The position in force on which the rule is true; of several the one that counts longest.
     pub(super) fn position_for(&self, rule: RuleId, around: &Around) -> Option<&'a Position> {
         let rule = self.policy.rules.get(rule.0 as usize)?;
         if !self.is_present(around.window.starts) {
             return None;
         }
-        self.person.positions.iter().find(|position| {
+        let fits = |position: &&Position| {
             self.is_in_force(position)
                 && self.lets_in(around, position.kind)
                 && rule.verdict(self.policy, self.person, position) == Verdict::Yes
-        })
+        };
+        let end = |position: &Position| (kept(position).is_none(), kept(position));
+        let fitting = self.person.positions.iter().filter(fits);
+        fitting.reduce(|best, next| if end(next) > end(best) { next } else { best })
     }
 
     /// Whether a position gives, `keep` included.

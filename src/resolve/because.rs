@@ -1,13 +1,16 @@
-//! The because: every way that leads from a person to a role or group, and why none does.
+//! The because: every way that leads from a person to a role or group, in words.
 //!
 //! Comes in: a resolution and a question. Goes out: chains of steps, each with its
-//! place. Refuses: to be kept (chains are rebuilt for changes and questions only).
+//! place; the first is the way that `way` finds. Refuses: to be kept (chains are rebuilt
+//! for changes and questions only), and why nobody gives something (`why_not`).
 
 use super::ask::{Around, Ask};
+use super::way::{Link, Taken, feeders, walk};
 use super::{Resolution, Via};
-use crate::model::{Instant, Place, Window, time};
+use crate::model::{Instant, Place, time};
 use crate::policy::rule::attribute;
-use crate::policy::{Entry, EntryId, Holding, Manage, PersonId, Policy, Position, RoleId, RuleId, Select, Standing};
+use crate::policy::{Entry, EntryId, Holding, PersonId, Policy, Position, RuleId, Select};
+use std::cmp::Reverse;
 
 /// Most ways that are told; a person with more has the first of them.
 const MOST: usize = 32;
@@ -33,15 +36,18 @@ pub struct Chain {
 /// Every way by which a person surely holds something, the winning one first. Empty
 /// if the person does not.
 pub fn because(policy: &Policy, resolution: &Resolution, person: PersonId, holding: Holding) -> Vec<Chain> {
-    let Some(ask) = Ask::new(policy, resolution, person) else { return Vec::new() };
-    ask.chains(holding)
-}
-
-/// The nearest reason why a person does not hold something; the first step is the
-/// reason itself. Empty if the person does hold it.
-pub fn why_not(policy: &Policy, resolution: &Resolution, person: PersonId, holding: Holding) -> Vec<Step> {
-    let Some(ask) = Ask::new(policy, resolution, person) else { return Vec::new() };
-    if resolution.held(person, holding).is_some() { Vec::new() } else { ask.reason(holding, 0) }
+    let (Some(ask), Some(held)) = (Ask::new(policy, resolution, person), resolution.held(person, holding)) else {
+        return Vec::new();
+    };
+    let steps = ask.winning(holding);
+    let mut others = ask.chains(holding);
+    others.retain(|chain| chain.steps != steps);
+    // What ends last, then what was found first.
+    others.sort_by_key(|chain| (chain.ends.is_some(), Reverse(chain.ends)));
+    others.truncate(MOST - 1);
+    let mut chains = vec![Chain { steps, ends: held.ends }];
+    chains.append(&mut others);
+    chains
 }
 
 /// The lists of a role or group.
@@ -82,52 +88,58 @@ pub fn name(policy: &Policy, holding: Holding) -> String {
 }
 
 impl Ask<'_> {
+    /// The winning way in words, from the person.
+    fn winning(&self, holding: Holding) -> Vec<Step> {
+        let mut told = Vec::new();
+        walk(self.policy, self.resolution, self.id, holding, |taken, around| told.push(self.told(taken, around)));
+        told.into_iter().rev().flatten().collect()
+    }
+
+    /// A step of the winning way in words; where all parts of an entry are needed, from
+    /// the person to each part, then what they are together.
+    fn told(&self, taken: Taken, around: &Around) -> Vec<Step> {
+        let Taken { link, place } = taken;
+        match link {
+            Link::Role(role, holding) => {
+                let verb = if matches!(holding, Holding::Role(_)) { "included by" } else { "granted by" };
+                vec![Step { text: format!("{verb} {}", name(self.policy, Holding::Role(role))), place }]
+            }
+            Link::Directory(group) => vec![self.listed(Holding::Group(group), place)],
+            Link::Through(id, holding) => self.entry(id).map(|entry| self.inside(holding, entry)).into_iter().collect(),
+            Link::Entry(id) => {
+                self.entry_chains(id, around).into_iter().next().map(|chain| chain.steps).unwrap_or_default()
+            }
+        }
+    }
+
+    fn listed(&self, holding: Holding, place: Place) -> Step {
+        Step { text: format!("the directory lists it in {}", name(self.policy, holding)), place }
+    }
+
+    /// Every way, the first ones of each source.
     fn chains(&self, holding: Holding) -> Vec<Chain> {
         let (Some(held), Some(lists)) = (self.resolution.held(self.id, holding), lists(self.policy, holding)) else {
             return Vec::new();
         };
-        let mut found: Vec<(Via, Chain)> = Vec::new();
+        let mut found: Vec<Chain> = Vec::new();
         for entry in lists.members {
-            found.extend(self.entry_chains(*entry, &Around::giving()).into_iter().map(|c| (Via::Entry(*entry), c)));
+            found.extend(self.entry_chains(*entry, &Around::giving()));
         }
-        for (role, step) in self.feeders(holding) {
+        for (role, place) in feeders(self.policy, holding) {
+            let taken = Taken { link: Link::Role(role, holding), place };
             for mut chain in self.chains(Holding::Role(role)) {
-                chain.steps.push(step.clone());
-                found.push((Via::Role(role), chain));
+                chain.steps.extend(self.told(taken, &Around::giving()));
+                found.push(chain);
             }
         }
         if held.via == Via::Directory {
-            let step =
-                Step { text: format!("the directory lists it in {}", name(self.policy, holding)), place: lists.place };
-            found.push((Via::Directory, Chain { steps: vec![step], ends: None }));
+            found.push(Chain { steps: vec![self.listed(holding, lists.place)], ends: None });
         }
-        for (_, chain) in &mut found {
+        for chain in &mut found {
             chain.ends = time::earlier(chain.ends, lists.expires);
         }
-        // The winning way first; among the others what ends last, then what was found first.
-        found.sort_by_key(|(via, chain)| (*via != held.via, chain.ends.is_some(), std::cmp::Reverse(chain.ends)));
         found.truncate(MOST);
-        let mut chains: Vec<Chain> = found.into_iter().map(|(_, chain)| chain).collect();
-        if let Some(first) = chains.first_mut() {
-            first.ends = held.ends;
-        }
-        chains
-    }
-
-    /// Roles that make their members members of this, with the step that says so.
-    fn feeders(&self, holding: Holding) -> Vec<(RoleId, Step)> {
-        let mut feeders = Vec::new();
-        for (n, role) in (0u32..).zip(&self.policy.roles) {
-            let place = match holding {
-                Holding::Role(mine) => role.includes.iter().find(|(id, _)| *id == mine).map(|(_, place)| *place),
-                Holding::Group(mine) => role.grants.iter().find(|grant| grant.group == mine).map(|grant| grant.place),
-            };
-            if let Some(place) = place {
-                let verb = if matches!(holding, Holding::Role(_)) { "included by" } else { "granted by" };
-                feeders.push((RoleId(n), Step { text: format!("{verb} role {}", role.key), place }));
-            }
-        }
-        feeders
+        found
     }
 
     /// The ways through one entry.
@@ -150,7 +162,7 @@ impl Ask<'_> {
                 vec![self.chain(self.reports(*manager, *direct, &inner), entry)]
             }
             Select::Any(parts) => parts.iter().flat_map(|part| self.entry_chains(*part, &inner)).collect(),
-            Select::All(parts) => vec![self.all_parts(parts, &inner)],
+            Select::All(parts) => vec![self.all_parts(id, parts, entry, &inner)],
             Select::Not(part) => vec![self.chain(format!("not {}", self.words(*part)), entry)],
         };
         chains.truncate(MOST);
@@ -160,23 +172,36 @@ impl Ask<'_> {
         chains
     }
 
-    /// All parts together are one way: the first way through each.
-    fn all_parts(&self, parts: &[EntryId], around: &Around) -> Chain {
+    /// All parts together are one way: the winning way through each, and that they are parts.
+    fn all_parts(&self, id: EntryId, parts: &[EntryId], entry: &Entry, around: &Around) -> Chain {
         let mut whole = Chain { steps: Vec::new(), ends: None };
-        for chain in parts.iter().filter_map(|part| self.entry_chains(*part, around).into_iter().next()) {
-            whole.ends = time::earlier(whole.ends, chain.ends);
-            whole.steps.extend(chain.steps);
+        for part in parts {
+            whole.ends = time::earlier(whole.ends, self.ends(*part, around));
+            let best = self.best(*part, around);
+            if let Some((holding, entry)) = best.leads.zip(self.entry(best.entry)) {
+                whole.steps.extend(self.winning(holding));
+                whole.steps.push(self.inside(holding, entry));
+            } else {
+                let first = self.entry_chains(best.entry, &best.around).into_iter().next();
+                whole.steps.extend(first.map(|chain| chain.steps).unwrap_or_default());
+            }
         }
+        whole.steps.push(Step { text: self.dated(format!("all of: {}", self.words(id)), entry), place: entry.place });
         whole
     }
 
     fn through(&self, holding: Holding, entry: &Entry) -> Vec<Chain> {
-        let step = Step { text: self.dated(format!("in {}", name(self.policy, holding)), entry), place: entry.place };
+        let step = self.inside(holding, entry);
         let mut chains = self.chains(holding);
         for chain in &mut chains {
             chain.steps.push(step.clone());
         }
         chains
+    }
+
+    /// `in role sre`.
+    fn inside(&self, holding: Holding, entry: &Entry) -> Step {
+        Step { text: self.dated(format!("in {}", name(self.policy, holding)), entry), place: entry.place }
     }
 
     fn chain(&self, text: String, entry: &Entry) -> Chain {
@@ -244,142 +269,6 @@ impl Ask<'_> {
             Select::Not(part) => format!("not {}", self.words(*part)),
         }
     }
-
-    /// Why the person does not hold it.
-    fn reason(&self, holding: Holding, depth: usize) -> Vec<Step> {
-        let Some(lists) = lists(self.policy, holding) else { return Vec::new() };
-        let what = name(self.policy, holding);
-        let key = &self.person.key;
-        let zone = &self.policy.timezone;
-        let step = |text: String, place: Place| vec![Step { text, place }];
-        match self.person.standing(self.at) {
-            Standing::Left(end) => return step(format!("{key} left, ended {}", end.civil(zone)), self.person.place),
-            Standing::Future(begins) => {
-                return step(format!("{key} has not begun, starts {}", begins.civil(zone)), self.person.place);
-            }
-            Standing::Present(_) | Standing::OnLeave(_) => {}
-        }
-        if let Some(end) = lists.expires.filter(|end| *end <= self.at) {
-            return step(format!("{what} expired {}", last_day(self.policy, end)), lists.place);
-        }
-        if let Some(cut) = self.cut(holding, lists.members) {
-            return vec![cut];
-        }
-        let given = lists.members.iter().any(|entry| self.is_in(*entry, &Around::giving()))
-            || self
-                .feeders(holding)
-                .iter()
-                .any(|(role, _)| self.resolution.held(self.id, Holding::Role(*role)).is_some());
-        if given {
-            let away = lists.except.iter().find(|entry| self.may_be_in(**entry, &Around::filtering()));
-            if let Some((id, entry)) = away.and_then(|id| Some((*id, self.entry(id.to_owned())?))) {
-                return step(format!("{what} excepts {}", self.words(id)), entry.place);
-            }
-            if let Some((id, entry)) = lists.only.first().and_then(|id| Some((*id, self.entry(*id)?))) {
-                let all: Vec<String> = lists.only.iter().map(|id| self.words(*id)).collect();
-                let text =
-                    format!("{what} keeps only {}", if all.is_empty() { self.words(id) } else { all.join(" or ") });
-                return step(text, entry.place);
-            }
-        }
-        if let Some(found) = lists.members.iter().find_map(|entry| self.missed(*entry, &Around::giving())) {
-            return vec![found];
-        }
-        if depth < 8 {
-            for (role, feeder) in self.feeders(holding) {
-                let inner = self.nearer(Holding::Role(role), depth + 1);
-                if let Some(mut steps) = inner {
-                    steps.push(feeder);
-                    return steps;
-                }
-            }
-        }
-        let reference = matches!(holding, Holding::Group(g) if self.policy.groups.get(g.0 as usize).is_some_and(|g| g.manage == Manage::Reference));
-        let text = if reference {
-            format!("{what} is managed elsewhere, and does not list {key}")
-        } else {
-            format!("nothing gives {what} to {key}")
-        };
-        step(text, lists.place)
-    }
-
-    /// A constraint that keeps the person out of it, or out of what it takes its members from.
-    fn cut(&self, holding: Holding, members: &[EntryId]) -> Option<Step> {
-        let inside = members.iter().filter_map(|entry| match self.entry(*entry)?.select {
-            Select::Role(role) => Some(Holding::Role(role)),
-            Select::Group(group) => Some(Holding::Group(group)),
-            _ => None,
-        });
-        let cut = [holding].into_iter().chain(inside).find_map(|holding| self.resolution.cut(self.id, holding))?;
-        Some(Step { text: cut.words(self.policy, self.at), place: cut.place })
-    }
-
-    /// A reason that says more than "nothing gives it".
-    fn nearer(&self, holding: Holding, depth: usize) -> Option<Vec<Step>> {
-        let place = lists(self.policy, holding)?.place;
-        let reason = self.reason(holding, depth);
-        let nothing = reason.len() == 1
-            && reason.first().is_some_and(|step| step.place == place && step.text.starts_with("nothing gives"));
-        (!nothing).then_some(reason)
-    }
-
-    /// How the person just misses an entry: it is expired, not begun, or gated.
-    fn missed(&self, id: EntryId, around: &Around) -> Option<Step> {
-        let entry = self.entry(id)?;
-        let inner = around.within(entry);
-        let here = |text: String| Some(Step { text, place: entry.place });
-        let timeless = Around { window: Window::default(), kinds: inner.kinds.clone() };
-        match &entry.select {
-            Select::People(people) if !people.contains(&self.id) => None,
-            Select::People(_) if inner.window.is_past(self.at) => {
-                let end = inner.window.expires.map(|end| last_day(self.policy, end)).unwrap_or_default();
-                here(format!("person: {}  expired {end}{}", self.person.key, ticket(entry)))
-            }
-            Select::People(_) if inner.window.is_future(self.at) => {
-                let starts = inner.window.starts.map(|starts| starts.civil(&self.policy.timezone)).unwrap_or_default();
-                here(format!("person: {}  starts {starts}{}", self.person.key, ticket(entry)))
-            }
-            Select::People(_) => {
-                here(format!("person: {}  belongs to another period, or its maximum term is over", self.person.key))
-            }
-            Select::Any(parts) | Select::All(parts) => parts.iter().find_map(|part| self.missed(*part, &inner)),
-            Select::Not(_) => None,
-            _ => {
-                let kind =
-                    self.policy.kinds.get(usize::from(self.person.kind.0)).map_or("?", |kind| kind.name.as_ref());
-                let open = Around { kinds: None, ..timeless.clone() };
-                let bare = Entry { window: Window::default(), ..entry.clone() };
-                if self.selects(&bare, &timeless) {
-                    let end = inner.window.expires.map(|end| last_day(self.policy, end)).unwrap_or_default();
-                    return here(format!("{} expired {end}", self.words(id)));
-                }
-                if self.selects(&bare, &open) {
-                    return here(format!("{}: kind {kind} is let in only with `kinds: [{kind}]`", self.words(id)));
-                }
-                None
-            }
-        }
-    }
-
-    fn selects(&self, entry: &Entry, around: &Around) -> bool {
-        let holds = |holding: Holding| self.resolution.held(self.id, holding).is_some();
-        match &entry.select {
-            Select::Role(role) => self.lets_in(around, self.person.kind) && holds(Holding::Role(*role)),
-            Select::Group(group) => self.lets_in(around, self.person.kind) && holds(Holding::Group(*group)),
-            Select::Groups(groups, _) => {
-                self.lets_in(around, self.person.kind) && groups.iter().any(|group| holds(Holding::Group(*group)))
-            }
-            Select::Where(rule) => self.position_for(*rule, around).is_some(),
-            Select::ReportsTo { manager, direct, .. } => {
-                self.lets_in(around, self.person.kind) && self.way_up(*manager, *direct, None).is_some()
-            }
-            _ => false,
-        }
-    }
-}
-
-fn ticket(entry: &Entry) -> String {
-    entry.details().ticket.as_ref().map_or_else(String::new, |ticket| format!(" · {ticket}"))
 }
 
 /// The last day of access where the end is a midnight, as it would be written;

@@ -25,8 +25,10 @@ mod term;
 mod terms;
 mod times;
 mod tree;
+mod way;
+mod why_not;
 
-pub use because::{Chain, Step, because, name, why_not};
+pub use because::{Chain, Step, because, name};
 pub use constraints::{Breach, BreachKind, Side, carried, constraints};
 pub use cuts::Cut;
 pub use desired::{DesiredDirectory, desired};
@@ -35,6 +37,8 @@ pub use graph::references_of;
 pub use sponsor::{Gone, answering, unsponsored};
 pub use terms::ending_term;
 pub use times::instants;
+pub use way::{Link, Taken, barred, winning};
+pub use why_not::{Refusal, RefusalKind, why_not};
 
 use crate::model::Instant;
 use crate::policy::{EntryId, GroupId, Holding, PersonId, Policy, RoleId};

@@ -16,16 +16,16 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A policy whose constraints speak of groups (what a directory can show), and `corp`.
-struct Case {
-    policy: Policy,
+pub(super) struct Case {
+    pub(super) policy: Policy,
     model: Model,
-    at: Instant,
+    pub(super) at: Instant,
 }
 
 type Access = BTreeSet<(String, String)>;
 
 impl Case {
-    fn new(mut policy: Policy, today: i64, numbers: &[u32]) -> Self {
+    pub(super) fn new(mut policy: Policy, today: i64, numbers: &[u32]) -> Self {
         let tape = &mut Tape::new(numbers);
         let as_group = |holding: &mut Holding| {
             if let Holding::Role(role) = *holding {
@@ -66,7 +66,7 @@ impl Case {
         Self { policy, model, at: day(today) }
     }
 
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         let (kind, empty, mark) = (ModelKind::default(), Observed::default(), PolicyMark::default());
         let observed = self.model.observed();
         let directories = [
@@ -94,7 +94,7 @@ impl Case {
     }
 
     /// What the directory says of reference groups.
-    fn references(&self) -> References {
+    pub(super) fn references(&self) -> References {
         let mut references = References::default();
         for (n, group) in (0..).map(GroupId).zip(&self.policy.groups).filter(|(_, g)| g.manage == Manage::Reference) {
             if let Some(there) = self.model.groups.get(group.name.as_ref()) {

@@ -2,6 +2,7 @@
 
 mod constraints;
 mod derived;
+mod explained;
 mod planner;
 mod resolve;
 mod scenario;

@@ -1,0 +1,69 @@
+//! Promise 9 for plans and questions together: both name the same way and the same end,
+//! and where somebody loses something, the same reason.
+
+use super::derived::Case;
+use super::resolve::cases;
+use crate::support::policies::{Shape, policies};
+use accord::model::{Action, Change};
+use accord::plan::Plan;
+use accord::policy::{GroupId, Holding, PersonId, Policy, Select};
+use accord::resolve::{because, resolve, why_not};
+use proptest::prelude::*;
+
+/// Text and line of each fact, from the person.
+fn told(plan: &Plan, change: &Change) -> Vec<(String, u32)> {
+    let facts = change.because.iter().map(|fact| &plan.facts[*fact as usize]);
+    facts.map(|fact| (fact.text.clone(), fact.line.unwrap())).collect()
+}
+
+fn about(policy: &Policy, change: &Change) -> Option<(PersonId, GroupId)> {
+    let group = format!("{}/{}", change.directory, change.object.group.as_ref()?);
+    Some((policy.person_named(change.person.as_ref()?)?, policy.group_named(&group)?))
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn promise_09_a_plan_and_why_name_the_same_way_and_the_same_end(
+        (policy, _) in policies(Shape::default()),
+        today in 0i64..21,
+        numbers in proptest::collection::vec(any::<u32>(), 0..120),
+    ) {
+        let case = Case::new(policy, today, &numbers);
+        let (plan, policy) = (case.plan(), &case.policy);
+        let resolution = resolve(policy, &case.references(), case.at);
+        let withheld = plan.withheld.iter().map(|held| &held.change);
+        for change in plan.changes.iter().chain(withheld) {
+            let Some((person, group)) = about(policy, change) else { continue };
+            let (facts, holding) = (told(&plan, change), Holding::Group(group));
+            let ways = because(policy, &resolution, person, holding);
+            match (change.action, ways.first()) {
+                (Action::Grant, Some(way)) => {
+                    prop_assert_eq!(way.ends, change.ends, "{:?}", &change.object);
+                    let lines: Vec<u32> = way.steps.iter().map(|step| step.place.line).collect();
+                    let plans: Vec<u32> = facts.iter().map(|(_, line)| *line).collect();
+                    prop_assert!(lines.ends_with(&plans), "{:?}: {:?} and {:?}", &change.object, &facts, &way.steps);
+                    // Only what all parts of an entry say together is told part by part.
+                    let whole = policy.entries.iter().any(|e| matches!(e.select, Select::All(_)) && e.place.line == plans[0]);
+                    prop_assert!(whole || lines == plans, "{:?}: {:?} and {:?}", &change.object, &facts, &way.steps);
+                    for (fact, step) in facts.iter().rev().zip(way.steps.iter().rev()) {
+                        let role = fact.0.strip_prefix("role ").filter(|_| !fact.0.contains(':'));
+                        prop_assert!(role.is_none_or(|role| step.text.ends_with(&format!("by role {role}"))), "{:?} {:?}", fact, step);
+                    }
+                }
+                (Action::Grant, None) => prop_assert!(false, "granted, and why says no: {:?}", &change.object),
+                (Action::Revoke, Some(_)) => prop_assert!(false, "revoked, and why says yes: {:?}", &change.object),
+                (Action::Revoke, None) => {
+                    let reason = why_not(policy, &resolution, person, holding).remove(0);
+                    let [(text, line)] = &facts[..] else { panic!("{facts:?}") };
+                    let is_left = reason.text.contains(" left, ended ");
+                    let is_nothing = reason.text.starts_with("nothing gives");
+                    prop_assert!(is_left || is_nothing || *line == reason.place.line, "{} and {:?}", text, reason);
+                    prop_assert_eq!(text.starts_with("constraint "), reason.text.starts_with("constraint "), "{} and {:?}", text, reason);
+                }
+                _ => {}
+            }
+        }
+    }
+}
