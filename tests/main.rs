@@ -24,6 +24,7 @@ mod incremental;
 mod kills;
 mod ldap_writes;
 mod memberships;
+mod native;
 mod promises;
 mod real_data;
 mod resolve;

@@ -284,6 +284,12 @@ pub struct ExpiringArgs {
     /// How far ahead: `30d`, `2w`, `36h`
     #[arg(long, value_name = "TERM", default_value = "30d")]
     pub within: String,
+    /// Who holds what although its end has passed: exit code 3 where somebody does
+    #[arg(long, conflicts_with_all = ["within", "at", "rev"])]
+    pub overdue: bool,
+    /// With `--overdue`: contact no directory, go by what runs wrote
+    #[arg(long, requires = "overdue")]
+    pub offline: bool,
     /// When, and by which policies.
     #[command(flatten)]
     pub when: When,

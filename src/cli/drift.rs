@@ -74,13 +74,8 @@ fn differences(plan: &Plan, session: &Session<'_>, live: &Live) -> Vec<Differenc
         .iter()
         .map(|undo| {
             let author = author(undo, session, live);
-            Difference {
-                undo: undo.clone(),
-                by: author.and_then(|author| author.by.clone()),
-                at: author.and_then(|author| author.at),
-                kept: None,
-                known: None,
-            }
+            let (by, at) = author.map_or((None, None), |author| (author.by.clone(), author.at));
+            Difference::new(undo.clone(), by, at)
         })
         .chain(kept(plan, session, live))
         .collect()
@@ -105,13 +100,9 @@ fn kept<'a>(plan: &'a Plan, session: &'a Session<'_>, live: &'a Live) -> impl It
             needs: Vec::new(),
         };
         let author = author(&undo, session, live);
-        Some(Difference {
-            by: author.and_then(|author| author.by.clone()),
-            at: author.and_then(|author| author.at),
-            kept: Some(note.text.clone()),
-            known: planning::seen_first(note, live),
-            undo,
-        })
+        let (by, at) = author.map_or((None, None), |author| (author.by.clone(), author.at));
+        let known = planning::seen_first(note, live);
+        Some(Difference { kept: Some(note.text.clone()), known, ..Difference::new(undo, by, at) })
     })
 }
 

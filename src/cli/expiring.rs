@@ -6,6 +6,7 @@
 use super::args::{ExpiringArgs, Format, Global};
 use super::clock;
 use super::failure::{Exit, Failure};
+use super::overdue;
 use super::questions::{Question, key};
 use super::session::Session;
 use super::terminal::{self, Terminal};
@@ -17,6 +18,9 @@ use std::collections::BTreeMap;
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ExpiringArgs) -> Result<Exit, Failure> {
+    if args.overdue {
+        return overdue::run(terminal, global, args.offline);
+    }
     let session = Session::asked(terminal, global, args.when.rev.as_deref())?;
     let at = session.at(args.when.at.as_deref())?;
     let until = at.plus(clock::term(&args.within)?.seconds());
@@ -72,7 +76,7 @@ fn answerable(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<A
         .collect()
 }
 
-fn nobody() -> String {
+pub(super) fn nobody() -> String {
     "nobody".to_owned()
 }
 
@@ -92,7 +96,7 @@ fn end(person: &Person, at: Instant) -> Option<Instant> {
     }
 }
 
-fn place(person: &Person, ends: Instant) -> crate::model::Place {
+pub(super) fn place(person: &Person, ends: Instant) -> crate::model::Place {
     let period = person.periods.iter().find(|period| period.window.expires == Some(ends));
     period.map_or(person.place, |period| period.place)
 }

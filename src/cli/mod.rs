@@ -18,6 +18,7 @@ mod expiring;
 mod failure;
 mod generate;
 mod init;
+mod overdue;
 mod plan;
 mod planning;
 mod progress;

@@ -15,7 +15,7 @@ use crate::record::entry::ReferenceRead;
 use crate::render::escape;
 use std::collections::BTreeMap;
 
-fn inputs(live: &Live) -> Vec<DirectoryInput<'_>> {
+pub(super) fn inputs(live: &Live) -> Vec<DirectoryInput<'_>> {
     (0u16..)
         .zip(live.kinds.iter().zip(&live.observed))
         .map(|(n, (kind, observed))| DirectoryInput { id: DirectoryId(n), kind: kind.as_ref(), observed })

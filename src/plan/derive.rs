@@ -248,6 +248,7 @@ fn empty(inputs: &Inputs<'_>, resolved: &Resolved<'_>) -> Plan {
             groups: observed.state.group_count() as u64,
             complete: observed.gaps.is_empty(),
             evidence: observed.evidence.iter().cloned().chain(gaps).collect(),
+            ends_itself: input.capabilities().ends_itself.words(),
         })
     });
     Plan {

@@ -144,6 +144,10 @@ pub struct DirectoryMark {
     pub complete: bool,
     /// What proves it, or the gaps.
     pub evidence: Vec<String>,
+    /// What the directory itself ends (`accounts`, `memberships`) where a change writes
+    /// an `ends`: at that instant, even if accord never runs again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ends_itself: Vec<String>,
 }
 
 /// One text of a because chain.

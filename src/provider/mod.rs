@@ -41,6 +41,8 @@ pub struct Capabilities {
     pub password_apart: bool,
     /// Whether the directory itself can hold the end of an account.
     pub native_end: bool,
+    /// What ends there by itself, without accord, where an end is written.
+    pub ends_itself: EndsItself,
     /// Whether a new account cannot be used until a change of its own enables it.
     pub created_disabled: bool,
     /// Whether a group may be empty as far as the core is concerned (a kind that
@@ -60,6 +62,29 @@ pub struct Capabilities {
     /// changed since.
     pub resume: bool,
 }
+
+/// What a directory ends by itself once accord has written when. A file only carries an
+/// end: nothing happens at that instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EndsItself {
+    /// Accounts: nobody can log in after their end (`pwdEndTime`, `accountExpires`).
+    pub accounts: bool,
+    /// Memberships: they go at their end (links with a time to live).
+    pub memberships: bool,
+}
+
+impl EndsItself {
+    /// What it ends, in the words of a plan.
+    pub fn words(self) -> Vec<String> {
+        let both = [(self.accounts, ACCOUNTS), (self.memberships, MEMBERSHIPS)];
+        both.into_iter().filter(|(ends, _)| *ends).map(|(_, word)| word.to_owned()).collect()
+    }
+}
+
+/// In [`crate::plan::DirectoryMark::ends_itself`]: accounts.
+pub const ACCOUNTS: &str = "accounts";
+/// In [`crate::plan::DirectoryMark::ends_itself`]: memberships.
+pub const MEMBERSHIPS: &str = "memberships";
 
 /// What one call of [`Writer::write`] may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

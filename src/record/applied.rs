@@ -48,7 +48,7 @@ pub fn last_applied(folder: &Path) -> io::Result<Option<Applied>> {
 /// # Errors
 /// When a file cannot be read.
 pub fn dated_since(folder: &Path) -> io::Result<Option<Instant>> {
-    if let Some(applied) = last(folder, |missing| missing.iter().all(|word| word == "--dated"))? {
+    if let Some(applied) = nothing_left(folder)? {
         return Ok(Some(applied.at));
     }
     for run in store::list(folder)?.0 {
@@ -59,6 +59,15 @@ pub fn dated_since(folder: &Path) -> io::Result<Option<Instant>> {
         }
     }
     Ok(None)
+}
+
+/// The last run after which nothing was left to do: every end that had passed by then
+/// was applied.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn nothing_left(folder: &Path) -> io::Result<Option<Applied>> {
+    last(folder, |missing| missing.iter().all(|word| word == "--dated"))
 }
 
 fn last(folder: &Path, counts: impl Fn(&[String]) -> bool) -> io::Result<Option<Applied>> {

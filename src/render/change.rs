@@ -7,9 +7,13 @@ use super::outline::{facts, member_name};
 use super::plan_text::View;
 use crate::model::{Action, Change, Instant, Side};
 use crate::plan::{Fact, Plan};
+use crate::provider::{ACCOUNTS, MEMBERSHIPS};
 use jiff::tz::TimeZone;
 use similar::{ChangeTag, TextDiff};
 use std::collections::BTreeSet;
+
+/// Before an instant at which nobody needs to do anything.
+const BY_ITSELF: &str = "the directory itself ends this at";
 
 /// Values longer than this are shown as what changed inside them.
 const LONG_VALUE: usize = 60;
@@ -29,12 +33,28 @@ pub(super) fn words(plan: &Plan, change: &Change, view: &View, said: Option<&Fac
         Action::UpdateAccount | Action::UpdateGroup | Action::UpdateMembership => String::new(),
         Action::Grant | Action::Revoke => membership(change, view.by_group),
     };
-    let until = match (change.action.gives(), change.ends) {
-        (true, Some(ends)) => format!("until {}", ends.civil(&view.zone)),
+    let until = match (change.action.gives(), change.ends, native_end(plan, change)) {
+        (true, _, Some(ends)) => format!("{} {}", BY_ITSELF, ends.civil(&view.zone)),
+        (true, Some(ends), None) => format!("until {}", ends.civil(&view.zone)),
         _ => String::new(),
     };
     let because = if says_itself(change.action, view.by_group) { String::new() } else { because(plan, change, said) };
     [done, until, because].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// The end that a change writes, where the directory itself acts on it: an account that
+/// nobody can use any more, a membership that goes.
+pub(super) fn native_end(plan: &Plan, change: &Change) -> Option<Instant> {
+    let text = change.after.as_ref()?.get("ends")?.first()?;
+    let ends = Instant::try_from(text.clone()).ok()?;
+    ends_itself(plan, change).then_some(ends)
+}
+
+/// Whether the directory of a change ends by itself what the change is about.
+fn ends_itself(plan: &Plan, change: &Change) -> bool {
+    let sort = if change.object.group.is_some() { MEMBERSHIPS } else { ACCOUNTS };
+    let mark = plan.directories.iter().find(|mark| mark.name == change.directory);
+    mark.is_some_and(|mark| mark.ends_itself.iter().any(|word| word == sort))
 }
 
 /// Creating, enabling, disabling and deleting an account is explained by who the
@@ -84,15 +104,15 @@ fn renamed(change: &Change) -> String {
 
 /// One line for each attribute that differs, `title "Engineer" → "Lead engineer"`;
 /// one for all of a new object.
-pub(super) fn attributes(change: &Change, zone: &TimeZone) -> Vec<String> {
-    let lines = differences(change, zone);
+pub(super) fn attributes(plan: &Plan, change: &Change, zone: &TimeZone) -> Vec<String> {
+    let lines = differences(plan, change, zone);
     match change.action {
         Action::CreateAccount | Action::CreateGroup if !lines.is_empty() => vec![lines.join(", ")],
         _ => lines,
     }
 }
 
-fn differences(change: &Change, zone: &TimeZone) -> Vec<String> {
+fn differences(plan: &Plan, change: &Change, zone: &TimeZone) -> Vec<String> {
     if matches!(change.action, Action::RenameAccount | Action::RenameGroup | Action::Grant | Action::Revoke) {
         return Vec::new();
     }
@@ -103,8 +123,26 @@ fn differences(change: &Change, zone: &TimeZone) -> Vec<String> {
     names
         .into_iter()
         .filter(|name| !(name.as_str() == "enabled" || name.as_str() == "name"))
-        .filter_map(|name| attribute(name, &values(before, name), &values(after, name), zone))
+        .filter_map(|name| match name.as_str() {
+            "ends" if ends_itself(plan, change) => end(change, &values(before, name), &values(after, name), zone),
+            _ => attribute(name, &values(before, name), &values(after, name), zone),
+        })
         .collect()
+}
+
+/// An end that the directory itself acts on, with what it was before. What is new has it
+/// among its words.
+fn end(change: &Change, before: &[String], after: &[String], zone: &TimeZone) -> Option<String> {
+    let show = |value: &String| instant(value, zone);
+    match (before.first(), after.first()) {
+        _ if change.action.gives() => None,
+        (before, Some(after)) => {
+            let before = before.map_or_else(|| "never".to_owned(), show);
+            Some(format!("{BY_ITSELF} {}, before: {before}", show(after)))
+        }
+        (Some(before), None) => Some(format!("the directory itself no longer ends this, before: {}", show(before))),
+        (None, None) => None,
+    }
 }
 
 fn attribute(name: &str, before: &[String], after: &[String], zone: &TimeZone) -> Option<String> {

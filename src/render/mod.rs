@@ -12,6 +12,7 @@ pub mod diagnostics;
 pub mod drift;
 pub mod escape;
 pub mod outcome;
+pub mod overdue;
 pub mod plan_markdown;
 pub mod plan_text;
 

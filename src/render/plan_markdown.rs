@@ -87,7 +87,7 @@ fn section(out: &mut String, plan: &Plan, view: &View, section: &Section<'_>, le
         let who = subject.about.map_or_else(String::new, |fact| format!(" ({})", fact.text));
         let who = format!("{}{who}", subject.name);
         for (n, change) in subject.changes.iter().take(*left).enumerate() {
-            let words: Vec<_> = change::attributes(change, &view.zone)
+            let words: Vec<_> = change::attributes(plan, change, &view.zone)
                 .into_iter()
                 .chain(Some(change::words(plan, change, view, subject.about)).filter(|words| !words.is_empty()))
                 .collect();
@@ -155,8 +155,8 @@ mod tests {
 
         | who | what | where | until, because | written |
         |---|---|---|---|---|
-        | maria.lopez (contractor of Initech, sponsor wei.chen) | create account | corp | cn "Maria Lopez", mail "maria&#64;example.com"; create the account maria.lopez | policies/people/contractors.yaml:3 |
-        |  | grant | corp/sre | until 2027-01-01 00:00, role sre, ACC-1042 | policies/roles/platform.yaml:9 |
+        | maria.lopez (contractor of Initech, sponsor wei.chen) | create account | corp | cn "Maria Lopez", mail "maria&#64;example.com"; create the account maria.lopez, the directory itself ends this at 2027-04-01 00:00 | policies/people/contractors.yaml:3 |
+        |  | grant | corp/sre | the directory itself ends this at 2027-01-01 00:00, role sre, ACC-1042 | policies/roles/platform.yaml:9 |
         |  | grant | corp/vpn | as adm-mlopez, until 2027-01-01 00:00, role sre, ACC-1042 | policies/roles/platform.yaml:9 |
 
         </details>
@@ -165,7 +165,7 @@ mod tests {
 
         | who | what | where | until, because | written |
         |---|---|---|---|---|
-        | wei.chen | update account | corp | title "Engineer" → "Lead \\u{1b}\[31mengineer" | policies/people/staff.yaml:118 |
+        | wei.chen | update account | corp | the directory itself ends this at 2027-04-01 00:00, before: never; title "Engineer" → "Lead \\u{1b}\[31mengineer" | policies/people/staff.yaml:118 |
 
         </details>
 

@@ -252,7 +252,7 @@ impl Writer<'_> {
     fn change(&mut self, change: &Change, said: Option<&Fact>, indent: usize) {
         let symbol = change.action.symbol();
         let mut words = change::words(self.plan, change, self.view, said);
-        let mut attributes = change::attributes(change, &self.view.zone);
+        let mut attributes = change::attributes(self.plan, change, &self.view.zone);
         // What an update is about is its first attribute, not an empty line above it.
         if symbol == '~' && !attributes.is_empty() {
             let first = attributes.remove(0);
@@ -379,13 +379,14 @@ mod tests {
               - corp/sre      was by role sre                                     policies/roles/platform.yaml:12
         Joining
           + maria.lopez  contractor of Initech, sponsor wei.chen                  policies/people/contractors.yaml:3
-              + corp          create the account maria.lopez
+              + corp          create the account maria.lopez, the directory itself ends this at 2027-04-01 00:00
                               cn "Maria Lopez", mail "maria@example.com"
-              + corp/sre      until 2027-01-01 00:00, role sre, ACC-1042          policies/roles/platform.yaml:9
+              + corp/sre      the directory itself ends this at 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9
               + corp/vpn      as adm-mlopez, until 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9
         Changing
           ~ wei.chen
-              ~ corp          title "Engineer" → "Lead \u{1b}[31mengineer"        policies/people/staff.yaml:118
+              ~ corp          the directory itself ends this at 2027-04-01 00:00, before: never  policies/people/staff.yaml:118
+                              title "Engineer" → "Lead \u{1b}[31mengineer"
         Nobody declared
           ? tmp.admin
               - corp/vpn      added 2026-11-20 03:12 by cn=helpdesk; declare it or it goes
@@ -415,15 +416,16 @@ mod tests {
         Accounts
           ~ corp
               ! li.na         disable the account, contractor, ended 2026-11-22 00:00  policies/people/contractors.yaml:41
-              + maria.lopez   create the account maria.lopez, contractor of Initech, sponsor wei.chen  policies/people/contractors.yaml:3
+              + maria.lopez   create the account maria.lopez, the directory itself ends this at 2027-04-01 00:00, contractor of Initech, sponsor wei.chen  policies/people/contractors.yaml:3
                               cn "Maria Lopez", mail "maria@example.com"
-              ~ wei.chen      title "Engineer" → "Lead \u{1b}[31mengineer"        policies/people/staff.yaml:118
+              ~ wei.chen      the directory itself ends this at 2027-04-01 00:00, before: never  policies/people/staff.yaml:118
+                              title "Engineer" → "Lead \u{1b}[31mengineer"
         Groups
           ~ corp/all
               + group sre
           ~ corp/sre
               - li.na         was by role sre                                     policies/roles/platform.yaml:12
-              + maria.lopez   until 2027-01-01 00:00, role sre, ACC-1042          policies/roles/platform.yaml:9
+              + maria.lopez   the directory itself ends this at 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9
           ~ corp/vpn
               - tmp.admin     added 2026-11-20 03:12 by cn=helpdesk; declare it or it goes
               + adm-mlopez    of maria.lopez, until 2027-01-01 00:00, role sre, ACC-1042  policies/roles/platform.yaml:9

@@ -40,15 +40,23 @@ fn changes() -> Vec<Change> {
         change(Action::Revoke, Object::membership("sre", "li.na"), li, &[1]),
         change(Action::Revoke, Object::membership("vpn", "tmp.admin"), None, &[2]),
         Change {
-            after: Some(side(&[("cn", "Maria Lopez"), ("mail", "maria@example.com")])),
+            after: Some(side(&[
+                ("cn", "Maria Lopez"),
+                ("mail", "maria@example.com"),
+                ("ends", "2027-03-31T22:00:00Z"),
+            ])),
             ..change(Action::CreateAccount, Object::account("maria.lopez"), maria, &[3])
         },
         Change {
             before: Some(side(&[("title", "Engineer")])),
-            after: Some(side(&[("title", "Lead \u{1b}[31mengineer")])),
+            after: Some(side(&[("title", "Lead \u{1b}[31mengineer"), ("ends", "2027-03-31T22:00:00Z")])),
             ..change(Action::UpdateAccount, Object::account("wei.chen"), wei, &[4])
         },
-        Change { ends: year, ..change(Action::Grant, Object::membership("sre", "maria.lopez"), maria, &[5]) },
+        Change {
+            ends: year,
+            after: Some(side(&[("ends", "2026-12-31T23:00:00Z")])),
+            ..change(Action::Grant, Object::membership("sre", "maria.lopez"), maria, &[5])
+        },
         Change { ends: year, ..change(Action::Grant, Object::membership("vpn", "adm-mlopez"), maria, &[5]) },
         change(Action::Grant, Object::other("all", OtherMember::Group("sre".to_owned())), None, &[]),
         Change {
@@ -89,6 +97,7 @@ pub(super) fn plan() -> Plan {
             groups: 2_310,
             complete: true,
             evidence: vec!["41 pages".to_owned(), "contextCSN unchanged".to_owned()],
+            ends_itself: vec!["accounts".to_owned(), "memberships".to_owned()],
         }],
         references: BTreeMap::new(),
         facts: vec![

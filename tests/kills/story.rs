@@ -32,6 +32,7 @@ pub(crate) const PATIENCE: Patience = Patience { attempts: 4, first_ms: 1, longe
 /// A plan of nothing, for `corp` with `model`.
 pub(crate) fn no_plan(changes: Vec<Change>) -> Plan {
     let mark = DirectoryMark {
+        ends_itself: Vec::new(),
         name: "corp".into(),
         kind: "model".into(),
         accounts: 1,

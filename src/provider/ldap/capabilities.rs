@@ -7,7 +7,7 @@ use super::probe::Server;
 use crate::model::{Action, Matching};
 use crate::policy::settings::DisableBy;
 use crate::provider::entries::{Disabling, Schema};
-use crate::provider::{Batch, Capabilities, Repeat};
+use crate::provider::{Batch, Capabilities, EndsItself, Repeat};
 
 /// Members written by one modify. More gains nothing measurable and makes the
 /// search for one bad value longer.
@@ -27,6 +27,7 @@ pub(super) fn promised(schema: &Schema) -> Capabilities {
         names: Matching::CaseIgnore,
         disable: true,
         native_end: schema.native_end,
+        ends_itself: EndsItself { accounts: schema.native_end, memberships: false },
         created_disabled: schema.is_active(),
         password_apart: false,
         empty_groups: true,
@@ -62,6 +63,7 @@ pub(super) fn fitted(schema: &Schema, server: &Server) -> Schema {
 /// What of it this server keeps. `schema` is what [`fitted`] made of it.
 pub(super) fn kept(mut promised: Capabilities, schema: &Schema, server: &Server) -> Capabilities {
     promised.native_end &= server.ends || schema.is_active();
+    promised.ends_itself.accounts &= promised.native_end;
     if schema.disabling == Disabling::Locked && !server.locks {
         promised.disable = false;
         promised.actions.retain(|action| !matches!(action, Action::DisableAccount | Action::EnableAccount));

@@ -19,7 +19,8 @@ pub use document::Document;
 
 use super::entries::{Collector, EntryKind, Schema};
 use super::{
-    Batch, Capabilities, Cookie, Credentials, ProviderError, Reader, Reading, Repeat, Scope, Step, Writer, observe,
+    Batch, Capabilities, Cookie, Credentials, EndsItself, ProviderError, Reader, Reading, Repeat, Scope, Step, Writer,
+    observe,
 };
 use crate::model::{Action, Matching};
 use crate::policy::settings;
@@ -42,6 +43,7 @@ pub fn kind(directory: &settings::Directory) -> Result<EntryKind, ProviderError>
         disable: true,
         password_apart: false,
         native_end: schema.native_end,
+        ends_itself: EndsItself::default(),
         created_disabled: false,
         empty_groups: true,
         nesting: schema.members_are_dns(),
