@@ -442,6 +442,36 @@ fn a_new_account_gets_its_first_password_hashed_by_the_server() {
     assert!(stored.len() == 1 && stored[0].starts_with("e1NTSEF9"), "{stored:?}");
 }
 
+/// An account that is made ready before somebody's first day.
+#[test]
+fn an_account_that_is_made_disabled_stays_so_although_it_gets_a_first_password() {
+    let server = start(Options::default());
+    let settings = settings(&server, &server.url());
+    let directory = crate::support::ldap::directory(&settings);
+    let credentials = accord::provider::Credentials {
+        password: Some(WRITER.1.to_owned().into()),
+        initial_password: Some("first-Secret-1".to_owned().into()),
+        root: "/".into(),
+    };
+    let target = accord::provider::Target { directory: &directory, credentials, purpose: Purpose::Apply };
+    let writer = accord::provider::ldap::Directory::new(&target).unwrap();
+    let carries = side(&[("cn", "New"), ("sn", "New"), ("enabled", "false")]);
+    let create = change(Action::CreateAccount, Object::account("new"), None, carries);
+    let enable = change(
+        Action::EnableAccount,
+        Object::account("new"),
+        side(&[("enabled", "false")]),
+        side(&[("enabled", "true")]),
+    );
+    let dn = format!("uid=new,{PEOPLE}");
+    block_on(async { done(&write_with(&writer, &[create]).await) });
+    assert_eq!(server.values(&dn, "pwdAccountLockedTime"), ["000001010000Z"]);
+    assert_eq!(server.values(&dn, "pwdEndTime").len(), 0);
+    assert!(!server.can_bind(&dn, "first-Secret-1"));
+    block_on(async { done(&write_with(&writer, &[enable]).await) });
+    assert!(server.can_bind(&dn, "first-Secret-1"));
+}
+
 #[test]
 fn single_objects_are_read_afresh_wherever_they_are() {
     let server = start(Options::default());

@@ -12,8 +12,8 @@ use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::model::Instant;
 use crate::policy::{Holding, Person, PersonId, Standing};
-use crate::render::answers::{self, Answerable, Ending, Expiring, Link};
-use crate::resolve::{Via, answering};
+use crate::render::answers::{self, Answerable, Beginning, Ending, Expiring, Link};
+use crate::resolve::{self, Via, answering};
 use std::collections::BTreeMap;
 
 /// Answers.
@@ -26,7 +26,8 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ExpiringArgs) -> R
     let until = at.plus(clock::term(&args.within)?.seconds());
     let question = Question::new(&session, at)?;
     let answerable = answerable(&question, at, until);
-    let answer = Expiring { at, until, answerable, revision: session.revision.clone() };
+    let beginning = beginning(&question, at, until);
+    let answer = Expiring { at, until, answerable, beginning, revision: session.revision.clone() };
     match global.format {
         Format::Json => terminal.print(&terminal::json(&answer)?)?,
         Format::Text => terminal.print(&answers::expiring(&answer, session.zone()))?,
@@ -74,6 +75,30 @@ fn answerable(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<A
             Answerable { person, endings }
         })
         .collect()
+}
+
+/// Accounts that are made in that time, before somebody's first day.
+fn beginning(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<Beginning> {
+    let policy = question.policy();
+    let mut found = Vec::new();
+    for early in resolve::early_accounts(policy, &question.references, at, until) {
+        let (Some(person), Some(directory)) =
+            (policy.people.get(early.person.0 as usize), policy.directories.get(usize::from(early.directory.0)))
+        else {
+            continue;
+        };
+        let period = person.periods.iter().find(|period| period.window.starts == Some(early.begins));
+        let place = period.map_or(person.place, |period| period.place);
+        found.push(Beginning {
+            created: early.created,
+            begins: early.begins,
+            person: person.key.to_string(),
+            directory: directory.name.to_string(),
+            because: question.link("first day of the person".to_owned(), place),
+        });
+    }
+    found.sort();
+    found
 }
 
 pub(super) fn nobody() -> String {

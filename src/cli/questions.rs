@@ -14,7 +14,7 @@ use crate::plan::{Memory, references};
 use crate::policy::{GroupId, Holding, Manage, PersonId, Policy};
 use crate::record;
 use crate::render::answers::{self, Link, Reading, Verdict};
-use crate::resolve::{self, Resolution};
+use crate::resolve::{self, References, Resolution};
 use similar::get_close_matches;
 
 /// Policies resolved at an instant, without directories.
@@ -23,6 +23,8 @@ pub(super) struct Question<'s, 'g> {
     pub(super) session: &'s Session<'g>,
     /// Who holds what then, as far as the policies and the journal can say.
     pub(super) resolution: Resolution,
+    /// The groups that are managed elsewhere, by their last reading then.
+    pub(super) references: References,
     /// What accord remembered then.
     memory: Memory,
 }
@@ -40,7 +42,7 @@ impl<'s, 'g> Question<'s, 'g> {
         let memory = memory.map_err(|error| Failure::file(&folder, "read", &error))?;
         let references = references::remembered(&session.policy, &memory);
         let resolution = resolve::resolve(&session.policy, &references, at);
-        Ok(Self { session, resolution, memory })
+        Ok(Self { session, resolution, references, memory })
     }
 
     /// The policies.

@@ -45,10 +45,10 @@ pub struct Resolved<'a> {
 /// name there, say) is treated like one that was not read: nothing in it changes.
 pub fn derive(inputs: &Inputs<'_>) -> Plan {
     let references = references::references(inputs.policy, inputs.directories);
-    let resolution = resolve::resolve(inputs.policy, &references, inputs.at);
+    let resolution = resolve::resolve_with_joiners(inputs.policy, &references, inputs.at);
     let (desired, unread) = desired(inputs, &resolution);
     let before = inputs.filter.since.filter(|_| inputs.filter.dated).map(|since| {
-        let resolution = resolve::resolve(inputs.policy, &references, since);
+        let resolution = resolve::resolve_with_joiners(inputs.policy, &references, since);
         desired_states(inputs, &resolution)
     });
     let directories: Vec<DirectoryInput<'_>> = inputs

@@ -37,6 +37,8 @@ pub enum Why {
     Declared,
     /// The person is absent, and back then if a return is written.
     OnLeave,
+    /// The person begins, or comes back, then.
+    Early(Instant),
     /// The person's last period ended then.
     Left(Instant),
     /// The person was declared in an earlier commit and no longer is.

@@ -7,7 +7,7 @@ use super::Fact;
 use super::draft::{Draft, Why};
 use crate::model::change::OtherMember;
 use crate::model::{Instant, Place};
-use crate::policy::{GroupId, Person, PersonId, Policy};
+use crate::policy::{Directory, GroupId, Person, PersonId, Policy};
 use crate::resolve;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -100,6 +100,7 @@ impl<'a> Facts<'a> {
                 let gave = held.and_then(|(group, _)| self.explain.gave(id, group));
                 chain.push(gave.unwrap_or_else(|| left(self.policy, person, end)));
             }
+            (Why::Early(begins), Some((_, person)), _) => chain = early(self.policy, person, begins, directory),
             (Why::OnLeave, Some((id, person)), _) => chain.push(absent(self.policy, id, person, self.at)),
             (Why::Declared, Some((_, person)), _) => chain.push((declared(self.policy, person, self.at), person.place)),
             (Why::Undeclared, _, Some((_, group))) => {
@@ -155,6 +156,19 @@ fn kind(policy: &Policy, person: &Person) -> String {
     let kind = policy.kinds.get(usize::from(person.kind.0)).map_or("person", |kind| kind.name.as_ref());
     let company = person.company.as_ref().map(|company| format!(" of {company}")).unwrap_or_default();
     format!("{kind}{company}")
+}
+
+/// `employee, begins 2026-10-01 00:00`, and that the directory makes accounts before that.
+fn early(policy: &Policy, person: &Person, begins: Instant, directory: Option<&Directory>) -> Vec<(String, Place)> {
+    let period = person.periods.iter().find(|period| period.window.starts == Some(begins));
+    let text = format!("{}, begins {}", kind(policy, person), begins.civil(&policy.timezone));
+    let mut chain = vec![(text, period.map_or(person.place, |period| period.place))];
+    let setting =
+        directory.and_then(|directory| Some((directory, directory.settings.accounts.create_before.as_ref()?)));
+    chain.extend(setting.map(|(directory, before)| {
+        (format!("{} makes accounts {before} before, disabled until then", directory.name), directory.place)
+    }));
+    chain
 }
 
 fn left(policy: &Policy, person: &Person, end: Instant) -> (String, Place) {

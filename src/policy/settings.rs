@@ -4,7 +4,7 @@
 //! Comes in: YAML through serde. Goes out: settings, JSON Schema. Refuses: secret
 //! values (only references to secrets can be written).
 
-use crate::model::Place;
+use crate::model::{Place, Term};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -220,6 +220,17 @@ pub struct AccountSettings {
     /// How a new account gets its first password; without it, it gets none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_password: Option<SecretRef>,
+    /// How long before somebody's first day (or return) the account is made, so that it is ready: `5d`. It cannot be used before that day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create_before: Option<String>,
+}
+
+impl AccountSettings {
+    /// How long before a person begins the account is made; one that is no term was
+    /// refused when the policy was loaded.
+    pub fn create_before(&self) -> Option<Term> {
+        super::date::term(self.create_before.as_deref()?).ok()
+    }
 }
 
 /// How far accord goes with accounts.

@@ -167,6 +167,9 @@ pub struct Intent {
     /// The new name of a rename.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Whether the account that is made cannot be used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
     /// Key of the person concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
@@ -323,12 +326,17 @@ impl Intent {
     pub fn of(change: &Change) -> Self {
         let renames = matches!(change.action, Action::RenameAccount | Action::RenameGroup);
         let name = change.after.as_ref().and_then(|after| after.get("name")).and_then(|values| values.first());
+        let says = |key: &str, value: &str| {
+            let values = change.after.as_ref().and_then(|after| after.get(key));
+            values.is_some_and(|values| values.iter().any(|held| held == value))
+        };
         Self {
             change: change.id,
             directory: change.directory.clone(),
             action: change.action,
             object: change.object.clone(),
             to: if renames { name.cloned() } else { None },
+            disabled: change.action == Action::CreateAccount && says("enabled", "false"),
             person: change.person.clone(),
             before: change.before.as_ref().map(digest),
             after: change.after.as_ref().map(digest),

@@ -183,7 +183,7 @@ fn done(intent: &Intent, at: Instant, memory: &mut Memory) {
             memory.earlier.remove(&key);
             memory.halfway.remove(&key);
             let entry = entry(intent, key, memory);
-            (entry.disabled, entry.object) = (None, None);
+            (entry.disabled, entry.object) = (intent.disabled.then_some(at), None);
         }
         _ if intent.person.is_some() => drop(entry(intent, key, memory)),
         _ => {}
@@ -203,7 +203,8 @@ fn maybe(intent: &Intent, at: Instant, memory: &mut Memory) {
         Action::DisableAccount => entry(intent, key, memory).disabled = Some(at),
         Action::CreateAccount => {
             memory.halfway.insert(key.clone(), at);
-            entry(intent, key, memory).object = None;
+            let entry = entry(intent, key, memory);
+            (entry.disabled, entry.object) = (intent.disabled.then_some(at), None);
         }
         Action::RenameAccount => {
             // Both names may be the account's.

@@ -163,6 +163,21 @@ pub struct Answerable {
     pub endings: Vec<Ending>,
 }
 
+/// An account that is made soon, before its person's first day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Beginning {
+    /// When it is made, disabled.
+    pub created: Instant,
+    /// When it is enabled.
+    pub begins: Instant,
+    /// Whose.
+    pub person: String,
+    /// In which directory.
+    pub directory: String,
+    /// Where it was written.
+    pub because: Link,
+}
+
 /// The answer to `accord expiring`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Expiring {
@@ -172,6 +187,9 @@ pub struct Expiring {
     pub until: Instant,
     /// Per sponsor and owner, by key.
     pub answerable: Vec<Answerable>,
+    /// Accounts that are made meanwhile before somebody's first day, soonest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beginning: Vec<Beginning>,
     /// The commit whose policies these are; none is the work tree.
     pub revision: Option<AtRevision>,
 }
@@ -259,6 +277,7 @@ pub fn expiring(answer: &Expiring, zone: &TimeZone) -> String {
     let name = zone.iana_name().unwrap_or("UTC");
     if total == 0 {
         page.line(Line::default().say(&format!("nothing ends {span} {name}")));
+        beginning(&mut page, &answer.beginning, zone);
         origin(&mut page, answer.revision.as_ref());
         return page.finish();
     }
@@ -277,8 +296,26 @@ pub fn expiring(answer: &Expiring, zone: &TimeZone) -> String {
     page.gap();
     let number = format!("{} {}", count(total as u64), if total == 1 { "thing ends" } else { "things end" });
     page.line(Line::default().say(&format!("{number} {span} {name}")));
+    beginning(&mut page, &answer.beginning, zone);
     origin(&mut page, answer.revision.as_ref());
     page.finish()
+}
+
+fn beginning(page: &mut Page, list: &[Beginning], zone: &TimeZone) {
+    if list.is_empty() {
+        return;
+    }
+    page.gap();
+    page.heading("made ready");
+    for one in list {
+        let line = Line::indented(2)
+            .say(&one.created.civil(zone))
+            .say("  ")
+            .word(Tone::Heading, &one.person)
+            .column(44)
+            .say(&format!("account in {}, disabled until {}", one.directory, one.begins.civil(zone)));
+        page.line(noted(line, &one.because));
+    }
 }
 
 /// `policies of v2026.3, commit 4f2c1e9`.
@@ -433,7 +470,10 @@ mod tests {
     #[test]
     fn nothing_that_ends_is_said_in_words() {
         let (from, until) = (at("2026-11-22T09:31:00Z"), at("2026-12-22T09:31:00Z"));
-        let shown = expiring(&Expiring { at: from, until, answerable: Vec::new(), revision: None }, &berlin());
+        let shown = expiring(
+            &Expiring { at: from, until, answerable: Vec::new(), beginning: Vec::new(), revision: None },
+            &berlin(),
+        );
         assert_eq!(shown, "nothing ends between 2026-11-22 10:31 and 2026-12-22 10:31 Europe/Berlin\n");
     }
 }

@@ -4,6 +4,7 @@
 //! what is wanted of each, groups and memberships, in the one type that is also read
 //! from directories. Refuses: handles (DNs are the provider's) and secrets.
 
+use super::joiners::soon;
 use super::sponsor::unsponsored;
 use super::{Resolution, Want};
 use crate::model::state::{AccountSlot, GroupSlot, StateError};
@@ -178,7 +179,9 @@ impl<'p> Maker<'_, 'p> {
         }
         let at = self.resolution.at();
         let needed = draft.second || self.is_needed(person, entitled.get(draft.person.0 as usize) == Some(&true));
-        let want = want(self.policy, draft.person, person, needed, at);
+        let want = self.early(draft, person).unwrap_or_else(|| want(self.policy, draft.person, person, needed, at));
+        // Of an account that is made ready everything is as it will be on the first day.
+        let at = if let Want::Soon(begins) = want { begins } else { at };
         let enabled = if matches!(want, Want::Enabled | Want::NotNeeded) { Enabled::Yes } else { Enabled::No };
         let ends = match person.standing(at) {
             Standing::Left(end) => Some(end),
@@ -200,6 +203,14 @@ impl<'p> Maker<'_, 'p> {
             }
         }
         want
+    }
+
+    /// What is wanted of the account of somebody who is about to begin.
+    fn early(&self, draft: &Draft<'p>, person: &Person) -> Option<Want> {
+        let directory = self.settings()?;
+        let is_ready = draft.second || self.resolution.joiners.has(self.directory, draft.person);
+        let begins = || soon(self.policy, directory, draft.person, person, self.resolution.at());
+        is_ready.then(begins).flatten().map(Want::Soon)
     }
 
     /// The account, here, of the person whom a field names, if they have one now.

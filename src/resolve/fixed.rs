@@ -8,6 +8,7 @@ use super::because::name;
 use super::constraints::{Breach, BreachKind, undated};
 use super::cuts::Cuts;
 use super::ever::{Ever, ever_surely};
+use super::joiners::Joiners;
 use super::logon;
 use super::sets::Ground;
 use super::terms::{self, is_ever_concerned};
@@ -83,7 +84,7 @@ fn broken(policy: &Policy, at: Instant) -> Vec<Breach> {
     let constraints = numbers.iter().filter_map(|number| policy.constraints.get(*number));
     let sides: Vec<Holding> = constraints.flat_map(|c| c.exclusive.iter().chain(&c.forbid)).copied().collect();
     let nodes = ground.only(&sides);
-    let resolution = Resolution { times: facts.times, nodes, cuts: Cuts::default() };
+    let resolution = Resolution { times: facts.times, nodes, cuts: Cuts::default(), joiners: Joiners::default() };
     let mut found = undated(policy, &resolution, &numbers);
     found.retain(|breach| breach.kind != BreachKind::Unsettled);
     found

@@ -15,6 +15,7 @@ mod ended;
 mod ever;
 mod fixed;
 mod graph;
+mod joiners;
 mod logon;
 mod moments;
 mod rules;
@@ -36,6 +37,7 @@ pub use desired::{DesiredDirectory, desired};
 pub use ended::ended;
 pub use fixed::{checked, static_breaches};
 pub use graph::references_of;
+pub use joiners::{Early, early_accounts};
 pub use sponsor::{Gone, answering, unsponsored};
 pub use terms::ending_term;
 pub use times::instants;
@@ -45,6 +47,7 @@ pub use why_not::{Refusal, RefusalKind, why_not};
 use crate::model::Instant;
 use crate::policy::{EntryId, GroupId, Holding, PersonId, Policy, RoleId};
 use cuts::Cuts;
+use joiners::Joiners;
 use sets::{Node, Nodes};
 use std::collections::BTreeMap;
 use times::{Facts, Times};
@@ -118,6 +121,7 @@ pub struct Resolution {
     times: Times,
     nodes: Nodes,
     cuts: Cuts,
+    joiners: Joiners,
 }
 
 /// Resolves the policy at an instant. Reference groups that `references` lacks count
@@ -125,7 +129,13 @@ pub struct Resolution {
 pub fn resolve(policy: &Policy, references: &References, at: Instant) -> Resolution {
     let facts = Facts::new(policy, at);
     let (nodes, cuts) = sets::resolve(&facts, references);
-    Resolution { times: facts.times, nodes, cuts }
+    Resolution { times: facts.times, nodes, cuts, joiners: Joiners::default() }
+}
+
+/// The same, with who is about to begin and gets an account ready for that day
+/// (`accounts.create_before`): what [`desired`] is asked of.
+pub fn resolve_with_joiners(policy: &Policy, references: &References, at: Instant) -> Resolution {
+    Resolution { joiners: Joiners::new(policy, references, at), ..resolve(policy, references, at) }
 }
 
 impl Resolution {
@@ -219,4 +229,6 @@ pub enum Want {
     NotNeeded,
     /// The person has not begun: not created yet.
     NotYet(Instant),
+    /// The person begins, or comes back, then, and that is soon: it exists, and cannot be used.
+    Soon(Instant),
 }

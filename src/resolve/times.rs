@@ -78,6 +78,8 @@ fn each_instant(policy: &Policy, found: &mut impl FnMut(Instant)) {
     let terms: Vec<i64> = policy.constraints.iter().filter_map(|c| c.maximum_term).map(Term::seconds).collect();
     let graces: Vec<i64> =
         policy.constraints.iter().filter_map(|c| c.sponsor_gone).map(|s| s.grace.seconds()).collect();
+    let early: Vec<i64> =
+        policy.directories.iter().filter_map(|d| d.settings.accounts.create_before()).map(Term::seconds).collect();
     let window = |window: Window, found: &mut dyn FnMut(Instant)| {
         for instant in [window.starts, window.expires].into_iter().flatten() {
             found(instant);
@@ -91,6 +93,11 @@ fn each_instant(policy: &Policy, found: &mut impl FnMut(Instant)) {
     for person in &policy.people {
         for period in &person.periods {
             window(period.window, found);
+            if let Some(starts) = period.window.starts {
+                for before in &early {
+                    found(starts.plus(-before));
+                }
+            }
             if let Some(end) = period.window.expires {
                 for grace in &graces {
                     found(end.plus(*grace));

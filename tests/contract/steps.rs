@@ -53,6 +53,15 @@ const MARIA: &str = r#"
     kind: employee
 "#;
 
+const OMAR: &str = r#"
+  omar.haddad:
+    id: "5"
+    name: Omar Haddad
+    family_name: Haddad
+    email: omar@example.com
+    kind: employee
+"#;
+
 const LI: &str = r#"
   li.na:
     id: "3"
@@ -118,6 +127,7 @@ pub(crate) fn steps() -> Vec<Step> {
     let mut steps = beginning();
     steps.extend(middle());
     steps.extend(end());
+    steps.extend(joining());
     steps
 }
 
@@ -372,4 +382,66 @@ fn end() -> Vec<Step> {
         restart: true,
     };
     vec![rehired, drift, left, deleted, stale, reborn]
+}
+
+fn joining() -> Vec<Step> {
+    let again = MARIA.replace("maria.lopez:", "maria.lopez.2:").replace("\"2\"", "\"4\"").replace("maria@", "mlopez@");
+    let with = |lines: &[&str]| {
+        let others = [(WEI, &[WEI_TWO_JOBS][..]), (&again, &[PLATFORM, "accounts: { corp: maria.lopez }"])];
+        people(&[others[0], others[1], (LI, LI_REHIRED), (OMAR, lines)])
+    };
+    let quiet = Step {
+        name: "six days before the first day nothing is there",
+        at: "2026-10-14T00:00:00Z",
+        people: with(&[PLATFORM, "starts: 2026-10-20"]),
+        access: access(RELIABILITY, &[LI_ENTRY, LI_AGAIN]),
+        edits: &[],
+        changes: &[],
+        withheld: &[],
+        groups: &[
+            ("ledger", &["wei.chen"]),
+            ("nobody", &[]),
+            ("reliability", &["maria.lopez", "na.li"]),
+            ("vpn", &["maria.lopez", "na.li"]),
+        ],
+        accounts: &["maria.lopez", "na.li", "wei.chen"],
+        restart: false,
+    };
+    let ready = Step {
+        name: "five days before it the account is ready, and cannot be used",
+        at: "2026-10-15T00:00:00Z",
+        people: quiet.people.clone(),
+        access: quiet.access.clone(),
+        changes: &["create-account omar.haddad"],
+        accounts: &["maria.lopez", "na.li", "!omar.haddad", "wei.chen"],
+        restart: true,
+        ..quiet
+    };
+    let first_day = Step {
+        name: "on the first day it can be used and holds what is written",
+        at: "2026-10-20T00:00:00Z",
+        people: ready.people.clone(),
+        access: ready.access.clone(),
+        changes: &["enable-account omar.haddad", "grant reliability omar.haddad", "grant vpn omar.haddad"],
+        groups: &[
+            ("ledger", &["wei.chen"]),
+            ("nobody", &[]),
+            ("reliability", &["maria.lopez", "na.li", "omar.haddad"]),
+            ("vpn", &["maria.lopez", "na.li", "omar.haddad"]),
+        ],
+        accounts: &["maria.lopez", "na.li", "omar.haddad", "wei.chen"],
+        restart: false,
+        ..ready
+    };
+    let put_off = Step {
+        name: "the first day was wrong: it is in the future again",
+        at: "2026-10-21T00:00:00Z",
+        people: with(&[PLATFORM, "starts: 2026-12-01"]),
+        access: first_day.access.clone(),
+        changes: &["disable-account omar.haddad", "revoke reliability omar.haddad", "revoke vpn omar.haddad"],
+        groups: quiet.groups,
+        accounts: ready.accounts,
+        ..first_day
+    };
+    vec![quiet, ready, first_day, put_off]
 }

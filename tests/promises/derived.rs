@@ -9,9 +9,9 @@ use crate::support::policies::{Shape, day, policies};
 use crate::support::reference::Slow;
 use accord::model::{Action, Instant};
 use accord::plan::{DirectoryInput, Filter, Inputs, Memory, Plan, PolicyMark, derive};
-use accord::policy::{Breach, DirectoryId, GroupId, Holding, Manage, PersonId, Policy, Standing};
+use accord::policy::{AccountsFor, Breach, DirectoryId, GroupId, Holding, Manage, PersonId, Policy, Standing};
 use accord::provider::Observed;
-use accord::resolve::{Reference, References, resolve};
+use accord::resolve::{Reference, References, instants, resolve};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -211,6 +211,93 @@ proptest! {
             prop_assert!(revoke || !access.contains(&(account.clone(), group.clone())), "{account} keeps {group}");
         }
     }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// Promise 3 with `create_before`: day after day is planned and applied. Whoever has not
+    /// begun holds nothing and has no account that can be used, however little of a plan
+    /// runs; and what the passing of time brings, something written brings.
+    #[test]
+    fn promise_03_an_account_that_is_ready_early_cannot_be_used_early(
+        (mut policy, _) in policies(Shape { references: false, ..Shape::default() }),
+        everyone in any::<bool>(),
+        numbers in proptest::collection::vec(any::<u32>(), 0..120),
+        choice in proptest::collection::vec(any::<u32>(), 0..60),
+    ) {
+        policy.directories[0].settings.accounts.create_before = Some("5d".to_owned());
+        if everyone {
+            policy.directories[0].accounts_for = AccountsFor::Everyone;
+        }
+        let mut case = Case::new(policy, 0, &numbers);
+        let written = instants(&case.policy);
+        let mut is_calm = false;
+        for today in 0..21 {
+            case.at = day(today);
+            let plan = case.plan();
+            let chosen = closed_subset(&plan, &mut Tape::new(&choice));
+            let (whole, part) = (case.after(&plan, |_| true), case.after(&plan, |id| chosen.contains(&id)));
+            for person in &case.policy.people {
+                let key = person.key.as_ref();
+                let Standing::Future(begins) = person.standing(case.at) else { continue };
+                for (model, before) in [(&whole.model, &case.model), (&part.model, &case.model)] {
+                    let usable = |model: &Model| model.accounts.get(key).is_some_and(|account| account.enabled);
+                    prop_assert!(!usable(model) || usable(before), "{key} can be used on day {today}");
+                    let is_new = model.accounts.contains_key(key) && !before.accounts.contains_key(key);
+                    prop_assert!(!is_new || begins <= case.at.plus(5 * 86_400), "{key} is ready too early");
+                }
+                // An account that nothing proves to be the person's is left alone.
+                let withheld = plan.withheld.iter().any(|held| held.change.action == Action::DisableAccount);
+                let is_left_alone = withheld || person.id.is_none();
+                prop_assert!(is_left_alone || whole.model.accounts.get(key).is_none_or(|account| !account.enabled));
+                prop_assert!(is_left_alone || whole.model.access().iter().all(|(account, _)| account != key));
+            }
+            let gives = plan.changes.iter().filter(|change| change.directory == "corp" && change.action.gives());
+            if is_calm && !written.contains(&case.at) {
+                prop_assert_eq!(gives.count(), 0, "day {}: {:#?}", today, plan.changes);
+            }
+            is_calm = plan.withheld.is_empty();
+            case.model = whole.model;
+        }
+    }
+}
+
+/// Accounts are made ready, and used from the first day on, in enough of these.
+#[test]
+fn derived_plans_make_accounts_ready() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let [mut ready, mut enabled] = [0; 2];
+    for n in 0..400 {
+        let shape = Shape { references: false, ..Shape::default() };
+        let (mut policy, _) = policies(shape).new_tree(&mut runner).unwrap().current();
+        policy.directories[0].settings.accounts.create_before = Some("5d".to_owned());
+        if n % 2 == 0 {
+            policy.directories[0].accounts_for = AccountsFor::Everyone;
+        }
+        let mut case = Case::new(policy, 0, &[]);
+        case.model = Model::default();
+        let mut made = BTreeSet::new();
+        for today in 0..21 {
+            case.at = day(today);
+            let plan = case.plan();
+            for change in plan.changes.iter().filter(|change| change.directory == "corp") {
+                let account = change.object.account.clone().unwrap_or_default();
+                let asleep =
+                    change.after.as_ref().and_then(|after| after.get("enabled")) == Some(&vec!["false".to_owned()]);
+                match change.action {
+                    Action::CreateAccount if asleep => drop(made.insert(account)),
+                    Action::EnableAccount if made.contains(&account) => enabled += 1,
+                    _ => {}
+                }
+            }
+            case.model = case.after(&plan, |_| true).model;
+        }
+        ready += made.len();
+    }
+    assert!(ready >= 40 && enabled >= 20, "{ready} ready, {enabled} enabled");
 }
 
 /// Enough of the derived plans revoke for a constraint, withhold for one, and wake up

@@ -233,9 +233,9 @@ impl Model {
     fn account(&mut self, action: Action, name: &str, before: &Side, after: &Side) -> Result<(), String> {
         match action {
             Action::CreateAccount => {
-                let mut account = Account { enabled: true, ..Account::default() };
                 let mut after = after.clone();
-                assert_eq!(after.remove("enabled"), Some(vec!["true".to_owned()]), "new accounts can be used");
+                let said = after.remove("enabled").expect("it is said whether a new account can be used");
+                let mut account = Account { enabled: said == ["true"], ..Account::default() };
                 write(&mut account, &Side::new(), &after)?;
                 match self.accounts.insert(name.to_owned(), account) {
                     Some(_) => Err(format!("account {name} is there")),

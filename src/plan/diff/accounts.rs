@@ -218,7 +218,7 @@ impl Diff<'_> {
         links: &mut Links,
         found: &mut Found,
     ) {
-        let staying = matches!(self.want(desired.id()), Want::Enabled | Want::OnLeave);
+        let staying = matches!(self.want(desired.id()), Want::Enabled | Want::OnLeave | Want::Soon(_));
         if staying && let Err(reason) = self.is_the_account(desired, observed) {
             let link = self.unproven(desired, reason, found);
             return links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), link);
@@ -301,6 +301,13 @@ impl Diff<'_> {
                 (before, after) = self.account_sides(desired, observed);
                 self.end_sides(desired, observed, &mut before, &mut after);
             }
+            Want::Soon(_) => {
+                (before, after) = self.account_sides(desired, observed);
+                // A later end would let in whoever can still use the account.
+                if self.stays_out(observed) {
+                    self.end_sides(desired, observed, &mut before, &mut after);
+                }
+            }
             Want::Left(_) => self.end_sides(desired, observed, &mut before, &mut after),
             Want::NotNeeded | Want::NotYet(_) => {}
         }
@@ -315,6 +322,11 @@ impl Diff<'_> {
                 found.push(draft);
             }
             Want::OnLeave => self.disable(desired, observed, Why::OnLeave, found),
+            Want::Soon(begins) | Want::NotYet(begins) if self.settings().accounts.create_before.is_some() => {
+                let update = first..found.drafts.len();
+                self.disable(desired, observed, Why::Early(begins), found);
+                Self::end_after_disable(update, found);
+            }
             Want::Left(end) => {
                 let update = first..found.drafts.len();
                 self.leaver(desired, observed, end, found);
@@ -356,6 +368,15 @@ impl Diff<'_> {
             for draft in found.drafts.get_mut(update).unwrap_or_default() {
                 draft.needs.push(disable);
             }
+        }
+    }
+
+    /// Whether an account cannot be used, or is about to be disabled.
+    fn stays_out(&self, observed: AccountRef<'_>) -> bool {
+        match observed.enabled() {
+            Enabled::No => true,
+            Enabled::Yes => self.capabilities.disable,
+            Enabled::Unknown => false,
         }
     }
 
@@ -432,7 +453,8 @@ impl Diff<'_> {
     /// A desired account that is not there.
     fn missing(&self, id: AccountId, taken: Option<Reason>, links: &mut Links, found: &mut Found) {
         let Some(desired) = self.desired.state.account(id) else { return };
-        if self.want(id) != Want::Enabled {
+        let want = self.want(id);
+        if !matches!(want, Want::Enabled | Want::Soon(_)) {
             if taken.is_some() {
                 links.set(id, Link::Unread);
             }
@@ -449,11 +471,19 @@ impl Diff<'_> {
             links.set(id, Link::Unread);
             return;
         }
+        let (usable, why) = match want {
+            Want::Soon(begins) => (false, Why::Early(begins)),
+            _ => (!self.capabilities.created_disabled, Why::Declared),
+        };
         let mut draft = self
-            .about(Action::CreateAccount, desired, desired.name(), Why::Declared)
-            .sides(Side::new(), self.new_account(desired));
+            .about(Action::CreateAccount, desired, desired.name(), why)
+            .sides(Side::new(), self.new_account(desired, usable));
         draft.change.ends = desired.ends();
-        if self.account_is_protected(desired.name()) {
+        if matches!(draft.fate, Fate::Withheld(_)) {
+            // It cannot be made at all.
+        } else if !usable && !self.capabilities.disable && !self.capabilities.created_disabled {
+            draft.fate = Fate::withheld(self.cannot_be_ready());
+        } else if self.account_is_protected(desired.name()) {
             draft.fate = Fate::withheld(Reason::new(
                 format!("`{}` is protected in `{}`", desired.name(), self.name()),
                 "create it by hand, or narrow `protect.accounts`",
@@ -463,13 +493,24 @@ impl Diff<'_> {
         }
         let draft = found.push(draft);
         links.set(id, Link::Needs(draft));
-        if self.capabilities.created_disabled {
+        if self.capabilities.created_disabled && want == Want::Enabled {
             let enable = self.about(Action::EnableAccount, desired, desired.name(), Why::Declared);
             let mut enable = enable.sides(enabled(false), enabled(true));
             enable.change.ends = desired.ends();
             enable.needs.push(draft);
             found.push(enable);
         }
+    }
+
+    /// Why an account is not made before somebody's first day: it could be used at once.
+    fn cannot_be_ready(&self) -> Reason {
+        Reason::new(
+            format!(
+                "`{}` knows no way to disable an account: one that is made before the first day could be used at once",
+                self.name()
+            ),
+            "the server's password policy, or `accounts.disable: {attribute: …, disabled: …}`; without `accounts.create_before` it is made on the first day",
+        )
     }
 
     /// An observed account that no declared person has.

@@ -93,8 +93,8 @@ impl Diff<'_> {
         }
     }
 
-    /// What a new account carries.
-    pub(super) fn new_account(&self, desired: AccountRef<'_>) -> Side {
+    /// What a new account carries, and whether it can be used.
+    pub(super) fn new_account(&self, desired: AccountRef<'_>, usable: bool) -> Side {
         let mut after = Side::new();
         for (n, name) in self.desired.state.attributes().iter().enumerate() {
             let named = |value: &&str| !self.kind.names_accounts(name) || self.can_be_named(value);
@@ -104,7 +104,7 @@ impl Diff<'_> {
             insert(&mut after, attribute, vec![id.to_owned()]);
         }
         insert(&mut after, "name", vec![desired.name().to_owned()]);
-        insert(&mut after, "enabled", vec![(!self.capabilities.created_disabled).to_string()]);
+        insert(&mut after, "enabled", vec![usable.to_string()]);
         if self.capabilities.native_end {
             insert(&mut after, "ends", desired.ends().iter().map(ToString::to_string).collect());
         }

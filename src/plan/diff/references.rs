@@ -30,7 +30,8 @@ impl Diff<'_> {
             let desired = self.desired.state.account_named(name)?;
             self.desired.wants.get(desired.id().0 as usize).copied()
         };
-        self.observed.account_named(name).is_some() || self.manages_accounts() && comes() == Some(Want::Enabled)
+        self.observed.account_named(name).is_some()
+            || self.manages_accounts() && matches!(comes(), Some(Want::Enabled | Want::Soon(_)))
     }
 
     /// An account is made and renamed before another one names it.

@@ -7,8 +7,10 @@
 use super::directories::Spot;
 use super::{Checker, connection, rules, words};
 use crate::diagnostic::Diagnostic;
+use crate::policy::date;
 use crate::policy::settings::{
-    AccountSettings, AccountsFor, AttributeSource, DirectorySettings, GroupClass, GroupSettings, ProviderKind,
+    AccountManage, AccountSettings, AccountsFor, AttributeSource, DirectorySettings, GroupClass, GroupSettings,
+    ProviderKind,
 };
 
 /// The attribute that carries the account name where nothing is written.
@@ -32,7 +34,22 @@ pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Direct
             Diagnostic::error("contradiction", "an enabled and a disabled account would have the same value");
         spot.report(checker, &["accounts", "disable"], diagnostic);
     }
+    create_before(checker, spot, accounts);
     who(checker, spot, accounts)
+}
+
+fn create_before(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings) {
+    let Some(text) = &accounts.create_before else { return };
+    let diagnostic = match date::term(text) {
+        Err(mistake) => Diagnostic::error(mistake.code, mistake.message).help(mistake.help),
+        Ok(_) if accounts.manage == AccountManage::Reference => Diagnostic::warning(
+            "no-effect",
+            "accounts that are looked up only are not made before the first day either",
+        )
+        .help("remove the line, or write `manage: full`"),
+        Ok(_) => return,
+    };
+    spot.report(checker, &["accounts", "create_before"], diagnostic);
 }
 
 fn base(checker: &mut Checker<'_>, spot: Spot<'_>, section: &str, dn: Option<&str>, example: &str) {

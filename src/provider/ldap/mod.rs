@@ -9,6 +9,7 @@
 //! again after it broke.
 
 mod active;
+mod asleep;
 mod capabilities;
 mod confirm;
 mod connect;

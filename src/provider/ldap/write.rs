@@ -6,7 +6,7 @@
 
 use super::connect::Session;
 use super::errors::{self, Site};
-use super::{Directory, Open, active, guard, references, search};
+use super::{Directory, Open, active, asleep, guard, references, search};
 use crate::model::Action;
 use crate::provider::entries::{Assert, Edit, Mod};
 use crate::provider::{Answer, Step};
@@ -154,8 +154,13 @@ impl Directory {
         open: &Open,
         step: &Step<'_>,
         (mut dn, or_dn): (String, Option<String>),
-        attributes: Vec<(String, Vec<String>)>,
+        mut attributes: Vec<(String, Vec<String>)>,
     ) -> Answer {
+        let gets_password = self.initial_password.is_some() && step.change.action == Action::CreateAccount;
+        let then = match gets_password.then(|| asleep::put_off(open, &mut attributes)).transpose() {
+            Ok(mods) => mods.unwrap_or_default(),
+            Err(why) => return Answer::Refused { why },
+        };
         let site = &open.session.site;
         let bytes = |text: String| text.into_bytes();
         let mut list: Vec<_> = attributes
@@ -187,7 +192,7 @@ impl Directory {
         if open.schema.is_active() {
             return done;
         }
-        match self.first_password(&open.session, &dn).await {
+        match self.first_password(&open.session, &dn, &then).await {
             Ok(()) => done,
             Err(why) => {
                 // An account that cannot get its password is not left behind half made.
@@ -198,13 +203,21 @@ impl Directory {
         }
     }
 
-    /// By the password modify operation (RFC 3062), so that the server hashes it.
-    async fn first_password(&self, session: &Session, dn: &str) -> Result<(), String> {
+    /// By the password modify operation (RFC 3062), so that the server hashes it; `then`
+    /// is what waited for it.
+    async fn first_password(&self, session: &Session, dn: &str, then: &[Mod]) -> Result<(), String> {
         let Some(password) = &self.initial_password else { return Ok(()) };
         let request =
             ldap3::exop::PasswordModify { user_id: Some(dn), old_pass: None, new_pass: Some(password.expose_secret()) };
         match session.operation().extended(request).await {
-            Ok(ldap3::result::ExopResult(_, LdapResult { rc: 0, .. })) => Ok(()),
+            Ok(ldap3::result::ExopResult(_, LdapResult { rc: 0, .. })) if then.is_empty() => Ok(()),
+            Ok(ldap3::result::ExopResult(_, LdapResult { rc: 0, .. })) => {
+                match session.operation().modify(dn, modifications(then)).await {
+                    Ok(LdapResult { rc: 0, .. }) => Ok(()),
+                    Ok(result) => Err(errors::words(&result)),
+                    Err(error) => Err(errors::transport(&error)),
+                }
+            }
             Ok(ldap3::result::ExopResult(_, result)) => Err(errors::words(&result)),
             Err(error) => Err(errors::transport(&error)),
         }
