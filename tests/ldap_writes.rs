@@ -430,6 +430,7 @@ fn a_new_account_gets_its_first_password_hashed_by_the_server() {
     let credentials = accord::provider::Credentials {
         password: Some(WRITER.1.to_owned().into()),
         initial_password: Some("first-Secret-1".to_owned().into()),
+        client_key: None,
         root: "/".into(),
     };
     let target = accord::provider::Target { directory: &directory, credentials, purpose: Purpose::Apply };
@@ -452,6 +453,7 @@ fn an_account_that_is_made_disabled_stays_so_although_it_gets_a_first_password()
         password: Some(WRITER.1.to_owned().into()),
         initial_password: Some("first-Secret-1".to_owned().into()),
         root: "/".into(),
+        client_key: None,
     };
     let target = accord::provider::Target { directory: &directory, credentials, purpose: Purpose::Apply };
     let writer = accord::provider::ldap::Directory::new(&target).unwrap();

@@ -121,6 +121,12 @@ impl Reads {
             let (directory, why) = (escape::terminal(&directory), escape::terminal(&why));
             session.terminal.say(&format!("{directory}: the next read is a full one: {why}"));
         }
+        for (directory, observed) in self.directories.iter().zip(&observed) {
+            for note in &observed.notes {
+                let (directory, note) = (escape::terminal(&directory.name), escape::terminal(note));
+                session.terminal.say(&format!("{directory}: {note}"));
+            }
+        }
         let kinds = self.directories.iter().map(connect::kind).collect::<Result<Vec<_>, _>>()?;
         Ok(Live { kinds, observed, memory: self.memory, newest: self.newest })
     }

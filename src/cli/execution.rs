@@ -102,7 +102,8 @@ fn targets<'a>(session: &'a Session<'_>, live: &'a Live, plan: &Plan) -> Result<
         .map(|(directory, (kind, observed))| {
             let root = &session.repository.root;
             let credentials = secrets::credentials(session.global, root, directory, Purpose::Apply)?;
-            let writer = connect::writer(&provider::Target { directory, credentials, purpose: Purpose::Apply })?;
+            let writer = provider::Target { directory, credentials, purpose: Purpose::Apply };
+            let writer = connect::writer(&writer, observed.served.as_ref())?;
             let capabilities = observed.capabilities.clone().unwrap_or_else(|| kind.capabilities().clone());
             Ok(Target { name: &directory.name, kind: kind.as_ref(), capabilities, observed, writer })
         })

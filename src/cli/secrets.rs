@@ -7,7 +7,7 @@
 use super::args::Global;
 use super::failure::Failure;
 use crate::policy::Directory;
-use crate::policy::settings::{Bind, SecretRef};
+use crate::policy::settings::{Bind, SecretRef, Tls};
 use crate::provider::{Credentials, Purpose};
 use secrecy::SecretString;
 use std::fs;
@@ -35,6 +35,7 @@ pub(super) fn credentials(
     let get = |setting: &str, reference: Option<&SecretRef>| {
         reference.map(|reference| resolve(global, &directory.name, setting, reference)).transpose()
     };
+    let certificate = settings.tls.as_ref().and_then(Tls::certificate);
     let initial = match purpose {
         Purpose::Plan => None,
         Purpose::Apply => settings.accounts.initial_password.as_ref(),
@@ -42,6 +43,7 @@ pub(super) fn credentials(
     Ok(Credentials {
         password: get(setting, bind.and_then(|Bind { password, .. }| password.as_ref()))?,
         initial_password: get("initial_password", initial)?,
+        client_key: get("tls.key", certificate.map(|certificate| &certificate.key))?,
         root: root.to_owned(),
     })
 }
@@ -119,7 +121,9 @@ fn command(global: &Global, what: &str, words: &[String]) -> Result<String, Fail
         return Err(Failure::new(format!("{what}: `{program}` failed ({})", output.status)));
     }
     let text = utf8(what, output.stdout)?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    // A key is more than one line, and is itself to its end.
+    let is_pem = text.starts_with("-----BEGIN ");
+    Ok(if is_pem { text } else { text.lines().next().unwrap_or_default().to_owned() })
 }
 
 fn utf8(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {

@@ -168,7 +168,7 @@ impl From<HistoryError> for Failure {
 /// The settings of the connection: where it goes, as whom, how patiently.
 fn reached_as(now: &DirectorySettings, settings: &mut DirectorySettings) {
     settings.url.clone_from(&now.url);
-    settings.tls = now.tls;
+    settings.tls.clone_from(&now.tls);
     settings.ca.clone_from(&now.ca);
     settings.bind.clone_from(&now.bind);
     settings.plan_bind.clone_from(&now.plan_bind);

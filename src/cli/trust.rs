@@ -12,7 +12,7 @@ use super::session;
 use crate::history::{self, Revision};
 use crate::policy::Directory;
 use crate::policy::load::load;
-use crate::policy::settings::SecretRef;
+use crate::policy::settings::{SecretRef, Tls};
 use crate::source::Source;
 use serde_json::{Value, json};
 use std::fs;
@@ -49,10 +49,13 @@ fn files(global: &Global, repository: &Repository, directory: &Directory, revisi
     let name = &directory.name;
     let settings = &directory.settings;
     let mut named: Vec<(&str, PathBuf)> = settings.ca.iter().map(|ca| ("ca", PathBuf::from(ca))).collect();
+    let certificate = settings.tls.as_ref().and_then(Tls::certificate);
+    named.extend(certificate.map(|certificate| ("tls.cert", PathBuf::from(&certificate.cert))));
+    let key = certificate.map(|certificate| ("tls.key", &certificate.key));
     let binds = [("bind", &settings.bind), ("plan_bind", &settings.plan_bind)];
     let passwords = binds.into_iter().filter_map(|(setting, bind)| Some((setting, bind.as_ref()?.password.as_ref()?)));
     let initial = settings.accounts.initial_password.as_ref().map(|secret| ("accounts.initial_password", secret));
-    for (setting, secret) in passwords.chain(initial) {
+    for (setting, secret) in passwords.chain(initial).chain(key) {
         match secret {
             SecretRef::Command(words) => {
                 named.extend(programs(repository, words)?.into_iter().map(|path| (setting, path)));

@@ -162,6 +162,11 @@ impl<'b> Cursor<'b> {
         std::str::from_utf8(self.blob()?).map_err(|_| Damaged)
     }
 
+    /// Whatever follows.
+    pub fn rest(self) -> &'b [u8] {
+        self.rest
+    }
+
     /// That nothing follows.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod check;
+pub mod connection;
 pub mod date;
 mod diagnose;
 mod few;

@@ -4,6 +4,7 @@
 //! Comes in: YAML through serde. Goes out: settings, JSON Schema. Refuses: secret
 //! values (only references to secrets can be written).
 
+pub use super::connection::{ClientCertificate, Tls, Urls};
 use crate::model::{Place, Term};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,10 +45,10 @@ pub enum AccountsFor {
 pub struct DirectorySettings {
     /// Which provider speaks to it.
     pub kind: ProviderKind,
-    /// `ldaps://host[:port]`, `ldap://host[:port]` (StartTLS) or `ldapi://%2Fpath`. Several, separated by spaces, are tried in order.
+    /// `ldaps://host[:port]`, `ldap://host[:port]` (StartTLS) or `ldapi://%2Fpath`. Of several (a list, or separated by spaces) the first that answers serves the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// `none` lets `ldap://` speak in the clear; only for loopback and laboratories.
+    pub url: Option<Urls>,
+    /// `none` lets `ldap://` speak in the clear, only to this machine; `{ cert: FILE, key: { file: NAME } }` shows a certificate of accord's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// PEM file with the private certification authority, inside the repository.
@@ -142,16 +143,6 @@ impl DirectorySettings {
     }
 }
 
-/// How a connection is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tls {
-    /// StartTLS on `ldap://`, TLS on `ldaps://`; the certificate is verified.
-    Required,
-    /// No TLS on `ldap://`.
-    None,
-}
-
 /// How accord proves who it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -162,7 +153,7 @@ pub struct Bind {
     /// Its password, by reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<SecretRef>,
-    /// `external`: SASL EXTERNAL (RFC 4422), over ldapi.
+    /// `external`: SASL EXTERNAL (RFC 4422): who the certificate of `tls` or, over ldapi, the process belongs to; `gssapi`: Kerberos (RFC 4752), where accord was built with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sasl: Option<Sasl>,
 }
@@ -173,6 +164,8 @@ pub struct Bind {
 pub enum Sasl {
     /// RFC 4422 appendix A.
     External,
+    /// Kerberos (RFC 4752), with the ticket in the credential cache of whoever runs accord.
+    Gssapi,
 }
 
 /// Where a secret is; never the secret.
@@ -183,7 +176,7 @@ pub enum SecretRef {
     Env(String),
     /// File inside `--secrets-dir`; one trailing line break is dropped.
     File(String),
-    /// Program and arguments whose first output line is the secret; only with `--allow-exec`.
+    /// Program and arguments whose first output line (of a PEM key: all of it) is the secret; only with `--allow-exec`.
     Command(Vec<String>),
 }
 

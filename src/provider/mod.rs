@@ -24,6 +24,7 @@ use crate::model::{Action, Change, Instant, Matching, Object, State};
 use crate::policy::settings::Directory;
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// What a kind of directory can do. The default is: nothing.
@@ -213,11 +214,28 @@ pub struct Reading {
     pub identities: Option<Identities>,
     /// What is gone, in a read from a cookie on; `None`: this is everything.
     pub delta: Option<Delta>,
+    /// Which server this is of, where a directory has several.
+    pub served: Option<Served>,
+    /// What people should know of how it was reached: servers that were passed over, and why.
+    pub notes: Vec<String>,
     /// Why the cookie could not be used. Nothing else counts then: a full read is needed.
     pub refused: Option<String>,
     /// What this very server can do, where asking it told more than the settings:
     /// counts instead of [`Kind::capabilities`].
     pub capabilities: Option<Capabilities>,
+}
+
+/// Which of a directory's servers answered. A run writes to the one that it read from:
+/// what another one holds may be older, and its change counter is its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The URL of the settings.
+    pub url: String,
+    /// The address behind it; none of a local socket.
+    pub address: Option<SocketAddr>,
+    /// What the server calls itself, where it does (`dsServiceName`): a name in a URL may
+    /// lead to several.
+    pub name: Option<String>,
 }
 
 /// A read or a connection that failed altogether.
@@ -352,6 +370,8 @@ pub struct Credentials {
     pub password: Option<SecretString>,
     /// Password that new accounts get.
     pub initial_password: Option<SecretString>,
+    /// Private key of the certificate that accord shows, in PEM.
+    pub client_key: Option<SecretString>,
     /// Directory against which `file` and `ca` are resolved (the repository's root).
     pub root: PathBuf,
 }

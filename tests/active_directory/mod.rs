@@ -72,6 +72,7 @@ fn write_as(settings: &Value, changes: &[Change], first_password: Option<&str>, 
     let credentials = Credentials {
         password: Some(password.to_owned().into()),
         initial_password: first_password.map(|word| word.to_owned().into()),
+        client_key: None,
         root: PathBuf::from("/"),
     };
     let scope = ldap::kind(&directory).unwrap().scope();
@@ -302,8 +303,12 @@ fn observe(policy: &Policy) -> (Box<dyn Kind>, Observed) {
 fn observe_as(policy: &Policy, password: &str) -> (Box<dyn Kind>, Observed) {
     let directory = &policy.directories[0];
     let kind = connect::kind(directory).unwrap();
-    let credentials =
-        Credentials { password: Some(password.to_owned().into()), initial_password: None, root: PathBuf::from("/") };
+    let credentials = Credentials {
+        password: Some(password.to_owned().into()),
+        initial_password: None,
+        client_key: None,
+        root: PathBuf::from("/"),
+    };
     let mut reader = connect::reader(&Target { directory, credentials, purpose: Purpose::Plan }).unwrap();
     let checks = Checks::new(&directory.settings, None);
     let job = Job { reader: Ok(reader.as_mut()), scope: kind.scope(), checks };

@@ -116,9 +116,9 @@ fn at(step: &Step) -> Instant {
 fn writer(harness: &dyn Harness, root: &Path, policy: &Policy, plan: bool) -> Box<dyn Writer> {
     let purpose = if plan { Purpose::Plan } else { Purpose::Apply };
     let password = harness.password(plan).map(Into::into);
-    let credentials = Credentials { password, initial_password: None, root: root.to_owned() };
+    let credentials = Credentials { password, initial_password: None, client_key: None, root: root.to_owned() };
     let target = accord::provider::Target { directory: &policy.directories[0], credentials, purpose };
-    connect::writer(&target).unwrap()
+    connect::writer(&target, None).unwrap()
 }
 
 async fn observe(reader: &mut dyn Reader, kind: &dyn Kind, policy: &Policy) -> Observed {

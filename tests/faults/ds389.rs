@@ -213,6 +213,7 @@ fn a_first_password_lets_a_new_account_in_and_a_refused_one_leaves_no_account() 
         let credentials = Credentials {
             password: Some(WRITER.1.to_owned().into()),
             initial_password: Some(password.to_owned().into()),
+            client_key: None,
             root: "/".into(),
         };
         let target = Target { directory: &directory, credentials, purpose: Purpose::Apply };

@@ -4,6 +4,7 @@
 mod ds389;
 mod plans;
 mod runs;
+mod servers;
 
 use crate::support::certificates::Certificate;
 use crate::support::ldap::{block_on, change, connection, read, settings, write, write_with};

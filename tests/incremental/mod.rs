@@ -45,6 +45,7 @@ impl Case {
         let credentials = Credentials {
             password: Some(READER.1.to_owned().into()),
             initial_password: None,
+            client_key: None,
             root: PathBuf::from("/"),
         };
         let reader = connect::reader(&Target { directory: &directory, credentials, purpose: Purpose::Plan }).unwrap();

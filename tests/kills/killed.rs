@@ -111,9 +111,10 @@ impl System {
             Self::Real(settings) => {
                 let directory: Directory = ldap::directory(settings);
                 let password = Some(WRITER.1.to_owned().into());
-                let credentials = Credentials { password, initial_password: None, root: root.to_owned() };
+                let credentials =
+                    Credentials { password, initial_password: None, client_key: None, root: root.to_owned() };
                 let target = Target { directory: &directory, credentials, purpose: Purpose::Apply };
-                (connect::kind(&directory).unwrap(), connect::writer(&target).unwrap())
+                (connect::kind(&directory).unwrap(), connect::writer(&target, None).unwrap())
             }
         };
         let reading = ldap::block_on(writer.read(&kind.scope(), None)).unwrap();
@@ -124,8 +125,9 @@ impl System {
             Self::Real(settings) => {
                 let directory = ldap::directory(settings);
                 let password = Some(WRITER.1.to_owned().into());
-                let credentials = Credentials { password, initial_password: None, root: root.to_owned() };
-                connect::writer(&Target { directory: &directory, credentials, purpose: Purpose::Apply }).unwrap()
+                let credentials =
+                    Credentials { password, initial_password: None, client_key: None, root: root.to_owned() };
+                connect::writer(&Target { directory: &directory, credentials, purpose: Purpose::Apply }, None).unwrap()
             }
         };
         let capabilities = reading.capabilities.clone().unwrap_or_else(|| kind.capabilities().clone());

@@ -1,6 +1,9 @@
 //! Certificates for servers that tests start: a private authority and what it signs.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
 use std::path::{Path, PathBuf};
 
 /// What is wrong with a server's certificate, if anything.
@@ -21,9 +24,12 @@ pub(crate) struct Files {
     pub(crate) ca: PathBuf,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    /// What a client shows whose name is `CN=accord`, signed by the same authority.
+    pub(crate) client: PathBuf,
+    pub(crate) client_key: PathBuf,
 }
 
-/// Makes an authority and one server certificate in `dir`.
+/// Makes an authority, one server certificate and one client certificate in `dir`.
 pub(crate) fn write(dir: &Path, sort: Certificate) -> Files {
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.distinguished_name.push(DnType::CommonName, "accord test authority");
@@ -42,8 +48,24 @@ pub(crate) fn write(dir: &Path, sort: Certificate) -> Files {
         server.not_after = date_time_ymd(2001, 1, 1);
     }
     let key = KeyPair::generate().unwrap();
-    let pem = server.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap().pem();
-    let files = Files { ca: dir.join("ca.pem"), certificate: dir.join("server.pem"), key: dir.join("server.key") };
+    let issuer = Issuer::new(ca, ca_key);
+    let pem = server.signed_by(&key, &issuer).unwrap().pem();
+    let mut client = CertificateParams::new(Vec::new()).unwrap();
+    client.distinguished_name = DistinguishedName::new();
+    client.distinguished_name.push(DnType::CommonName, "accord");
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let client_key = KeyPair::generate().unwrap();
+    let client = client.signed_by(&client_key, &issuer).unwrap().pem();
+    let at = |name: &str| dir.join(name);
+    let files = Files {
+        ca: at("ca.pem"),
+        certificate: at("server.pem"),
+        key: at("server.key"),
+        client: at("client.pem"),
+        client_key: at("client.key"),
+    };
+    std::fs::write(&files.client, client).unwrap();
+    std::fs::write(&files.client_key, client_key.serialize_pem()).unwrap();
     std::fs::write(&files.ca, ca_pem).unwrap();
     std::fs::write(&files.certificate, pem).unwrap();
     std::fs::write(&files.key, key.serialize_pem()).unwrap();

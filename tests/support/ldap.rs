@@ -72,8 +72,12 @@ pub(crate) fn tls(ca: &Path) -> Arc<rustls::ClientConfig> {
 /// A connection with a password.
 pub(crate) fn connection(settings: &Value, purpose: Purpose, password: &str) -> Result<ldap::Directory, ProviderError> {
     let directory = directory(settings);
-    let credentials =
-        Credentials { password: Some(password.to_owned().into()), initial_password: None, root: PathBuf::from("/") };
+    let credentials = Credentials {
+        password: Some(password.to_owned().into()),
+        initial_password: None,
+        client_key: None,
+        root: PathBuf::from("/"),
+    };
     ldap::Directory::new(&Target { directory: &directory, credentials, purpose })
 }
 
@@ -136,8 +140,12 @@ pub(crate) fn plan_all(policy: &Policy) -> (Observed, Plan) {
 pub(crate) fn plan(policy: &Policy) -> (Observed, Plan) {
     let directory = &policy.directories[0];
     let kind = connect::kind(directory).unwrap();
-    let credentials =
-        Credentials { password: Some(READER.1.to_owned().into()), initial_password: None, root: PathBuf::from("/") };
+    let credentials = Credentials {
+        password: Some(READER.1.to_owned().into()),
+        initial_password: None,
+        client_key: None,
+        root: PathBuf::from("/"),
+    };
     let target = Target { directory, credentials, purpose: Purpose::Plan };
     let mut reader = connect::reader(&target).unwrap();
     let checks = Checks::new(&directory.settings, None);

@@ -148,6 +148,11 @@ impl Slapd {
         &self.files.ca
     }
 
+    /// PEM files of a client's certificate and key, from the same authority.
+    pub(crate) fn client(&self) -> (&Path, &Path) {
+        (&self.files.client, &self.files.client_key)
+    }
+
     /// The server's own directory, for further files of the test.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()

@@ -51,7 +51,7 @@ pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Direct
         let diagnostic = Diagnostic::error("bad-object-class", message);
         spot.report(checker, &["groups", "object_class"], diagnostic.help("remove the line"));
     }
-    if accounts.initial_password.is_some() && settings.tls == Some(Tls::None) {
+    if accounts.initial_password.is_some() && settings.tls.as_ref() == Some(&Tls::None) {
         let message = "a domain controller takes passwords over TLS only, and `tls: none` turns that off";
         let diagnostic = Diagnostic::error("contradiction", message);
         spot.report(checker, &["accounts", "initial_password"], diagnostic.help("write `url: ldaps://…`"));

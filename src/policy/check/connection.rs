@@ -1,16 +1,18 @@
 //! How a directory of kind `ldap` is reached and who accord is there.
 //!
 //! Comes in: `url`, `tls`, `ca`, `bind`, `plan_bind`. Goes out: nothing. Refuses:
-//! connections in the clear, binds that a server takes for anonymous, and secrets in
-//! the policy. No message repeats what could be a secret.
+//! connections in the clear, binds that a server takes for anonymous, certificates that
+//! nobody would ask for, and secrets in the policy. No message repeats what could be a
+//! secret.
 
 use super::directories::Spot;
 use super::{Checker, words};
 use crate::diagnostic::Diagnostic;
-use crate::policy::settings::{Bind, DirectorySettings, ProviderKind, Sasl, SecretRef, Tls};
+use crate::policy::settings::{Bind, ClientCertificate, DirectorySettings, ProviderKind, Sasl, SecretRef, Tls, Urls};
+use std::collections::BTreeSet;
 
 pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings) {
-    let local = settings.url.as_ref().is_some_and(|urls| self::urls(checker, spot, settings, urls));
+    let proof = settings.url.as_ref().map_or(Proof::Nothing, |urls| self::urls(checker, spot, settings, urls));
     let active = settings.kind == ProviderKind::ActiveDirectory;
     if settings.url.is_none() {
         spot.missing(checker, "url", "write where the server is: `url: ldaps://ldap.example.com`");
@@ -25,48 +27,88 @@ pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Direct
             Diagnostic::error("path-outside", message).help("a PEM file below the repository's root, `ca/root.pem`"),
         );
     }
+    if let Some(certificate) = settings.tls.as_ref().and_then(Tls::certificate) {
+        self::certificate(checker, spot, certificate, proof);
+    }
     match &settings.bind {
-        Some(bind) => self::bind(checker, spot, "bind", bind, (local, active)),
+        Some(bind) => self::bind(checker, spot, "bind", bind, (proof, active)),
         None => spot.missing(
             checker,
             "bind",
-            "write who accord is there: `bind: { dn: \"cn=accord,dc=example,dc=com\", password: { env: CORP_BIND_PASSWORD } }`, or `bind: { sasl: external }` over ldapi",
+            "write who accord is there: `bind: { dn: \"cn=accord,dc=example,dc=com\", password: { env: CORP_BIND_PASSWORD } }`, or `bind: { sasl: external }` with a certificate or over ldapi",
         ),
     }
     if let Some(bind) = &settings.plan_bind {
-        self::bind(checker, spot, "plan_bind", bind, (local, active));
+        self::bind(checker, spot, "plan_bind", bind, (proof, active));
     }
 }
 
-/// Checks every URL; says whether all are local sockets.
-fn urls(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings, urls: &str) -> bool {
-    let mut local = true;
-    let mut any = false;
-    for url in urls.split_whitespace() {
-        any = true;
-        local &= url.starts_with("ldapi://");
-        if let Err((code, message, help)) = one_url(url, settings.tls) {
+/// What SASL EXTERNAL could rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// Nothing: a bind would be somebody's guess.
+    Nothing,
+    /// Local sockets alone: the process.
+    Process,
+    /// TLS to every server, with a certificate of accord's own.
+    Certificate,
+}
+
+/// Checks every URL; says what they have in common.
+fn urls(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings, urls: &Urls) -> Proof {
+    let (mut local, mut any) = (0, 0);
+    let mut seen = BTreeSet::new();
+    for url in urls.iter() {
+        any += 1;
+        local += usize::from(url.starts_with("ldapi://"));
+        if let Err((code, message, help)) = one_url(url, settings.tls.as_ref()) {
             let found = Diagnostic::error(code, message).help(help);
             if code == "secret-in-url" {
                 spot.report_line(checker, &["url"], found);
             } else {
                 spot.report(checker, &["url"], found);
             }
+        } else if !seen.insert(url.trim_end_matches('/').to_ascii_lowercase()) {
+            let found = Diagnostic::error("bad-url", format!("`{url}` is named twice"));
+            spot.report(checker, &["url"], found.help("each server once, in the order in which they are tried"));
         }
     }
-    if !any {
+    if any == 0 {
         spot.report(
             checker,
             &["url"],
             Diagnostic::error("bad-url", "`url` is empty").help("write `ldaps://ldap.example.com`"),
         );
     }
-    local && any
+    let shows = settings.tls.as_ref().is_some_and(|tls| tls.certificate().is_some());
+    match (any > 0 && local == any, any > 0 && local == 0 && shows) {
+        (true, _) => Proof::Process,
+        (_, true) => Proof::Certificate,
+        _ => Proof::Nothing,
+    }
+}
+
+/// The certificate that accord shows.
+fn certificate(checker: &mut Checker<'_>, spot: Spot<'_>, certificate: &ClientCertificate, proof: Proof) {
+    if let Some(why) = words::bad_path(&certificate.cert) {
+        let message = format!("`{}` cannot be the file of the certificate: {why}", certificate.cert.escape_debug());
+        let found = Diagnostic::error("path-outside", message);
+        spot.report(
+            checker,
+            &["tls", "cert"],
+            found.help("a PEM file below the repository's root, `certs/accord.pem`; the key is named beside it"),
+        );
+    }
+    secret(checker, spot, &["tls", "key"], &certificate.key);
+    if proof == Proof::Process {
+        let found = Diagnostic::error("contradiction", "`tls` names a certificate, and there is no TLS over ldapi");
+        spot.report(checker, &["tls"], found.help("remove `tls`, or write `ldaps://` URLs"));
+    }
 }
 
 type Problem = (&'static str, String, &'static str);
 
-fn one_url(url: &str, tls: Option<Tls>) -> Result<(), Problem> {
+fn one_url(url: &str, tls: Option<&Tls>) -> Result<(), Problem> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err((
             "bad-url",
@@ -102,7 +144,7 @@ fn one_url(url: &str, tls: Option<Tls>) -> Result<(), Problem> {
 }
 
 /// Host and port of `ldap` and `ldaps`, and whether the connection may be as it is.
-fn server(url: &str, scheme: &str, rest: &str, tls: Option<Tls>) -> Result<(), Problem> {
+fn server(url: &str, scheme: &str, rest: &str, tls: Option<&Tls>) -> Result<(), Problem> {
     let (host, port) = host_and_port(rest).ok_or_else(|| {
         (
             "bad-url",
@@ -120,7 +162,7 @@ fn server(url: &str, scheme: &str, rest: &str, tls: Option<Tls>) -> Result<(), P
             "leave it out for 389 (`ldap`) or 636 (`ldaps`)",
         ));
     }
-    if tls == Some(Tls::None) && scheme == "ldap" && !is_loopback(host) {
+    if tls == Some(&Tls::None) && scheme == "ldap" && !is_loopback(host) {
         let message = format!("`tls: none` would send the password to `{host}` in the clear");
         return Err((
             "plain-ldap",
@@ -128,7 +170,7 @@ fn server(url: &str, scheme: &str, rest: &str, tls: Option<Tls>) -> Result<(), P
             "remove `tls: none` (StartTLS is used then), or write `ldaps://`; in the clear only to this machine",
         ));
     }
-    if tls == Some(Tls::None) && scheme == "ldaps" {
+    if tls == Some(&Tls::None) && scheme == "ldaps" {
         return Err((
             "contradiction",
             "`ldaps://` and `tls: none` contradict each other".to_owned(),
@@ -161,24 +203,32 @@ fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn bind(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, bind: &Bind, (local, active): (bool, bool)) {
+/// A mechanism that rests on something else than a password.
+fn sasl(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, sasl: Sasl, proof: Proof) {
+    let (message, help) = match (sasl, proof) {
+        (Sasl::External, Proof::Nothing) => (
+            format!("`{setting}` says `external`, and nothing proves who that is"),
+            "write `tls: { cert: FILE, key: { file: NAME } }` with `ldaps://` URLs, or `url: ldapi://%2F…`, or `dn` and \
+             `password`",
+        ),
+        (Sasl::Gssapi, Proof::Process) => (
+            format!("`{setting}` says `gssapi`, and a local socket is no service of a realm"),
+            "write `url: ldaps://HOST` with the name that the service's ticket is for, or `sasl: external`",
+        ),
+        _ => return,
+    };
+    spot.report(checker, &[setting, "sasl"], Diagnostic::error("bad-bind", message).help(help));
+}
+
+fn bind(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, bind: &Bind, (proof, active): (Proof, bool)) {
     match (&bind.sasl, &bind.dn, &bind.password) {
-        (Some(Sasl::External), None, None) => {
-            if !local {
-                let message = format!("`{setting}` says `external`, which works over ldapi only");
-                spot.report(
-                    checker,
-                    &[setting, "sasl"],
-                    Diagnostic::error("bad-bind", message).help("write `url: ldapi://%2F…`, or `dn` and `password`"),
-                );
-            }
-        }
+        (Some(sasl), None, None) => self::sasl(checker, spot, setting, *sasl, proof),
         (Some(_), _, _) => {
             let message = format!("`{setting}` has `sasl` and a name or password: only one of them counts");
             spot.report(
                 checker,
                 &[setting],
-                Diagnostic::error("bad-bind", message).help("keep `sasl: external`, or `dn` with `password`"),
+                Diagnostic::error("bad-bind", message).help("keep `sasl`, or `dn` with `password`"),
             );
         }
         (None, Some(_), None) => {

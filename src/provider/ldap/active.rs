@@ -48,6 +48,11 @@ impl Controller {
         self.capabilities.iter().any(|oid| oid == READ_ONLY)
     }
 
+    /// What it calls itself.
+    pub(super) fn name(&self) -> String {
+        self.service.clone()
+    }
+
     /// What is said of a change counter that did not move.
     pub(super) fn unchanged(&self, counter: &[String]) -> String {
         let number = counter.last().map_or("", String::as_str);

@@ -1,39 +1,24 @@
 //! From settings to a bound connection.
 //!
-//! Comes in: URL, TLS, bind and timeouts of the settings, the resolved password.
-//! Goes out: a [`Session`]: one multiplexed, authenticated connection. Refuses:
-//! clear text to anything but loopback, an empty password (RFC 4513 §5.1.2: it
-//! would succeed as nobody), unverified certificates.
+//! Comes in: URLs, TLS, bind and time-outs of the settings, the resolved password.
+//! Goes out: a [`Session`]: one multiplexed, authenticated connection to one of the
+//! servers; which one is for [`link`](super::link) to say. Refuses: clear text to
+//! anything but loopback, an empty password (RFC 4513 §5.1.2: it would succeed as
+//! nobody), unverified certificates.
 
+use super::endpoint::{Complaint, Endpoint, Scheme, endpoints};
 use super::errors::{self, Site};
 use super::tls;
-use crate::policy::settings::{Bind, DirectorySettings, Sasl, Tls};
-use crate::provider::{ProviderError, Purpose, Target};
+use crate::policy::settings::{Bind, Sasl, Tls};
+use crate::provider::{ProviderError, Purpose, Served, Target};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
 use secrecy::ExposeSecret;
-use std::net::IpAddr;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// How a URL wants to be spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scheme {
-    /// TLS from the first byte.
-    Ldaps,
-    /// StartTLS (RFC 4511 §4.14), or clear text where `tls: none` says so.
-    Ldap,
-    /// A local socket.
-    Ldapi,
-}
-
-/// One URL of the settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Endpoint {
-    url: String,
-    scheme: Scheme,
-    host: String,
-    port: u16,
-}
+use tokio::net::{TcpStream, lookup_host};
 
 /// One bound connection; clones share it.
 #[derive(Clone)]
@@ -41,6 +26,8 @@ pub(super) struct Session {
     ldap: Ldap,
     /// Longest wait for one answer.
     timeout: Duration,
+    /// Whether an answer did not come, for whatever reason.
+    lost: Arc<AtomicBool>,
     /// Directory and identity, for messages.
     pub(super) site: Arc<Site>,
 }
@@ -58,16 +45,40 @@ impl Session {
         self.ldap.clone().is_closed()
     }
 
+    /// An answer did not come: the error for `operation`.
+    pub(super) fn unanswered(&self, operation: &str, error: &LdapError) -> ProviderError {
+        self.lost.store(true, Ordering::Relaxed);
+        self.site.broken(operation, error)
+    }
+
+    /// Whether the server stopped answering, closed or silent.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_closed() || self.lost.load(Ordering::Relaxed)
+    }
+
     /// Says goodbye; a server that is already gone does not mind.
     pub(super) async fn close(self) {
         let _ = self.operation().unbind().await;
     }
 }
 
+/// Why a server cannot be used, and whether another one may be asked: a wrong password
+/// that is tried everywhere locks accounts.
+pub(super) struct Unusable {
+    pub(super) error: ProviderError,
+    pub(super) is_final: bool,
+}
+
+impl From<ProviderError> for Unusable {
+    fn from(error: ProviderError) -> Self {
+        Self { error, is_final: false }
+    }
+}
+
 /// Everything that is needed to connect, checked.
 #[derive(Clone)]
 pub(super) struct Plug {
-    endpoints: Vec<Endpoint>,
+    pub(super) endpoints: Vec<Endpoint>,
     clear: bool,
     tls: Option<Arc<rustls::ClientConfig>>,
     login: Login,
@@ -81,7 +92,12 @@ pub(super) struct Plug {
 enum Login {
     Anonymous,
     External,
-    Simple { dn: String, password: secrecy::SecretString },
+    Simple {
+        dn: String,
+        password: secrecy::SecretString,
+    },
+    #[cfg(feature = "gssapi")]
+    Gssapi,
 }
 
 impl Plug {
@@ -99,12 +115,14 @@ impl Plug {
         let wrong = |(message, help): (String, &str)| site.error("settings", message, vec![help.to_owned()]);
         let endpoints = endpoints(settings).map_err(wrong)?;
         let clear = settings.tls == Some(Tls::None);
-        let login = login(bind, target, &endpoints).map_err(wrong)?;
+        let certificate = settings.tls.as_ref().and_then(Tls::certificate);
+        let login = login(bind, target, &endpoints, certificate.is_some()).map_err(wrong)?;
         let needs_tls = endpoints.iter().any(|e| e.scheme == Scheme::Ldaps || (e.scheme == Scheme::Ldap && !clear));
         let tls = if needs_tls {
-            let ca = settings.ca.as_ref().map(|ca| target.credentials.root.join(ca));
-            let config = tls::client(ca.as_deref());
-            Some(config.map_err(|message| wrong((message, "name a PEM file of the authority: `ca: FILE`")))?)
+            let inside = |file: &String| target.credentials.root.join(file);
+            let own = certificate.map(|own| (inside(&own.cert), target.credentials.client_key.as_ref()));
+            let config = tls::client(settings.ca.as_ref().map(inside).as_deref(), own);
+            Some(config.map_err(wrong)?)
         } else {
             None
         };
@@ -119,41 +137,37 @@ impl Plug {
         })
     }
 
-    /// Connects and binds: the first URL that answers.
+    /// Connects to one server and binds. With `address` that one is tried first, and
+    /// `only` it if so wanted.
     ///
     /// # Errors
-    /// Every URL's failure; a refused bind ends the attempts, because a wrong
-    /// password tried everywhere locks accounts.
-    pub(super) async fn session(&self) -> Result<Session, ProviderError> {
-        let mut failures: Vec<ProviderError> = Vec::new();
-        for endpoint in &self.endpoints {
-            let ldap = match tokio::time::timeout(self.connect_timeout, self.dial(endpoint)).await {
-                Ok(Ok(ldap)) => ldap,
-                Ok(Err(failure)) => {
-                    failures.push(failure);
-                    continue;
-                }
-                Err(_) => {
-                    let waited = self.connect_timeout.as_secs();
-                    failures.push(self.site.error(
-                        format!("connect to {}", endpoint.url),
-                        format!("no connection within {waited} s"),
-                        vec!["check host, port and firewall, or raise `connect_timeout` (seconds)".to_owned()],
-                    ));
-                    continue;
-                }
-            };
-            let session = Session { ldap, timeout: self.timeout, site: Arc::clone(&self.site) };
-            match self.bind(&session).await {
-                Ok(()) => return Ok(session),
-                Err((failure, true)) => failures.push(failure),
-                Err((failure, false)) => return Err(failure),
-            }
-        }
-        Err(merge(failures, &self.site))
+    /// When it does not answer in time, its certificate is not valid, or it refuses.
+    pub(super) async fn session(
+        &self,
+        endpoint: &Endpoint,
+        address: Option<SocketAddr>,
+        only: bool,
+    ) -> Result<(Session, Served), Unusable> {
+        let dialled = tokio::time::timeout(self.connect_timeout, self.dial(endpoint, address, only)).await;
+        let (ldap, address) = dialled.unwrap_or_else(|_| {
+            let waited = self.connect_timeout.as_secs();
+            Err(self.site.error(
+                format!("connect to {}", endpoint.url),
+                format!("no connection within {waited} s"),
+                vec!["check host, port and firewall, or raise `connect_timeout` (seconds)".to_owned()],
+            ))
+        })?;
+        let session = Session { ldap, timeout: self.timeout, lost: Arc::default(), site: Arc::clone(&self.site) };
+        self.bind(&session, endpoint).await?;
+        Ok((session, Served { url: endpoint.url.clone(), address, name: None }))
     }
 
-    async fn dial(&self, endpoint: &Endpoint) -> Result<Ldap, ProviderError> {
+    async fn dial(
+        &self,
+        endpoint: &Endpoint,
+        address: Option<SocketAddr>,
+        only: bool,
+    ) -> Result<(Ldap, Option<SocketAddr>), ProviderError> {
         let operation = format!("connect to {}", endpoint.url);
         let failed = |error: LdapError| self.site.broken(&operation, &error);
         let start_tls = endpoint.scheme == Scheme::Ldap && !self.clear;
@@ -161,10 +175,12 @@ impl Plug {
         if let Some(tls) = &self.tls {
             settings = settings.set_config(Arc::clone(tls));
         }
+        let mut reached = None;
         if endpoint.scheme != Scheme::Ldapi {
-            let stream = tokio::net::TcpStream::connect((endpoint.host.as_str(), endpoint.port))
+            let stream = reach(endpoint, address, only)
                 .await
                 .map_err(|e| self.site.error(operation.clone(), errors::io(&e), errors::io_help(&e)))?;
+            reached = stream.peer_addr().ok();
             // Small writes follow each other without waiting for the answer: Nagle's algorithm would hold them back.
             let stream = stream.set_nodelay(true).and_then(|()| stream.into_std()).map_err(|e| failed(e.into()))?;
             settings = settings.set_std_stream(StdStream::Tcp(stream));
@@ -174,107 +190,72 @@ impl Plug {
             // Whatever ends the driver reaches each waiting operation as its own error.
             let _ = driver.drive().await;
         });
-        Ok(ldap)
+        Ok((ldap, reached))
     }
 
-    /// The flag says whether another URL may be tried.
-    async fn bind(&self, session: &Session) -> Result<(), (ProviderError, bool)> {
+    #[cfg_attr(not(feature = "gssapi"), expect(unused_variables, reason = "a ticket is for a host"))]
+    async fn bind(&self, session: &Session, endpoint: &Endpoint) -> Result<(), Unusable> {
         let mut ldap = session.operation();
         let answer = match &self.login {
             Login::Anonymous => return Ok(()),
             Login::External => ldap.sasl_external_bind().await,
             Login::Simple { dn, password } => ldap.simple_bind(dn, password.expose_secret()).await,
+            #[cfg(feature = "gssapi")]
+            Login::Gssapi => ldap.sasl_gssapi_bind(&endpoint.host).await,
         };
         let operation = format!("bind as {}", self.site.who);
         match answer {
             Ok(LdapResult { rc: 0, .. }) => Ok(()),
             Ok(result) => {
-                let elsewhere = matches!(result.rc, 51 | 52);
-                Err((self.site.refused(&operation, &self.site.who, &result), elsewhere))
+                let is_final = !matches!(result.rc, 51 | 52);
+                Err(Unusable { error: self.site.refused(&operation, &self.site.who, &result), is_final })
             }
-            Err(error) => Err((self.site.broken(&operation, &error), true)),
+            Err(error) => Err(self.site.broken(&operation, &error).into()),
         }
     }
+}
+
+/// A connection to one of the addresses of a host, `address` first, or to it alone.
+async fn reach(endpoint: &Endpoint, address: Option<SocketAddr>, only: bool) -> io::Result<TcpStream> {
+    let mut all: Vec<SocketAddr> = match address {
+        Some(address) if only => vec![address],
+        _ => lookup_host((endpoint.host.as_str(), endpoint.port)).await?.collect(),
+    };
+    // Stable: the others stay in the resolver's order.
+    all.sort_by_key(|other| Some(*other) != address);
+    TcpStream::connect(all.as_slice()).await
 }
 
 fn identity(bind: Option<&Bind>) -> String {
     match bind {
         Some(Bind { sasl: Some(Sasl::External), .. }) => "SASL EXTERNAL".to_owned(),
+        Some(Bind { sasl: Some(Sasl::Gssapi), .. }) => "SASL GSSAPI".to_owned(),
         Some(Bind { dn: Some(dn), .. }) => dn.clone(),
         _ => "anonymous".to_owned(),
     }
 }
 
-fn merge(mut failures: Vec<ProviderError>, site: &Site) -> ProviderError {
-    if failures.len() > 1 {
-        let message: Vec<String> = failures.iter().map(|f| format!("{}: {}", f.operation, f.message)).collect();
-        let mut help: Vec<String> = failures.into_iter().flat_map(|f| f.help).collect();
-        help.dedup();
-        return site.error("connect", message.join("; "), help);
-    }
-    failures.pop().unwrap_or_else(|| site.error("connect", "no `url` is given", Vec::new()))
-}
-
-type Complaint = (String, &'static str);
-
-fn endpoints(settings: &DirectorySettings) -> Result<Vec<Endpoint>, Complaint> {
-    let written = settings.url.as_deref().unwrap_or_default();
-    let list: Vec<Endpoint> = written.split_whitespace().map(endpoint).collect::<Result<_, _>>()?;
-    if list.is_empty() {
-        return Err(("`url` is missing".to_owned(), "write `url: ldaps://HOST`"));
-    }
-    let open = list.iter().find(|e| e.scheme == Scheme::Ldap && !is_loopback(&e.host));
-    if let (Some(Tls::None), Some(endpoint)) = (settings.tls, open) {
-        let host = &endpoint.host;
-        return Err((
-            format!("`tls: none` would send a password in the clear to `{host}`, which is not this machine"),
-            "remove `tls: none` (then `ldap://` means StartTLS), or use `ldaps://`",
-        ));
-    }
-    Ok(list)
-}
-
-fn endpoint(url: &str) -> Result<Endpoint, Complaint> {
-    const HELP: &str = "write `ldaps://HOST[:PORT]`, `ldap://HOST[:PORT]` or `ldapi://%2Fpath`";
-    let wrong = |what: &str| (format!("`{url}` {what}"), HELP);
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("is no LDAP URL"))?;
-    let (scheme, default) = match scheme.to_ascii_lowercase().as_str() {
-        "ldaps" => (Scheme::Ldaps, 636),
-        "ldap" => (Scheme::Ldap, 389),
-        "ldapi" => (Scheme::Ldapi, 0),
-        _ => return Err(wrong("is no LDAP URL")),
-    };
-    let host = rest.trim_end_matches('/');
-    if host.is_empty() || host.contains(['/', '?', '#', '@']) {
-        return Err(wrong("names no host, or more than a host"));
-    }
-    if scheme == Scheme::Ldapi {
-        return Ok(Endpoint { url: format!("ldapi://{host}"), scheme, host: host.to_owned(), port: 0 });
-    }
-    let (host, port) = match host.rsplit_once(':') {
-        Some((name, port)) if !name.ends_with(':') && (!name.contains(':') || name.ends_with(']')) => {
-            (name, port.parse().map_err(|_| wrong("has no valid port"))?)
-        }
-        _ => (host, default),
-    };
-    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Endpoint { url: url.trim_end_matches('/').to_owned(), scheme, host: bare, port })
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn login(bind: Option<&Bind>, target: &Target<'_>, endpoints: &[Endpoint]) -> Result<Login, Complaint> {
+fn login(
+    bind: Option<&Bind>,
+    target: &Target<'_>,
+    endpoints: &[Endpoint],
+    has_certificate: bool,
+) -> Result<Login, Complaint> {
     let Some(bind) = bind else { return Ok(Login::Anonymous) };
-    if bind.sasl == Some(Sasl::External) {
-        if let Some(endpoint) = endpoints.iter().find(|e| e.scheme != Scheme::Ldapi) {
-            return Err((
-                format!("`sasl: external` proves who you are over ldapi only, not over `{}`", endpoint.url),
-                "use `url: ldapi://%2Fpath`, or bind with `dn` and `password`",
-            ));
+    match bind.sasl {
+        Some(Sasl::External) => {
+            let proves = |e: &Endpoint| (e.scheme == Scheme::Ldapi) != has_certificate;
+            return match endpoints.iter().find(|endpoint| !proves(endpoint)) {
+                None => Ok(Login::External),
+                Some(endpoint) => Err((
+                    format!("`sasl: external` has nothing that proves to `{}` who you are", endpoint.url),
+                    "write `tls: { cert: FILE, key: { file: NAME } }` with `ldaps://` URLs, or `url: ldapi://%2Fpath`, or \
+                     bind with `dn` and `password`",
+                )),
+            };
         }
-        return Ok(Login::External);
+        Some(Sasl::Gssapi) => return kerberos(),
+        None => {}
     }
     let dn = bind.dn.clone().filter(|dn| !dn.trim().is_empty());
     let Some(dn) = dn else {
@@ -292,27 +273,16 @@ fn login(bind: Option<&Bind>, target: &Target<'_>, endpoints: &[Endpoint]) -> Re
     Ok(Login::Simple { dn, password })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+#[cfg(feature = "gssapi")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+fn kerberos() -> Result<Login, Complaint> {
+    Ok(Login::Gssapi)
+}
 
-    #[test]
-    fn urls_are_taken_apart() {
-        let e = endpoint("ldaps://ldap.example.com").unwrap();
-        assert_eq!((e.scheme, e.host.as_str(), e.port), (Scheme::Ldaps, "ldap.example.com", 636));
-        let e = endpoint("ldap://127.0.0.1:3890/").unwrap();
-        assert_eq!((e.scheme, e.host.as_str(), e.port), (Scheme::Ldap, "127.0.0.1", 3890));
-        let e = endpoint("ldap://[::1]:389").unwrap();
-        assert_eq!((e.host.as_str(), e.port), ("::1", 389));
-        assert_eq!(endpoint("ldapi://%2Frun%2Fldapi").unwrap().scheme, Scheme::Ldapi);
-        for bad in ["ldap.example.com", "http://x", "ldaps://", "ldap://user@host", "ldap://h:x", "ldap:///dc=x"] {
-            assert!(endpoint(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn loopback_is_this_machine_only() {
-        assert!(is_loopback("localhost") && is_loopback("127.0.0.9") && is_loopback("::1"));
-        assert!(!is_loopback("10.0.0.1") && !is_loopback("localhost.example.com"));
-    }
+#[cfg(not(feature = "gssapi"))]
+fn kerberos() -> Result<Login, Complaint> {
+    Err((
+        "`sasl: gssapi` needs an accord that was built with Kerberos, and this one was not".to_owned(),
+        "cargo build --features gssapi (needs the headers of MIT Kerberos), or bind with `dn` and `password`",
+    ))
 }

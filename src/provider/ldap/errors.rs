@@ -54,6 +54,10 @@ impl Site {
                  `nsSizeLimit: -1` and `nsPagedSizeLimit: -1` in its entry, or a lower `page_size`)"
             ),
             7 | 8 | 13 => "use `ldaps://`, or `ldap://` with StartTLS (remove `tls: none`)".to_owned(),
+            10 => format!(
+                "accord follows no referrals, because the setting names whom it trusts with the password: write the server that \
+                 holds `{object}` in `url`"
+            ),
             11 => format!(
                 "the server's administrative limit stops this read (OpenLDAP: `limits dn.exact=\"{who}\" \
                  size=unlimited`; 389 Directory Server: `nsLookThroughLimit: -1` and `nsPagedLookThroughLimit: -1` in its \
@@ -79,6 +83,10 @@ pub(super) fn words(result: &LdapResult) -> String {
     if !diagnostic.is_empty() {
         text.push_str(": ");
         text.extend(diagnostic.chars().map(|c| if c.is_control() { ' ' } else { c }));
+    }
+    if !result.refs.is_empty() {
+        text.push_str("; it points to ");
+        text.push_str(&referrals(&result.refs));
     }
     if result.rc == 32 && !result.matched.is_empty() {
         text.push_str("; the nearest entry that exists is `");

@@ -5,16 +5,18 @@
 //! writes. Refuses: unverified TLS, clear text beyond loopback, anything but success
 //! as completeness, credential attributes.
 //!
-//! One [`Directory`] is one multiplexed connection, made at the first use and made
-//! again after it broke.
+//! One [`Directory`] is one multiplexed connection to one of the servers, made at the
+//! first use and made again, to the same server, after it broke.
 
 mod active;
 mod asleep;
 mod capabilities;
 mod confirm;
 mod connect;
+mod endpoint;
 mod errors;
 mod guard;
+mod link;
 mod members;
 mod probe;
 mod read;
@@ -27,25 +29,22 @@ mod tls;
 mod watch;
 mod write;
 
-use self::connect::{Plug, Session};
+use self::connect::Plug;
 use self::errors::Site;
-use self::probe::Server;
+use self::link::{Link, Open};
 use super::entries::{EntryKind, Schema};
-use super::{Answer, Capabilities, Cookie, Kind, ProviderError, Reader, Reading, Scope, Step, Target, Writer};
+use super::{
+    Answer, Capabilities, Cookie, Kind, ProviderError, Purpose, Reader, Reading, Scope, Served, Step, Target, Writer,
+};
 use crate::policy::settings;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use secrecy::SecretString;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 /// Entries per page where the settings say nothing.
 const PAGE_SIZE: u32 = 1000;
-
-/// How long after a failed connection writes do not try another.
-const QUIET: Duration = Duration::from_millis(100);
 
 /// What is said of an answer that the LDAP library cannot take.
 const NOT_LDAP: &str = "the server sent something that is not LDAP";
@@ -70,23 +69,9 @@ pub struct Directory {
     initial_password: Option<SecretString>,
     hasher: foldhash::quality::RandomState,
     link: Mutex<Link>,
+    /// Whether only the server that was named may be spoken to.
+    is_bound: bool,
     groups: members::Placeholders,
-}
-
-/// The connection and what is known of the server behind it.
-#[derive(Default)]
-struct Link {
-    open: Option<Arc<Open>>,
-    /// When and why the last attempt failed.
-    failed: Option<(Instant, String)>,
-}
-
-/// A connection in use.
-struct Open {
-    session: Session,
-    server: Server,
-    schema: Schema,
-    capabilities: Capabilities,
 }
 
 impl Directory {
@@ -95,6 +80,14 @@ impl Directory {
     /// # Errors
     /// When the settings or the certificates cannot be used.
     pub fn new(target: &Target<'_>) -> Result<Self, ProviderError> {
+        Self::at(target, None)
+    }
+
+    /// The same, speaking to that server alone.
+    ///
+    /// # Errors
+    /// As [`Directory::new`].
+    pub fn at(target: &Target<'_>, served: Option<&Served>) -> Result<Self, ProviderError> {
         let kind = kind(target.directory)?;
         let page_size = target.directory.settings.page_size.unwrap_or(PAGE_SIZE).max(1);
         Ok(Self {
@@ -104,56 +97,14 @@ impl Directory {
             page_size,
             initial_password: target.credentials.initial_password.clone(),
             hasher: foldhash::quality::RandomState::default(),
-            link: Mutex::default(),
+            link: Mutex::new(Link::to(served)),
+            is_bound: served.is_some() || target.purpose == Purpose::Apply,
             groups: members::Placeholders::default(),
         })
     }
 
     fn site(&self) -> &Site {
         &self.plug.site
-    }
-
-    /// The open connection, or a new one.
-    async fn open(&self) -> Result<Arc<Open>, ProviderError> {
-        let mut link = self.link.lock().await;
-        if let Some(open) = link.open.as_ref().filter(|open| !open.session.is_closed()) {
-            return Ok(Arc::clone(open));
-        }
-        link.open = None;
-        match self.dial().await {
-            Ok(open) => {
-                let open = Arc::new(open);
-                *link = Link { open: Some(Arc::clone(&open)), failed: None };
-                Ok(open)
-            }
-            Err(error) => {
-                link.failed = Some((Instant::now(), error.to_string()));
-                Err(error)
-            }
-        }
-    }
-
-    async fn dial(&self) -> Result<Open, ProviderError> {
-        let session = self.plug.session().await?;
-        let server = if self.schema.is_active() {
-            active::probe(&session, &self.schema).await?
-        } else {
-            probe::probe(&session).await?
-        };
-        let mut schema = capabilities::fitted(&self.schema, &server);
-        let capabilities = capabilities::kept(self.promised.clone(), &schema, &server);
-        schema.native_end = capabilities.native_end;
-        Ok(Open { session, server, schema, capabilities })
-    }
-
-    /// The open connection for a write. Of many writes that find it broken together
-    /// one connects again; the others take its failure for theirs.
-    async fn open_for_write(&self) -> Result<Arc<Open>, String> {
-        let failed = self.link.lock().await.failed.clone();
-        match failed {
-            Some((at, why)) if at.elapsed() < QUIET => Err(why),
-            _ => self.open().await.map_err(|error| error.to_string()),
-        }
     }
 
     /// Says goodbye to the server.
@@ -176,22 +127,27 @@ impl Directory {
         outcome
     }
 
-    async fn read_scope(&self, scope: &Scope, since: Option<&Cookie>) -> Result<Reading, ProviderError> {
-        let open = self.open().await?;
-        let Open { session, server, schema, capabilities } = &*open;
-        let mut reading = match (since, &scope.only) {
-            (Some(cookie), _) => self.read_since(session, server, schema, scope, cookie).await,
+    async fn read_scope(&self, open: &Open, scope: &Scope, since: Option<&Cookie>) -> Result<Reading, ProviderError> {
+        let Open { session, server, schema, .. } = open;
+        match (since, &scope.only) {
+            (Some(cookie), _) => Ok(self.read_since(session, server, schema, scope, cookie).await),
             (None, None) => {
                 let mut reading = self.read_all(session, server, schema, scope).await?;
                 if schema.is_active() {
                     active::strangers(session, &mut reading).await;
                 }
-                reading
+                Ok(reading)
             }
-            (None, Some(only)) => self.read_some(session, server, schema, scope, only).await?,
-        };
-        reading.capabilities = Some(capabilities.clone());
-        Ok(reading)
+            (None, Some(only)) => self.read_some(session, server, schema, scope, only).await,
+        }
+    }
+
+    async fn read_any(&self, scope: &Scope, since: Option<&Cookie>) -> Result<Reading, ProviderError> {
+        match (since, &scope.only) {
+            (Some(cookie), _) => self.read_on(scope, cookie).await,
+            (None, None) => self.read_whole(scope).await,
+            (None, Some(_)) => self.read_open(&*self.open().await?, scope, None).await,
+        }
     }
 }
 
@@ -202,7 +158,7 @@ impl Reader for Directory {
         since: Option<&'a Cookie>,
     ) -> LocalBoxFuture<'a, Result<Reading, ProviderError>> {
         Box::pin(async move {
-            self.contained(self.read_scope(scope, since)).await.unwrap_or_else(|| {
+            self.contained(self.read_any(scope, since)).await.unwrap_or_else(|| {
                 let help = vec!["check that `url` names an LDAP server".to_owned()];
                 Err(self.site().error("read", NOT_LDAP, help))
             })

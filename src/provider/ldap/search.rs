@@ -144,7 +144,7 @@ async fn page(
     each: &mut impl FnMut(Entry<'_>),
 ) -> Result<LdapResult, ProviderError> {
     let operation = || format!("search {}", search.base);
-    let broken = |error| session.site.broken(&operation(), &error);
+    let broken = |error| session.unanswered(&operation(), &error);
     let mut ldap = session.operation();
     if search.page_size > 0 {
         let size = i32::try_from(search.page_size).unwrap_or(i32::MAX);
@@ -212,7 +212,11 @@ pub(super) async fn base<T>(
         (None, Some(result)) => Err(session.site.refused(&format!("read {dn}"), dn, &result)),
         (None, None) if found.is_none() && !ended.referrals.is_empty() => {
             let to = errors::referrals(&ended.referrals);
-            Err(session.site.error(format!("read {dn}"), format!("the server refers to {to}"), Vec::new()))
+            Err(session.site.error(
+                format!("read {dn}"),
+                format!("the server refers to {to}"),
+                session.site.help(10, dn),
+            ))
         }
         (None, None) => Ok(found),
     }

@@ -1,45 +1,68 @@
-//! Which certification authorities count.
+//! Which certification authorities count, and which certificate accord shows.
 //!
-//! Comes in: the `ca` setting. Goes out: a rustls client configuration that
-//! verifies. Refuses: to connect without verifying, and to mix a private authority
-//! with the system's.
+//! Comes in: the `ca` setting, the certificate and key of `tls`. Goes out: a rustls
+//! client configuration that verifies. Refuses: to connect without verifying, to mix a
+//! private authority with the system's, and a key that is not the certificate's.
 
-use rustls::pki_types::CertificateDer;
+use super::endpoint::Complaint;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use std::path::Path;
+use secrecy::{ExposeSecret, SecretString};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The configuration: only `ca` where given, otherwise the system's authorities.
+/// The configuration: only `ca` where given, otherwise the system's authorities; `own`
+/// is the file of accord's certificate and its key.
 ///
 /// # Errors
-/// What is wrong with the file or the system's store, in words.
-pub(super) fn client(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+/// What is wrong with a file, the key or the system's store, and what to do.
+pub(super) fn client(
+    ca: Option<&Path>,
+    own: Option<(PathBuf, Option<&SecretString>)>,
+) -> Result<Arc<ClientConfig>, Complaint> {
+    let authority = |message| (message, "name a PEM file of the authority: `ca: FILE`");
     let mut roots = RootCertStore::empty();
     match ca {
-        Some(path) => add_file(&mut roots, path)?,
-        None => add_system(&mut roots)?,
+        Some(path) => add_file(&mut roots, path).map_err(authority)?,
+        None => add_system(&mut roots).map_err(authority)?,
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| format!("TLS cannot be set up: {e}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .map_err(|e| (format!("TLS cannot be set up: {e}"), "update accord"))?
+        .with_root_certificates(roots);
+    let Some((path, key)) = own else { return Ok(Arc::new(config.with_no_client_auth())) };
+    let chain = certificates(&path, "tls.cert")
+        .map_err(|message| (message, "name the PEM file of accord's certificate: `tls: { cert: FILE, key: … }`"))?;
+    let key = key.map_or("", |key| key.expose_secret());
+    // What is wrong with a key is never told in more words: they could be the key's.
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .map_err(|_| ("the key of `tls.key` is no private key in PEM".to_owned(), "give it unencrypted, in PKCS #8"))?;
+    let config = config.with_client_auth_cert(chain, key).map_err(|_| {
+        let message = format!("the key of `tls.key` is not that of the certificate in `{}`", path.display());
+        (message, "name certificate and key that were made together")
+    })?;
     Ok(Arc::new(config))
 }
 
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
-    let shown = path.display();
-    let pem = std::fs::read(path).map_err(|e| format!("the file `{shown}` of `ca` cannot be read: {e}"))?;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|e| format!("the file `{shown}` of `ca` is no PEM file: {e}"))?;
-        roots.add(certificate).map_err(|e| format!("a certificate in `{shown}` cannot be used: {e}"))?;
-    }
-    if roots.is_empty() {
-        return Err(format!("the file `{shown}` of `ca` holds no certificate"));
+    for certificate in certificates(path, "ca")? {
+        let unusable = |e| format!("a certificate in `{}` cannot be used: {e}", path.display());
+        roots.add(certificate).map_err(unusable)?;
     }
     Ok(())
+}
+
+fn certificates(path: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let shown = path.display();
+    let pem = std::fs::read(path).map_err(|e| format!("the file `{shown}` of `{setting}` cannot be read: {e}"))?;
+    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let list = list.map_err(|e| format!("the file `{shown}` of `{setting}` is no PEM file: {e}"))?;
+    if list.is_empty() {
+        return Err(format!("the file `{shown}` of `{setting}` holds no certificate"));
+    }
+    Ok(list)
 }
 
 fn add_system(roots: &mut RootCertStore) -> Result<(), String> {

@@ -56,10 +56,8 @@ pub(super) fn answer(site: &Site, operation: Operation, dn: &str, needs: &str, r
         51 | 52 => Answer::Retry { after_ms: BUSY, why: words },
         50 => Answer::Refused { why: format!("{words} for {}; it needs write on {needs}", site.who) },
         10 => {
-            let to = errors::referrals(&result.refs);
-            Answer::Refused {
-                why: format!("{words}; this server is a replica: name the one that writes ({to}) in `url`"),
-            }
+            // Not followed: the setting names whom accord trusts with its password.
+            Answer::Refused { why: format!("{words}; this server is a replica: name the one that writes in `url`") }
         }
         66 => {
             Answer::Refused { why: format!("{words}; there are entries below `{dn}`, and accord deletes only leaves") }

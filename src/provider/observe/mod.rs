@@ -18,7 +18,7 @@ pub use part::only;
 pub use resume::{Basis, Onward, gather_since};
 pub use snapshot::{Binding, Snapshot, Unusable};
 
-use super::{Author, Capabilities, Gap, GapScope, Protected, ProviderError, Reader, Reading, Scope};
+use super::{Author, Capabilities, Gap, GapScope, Protected, ProviderError, Reader, Reading, Scope, Served};
 use crate::model::State;
 
 /// What one directory holds, as far as it was read.
@@ -38,6 +38,10 @@ pub struct Observed {
     pub placeholders: Option<Vec<Box<str>>>,
     /// What this very server can do, where asking told more than the settings.
     pub capabilities: Option<Capabilities>,
+    /// Which server was read, where there are several.
+    pub served: Option<Served>,
+    /// What people should know of how it was reached.
+    pub notes: Vec<String>,
     /// What a later read goes on from, where this one can be gone on from.
     pub onward: Option<Onward>,
 }
@@ -87,6 +91,8 @@ fn judged(reading: Reading, scope: &Scope, checks: &Checks) -> Observed {
         protected: reading.protected,
         placeholders: reading.placeholders,
         capabilities: reading.capabilities,
+        served: reading.served,
+        notes: reading.notes,
         onward,
     };
     let doubts = checks.doubts(&observed, scope);

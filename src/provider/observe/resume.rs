@@ -94,9 +94,10 @@ async fn incremental(
         let settled = attempt > 0 && merged.extent == Extent::default();
         if settled || again.is_empty() {
             let mut evidence = vec![line(taken, extent, looked_at)];
-            evidence.extend(reading.evidence);
+            evidence.extend(reading.evidence.iter().cloned());
             let Base { state, identities } = base;
-            let all = Reading { upserts: state, evidence, capabilities: reading.capabilities, ..Reading::default() };
+            let Reading { capabilities, served, notes, .. } = reading;
+            let all = Reading { upserts: state, evidence, capabilities, served, notes, ..Reading::default() };
             let mut observed = judged(all, scope, checks);
             if let Some(gap) = observed.gaps.first() {
                 return Err(gap.why.clone());
