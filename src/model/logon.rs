@@ -14,7 +14,8 @@ const GROUP: usize = 64;
 
 /// What is wrong with the name of an account.
 pub fn bad_account(name: &str) -> Option<String> {
-    bad(name, ACCOUNT)
+    let at = || "Windows takes a name with `@` for a `userPrincipalName` at log-in".to_owned();
+    bad(name, ACCOUNT).or_else(|| name.contains('@').then(at))
 }
 
 /// What is wrong with the name of a group.
@@ -42,7 +43,9 @@ fn bad(name: &str, most: usize) -> Option<String> {
 /// An account name near `name` that would be taken: the first letter of the first
 /// part and the last part (`m.hohenzollern`), otherwise what fits.
 pub fn suggested(name: &str) -> Option<String> {
-    let clean: String = name.chars().filter(|c| !REFUSED.contains(c) && !c.is_control()).collect();
+    // Of an address, what stands before the `@`.
+    let local = name.split_once('@').map_or(name, |(local, _)| local);
+    let clean: String = local.chars().filter(|c| !REFUSED.contains(c) && !c.is_control()).collect();
     let clean = clean.trim_end_matches('.');
     let initial = || -> Option<String> {
         let (first, last) = (clean.split('.').next()?, clean.rsplit('.').next()?);
@@ -65,6 +68,8 @@ mod tests {
         assert_eq!(why, "it has 21 characters, and Active Directory takes 20");
         // A name is counted as Windows stores it: this letter takes two places.
         assert!(bad_account(&"𝒜".repeat(11)).is_some());
+        assert!(bad_account("ada@example.com").unwrap().contains("userPrincipalName"));
+        assert_eq!((bad_group("all@berlin"), suggested("ada@example.com").as_deref()), (None, Some("ada")));
         assert_eq!(bad_group(&"g".repeat(64)), None);
         assert!(bad_group(&"g".repeat(65)).is_some());
     }

@@ -129,6 +129,7 @@ fn desired(inputs: &Inputs<'_>, resolution: &Resolution) -> (Vec<DesiredDirector
                     people: Vec::new(),
                     wants: Vec::new(),
                     groups: Vec::new(),
+                    nesting: resolve::DesiredNesting::default(),
                     unsettled: Vec::new(),
                 };
                 (nothing, Some(Observed { gaps: vec![gap], ..Observed::default() }))

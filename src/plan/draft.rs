@@ -17,6 +17,8 @@ pub struct Draft {
     pub directory: u16,
     /// The person concerned, where one is declared.
     pub person: Option<PersonId>,
+    /// Of a group that becomes a member: everybody who is in the group outside by it.
+    pub people: Vec<PersonId>,
     /// The policy's group concerned, where one is declared.
     pub group: Option<GroupId>,
     /// Number of the account among those of its directory: the same for every
@@ -55,6 +57,12 @@ pub enum Why {
     Renamed,
     /// A group that was a member under its earlier name is one under its present name.
     Follows,
+    /// An entry of the policy puts the group into the group.
+    Nests,
+    /// No entry of the policy puts the group into the group.
+    NestsNot,
+    /// The account holds the group through a group that is a member of it.
+    Covered,
     /// The policy declares the group so.
     Group,
     /// The policy does not name the group, and the directory's groups are `exclusive`.
@@ -116,6 +124,7 @@ impl Draft {
             },
             directory: directory.0,
             person: None,
+            people: Vec::new(),
             group: None,
             account: None,
             why,

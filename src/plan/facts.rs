@@ -7,7 +7,7 @@ use super::Fact;
 use super::draft::{Draft, Why};
 use crate::model::change::OtherMember;
 use crate::model::{Instant, Place};
-use crate::policy::{Directory, GroupId, Person, PersonId, Policy};
+use crate::policy::{Directory, Group, GroupId, Person, PersonId, Policy, Select};
 use crate::resolve;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -81,6 +81,22 @@ impl<'a> Facts<'a> {
         next
     }
 
+    /// Why a group becomes or is no longer a member of a group, or covers an account.
+    fn nesting(&self, draft: &Draft, group: &Group) -> (String, Place) {
+        let outside =
+            format!("{}/{}", draft.change.directory, draft.change.object.group.as_deref().unwrap_or_default());
+        match draft.why {
+            Why::NestsNot => (format!("no entry of {outside} makes it a member as a group now"), group.place),
+            Why::Covered => (format!("a group in {outside} has this person, and is a member itself"), group.place),
+            _ => {
+                let inside = draft.change.object.member.as_ref().map(|member| match member {
+                    OtherMember::Group(text) | OtherMember::Other(text) => text.as_str(),
+                });
+                nests(self.policy, group, inside.unwrap_or_default())
+            }
+        }
+    }
+
     fn chain(&self, draft: &Draft) -> Vec<(String, Place)> {
         let person = draft.person.and_then(|id| Some((id, self.policy.people.get(id.0 as usize)?)));
         let group = draft.group.and_then(|id| Some((id, self.policy.groups.get(id.0 as usize)?)));
@@ -125,6 +141,9 @@ impl<'a> Facts<'a> {
             (Why::Follows, _, Some((_, group))) => {
                 chain.push((format!("{here}/{name} lists it under its earlier name"), group.place));
             }
+            (Why::Nests | Why::NestsNot | Why::Covered, _, Some((_, group))) => {
+                chain.push(self.nesting(draft, group));
+            }
             (Why::Group, _, Some((_, group))) => chain.push((format!("group {here}/{name}"), group.place)),
             (Why::Gone, _, _) => {
                 let who = draft.change.person.as_deref().unwrap_or("its person");
@@ -139,6 +158,25 @@ impl<'a> Facts<'a> {
         }
         chain
     }
+}
+
+/// The entry by which a group is a member of a group.
+fn nests(policy: &Policy, outside: &Group, inside: &str) -> (String, Place) {
+    let entries = outside.members.iter().filter_map(|id| policy.entries.get(id.0 as usize));
+    let is_it = |id: &GroupId| {
+        let group = policy.groups.get(id.0 as usize);
+        group.is_some_and(|group| {
+            group.directory_name.eq_ignore_ascii_case(inside) || group.previously.as_deref() == Some(inside)
+        })
+    };
+    let mut naming = entries.filter(|entry| match &entry.select {
+        Select::Group(group) => is_it(group),
+        Select::Groups(groups, _) => groups.iter().any(is_it),
+        _ => false,
+    });
+    let place = naming.next().map_or(outside.place, |entry| entry.place);
+    let directory = policy.directories.get(usize::from(outside.directory.0)).map_or("?", |one| one.name.as_ref());
+    (format!("group: {directory}/{inside}"), place)
 }
 
 /// `contractor of Initech, sponsor wei.chen, until 2027-04-01 00:00`.

@@ -294,9 +294,23 @@ pub struct GroupSettings {
     /// Further object classes of new groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub object_classes: Vec<String>,
+    /// What `members: [group: …]` of a group in the same directory becomes: `accounts`, the people of that group one by one; `native`,
+    /// the group itself as a member, where that gives the same people.
+    pub nesting: Nesting,
     /// Member written into a group that may not be empty (default: the group's own DN).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placeholder: Option<String>,
+}
+
+/// What becomes of a group in a group of the same directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nesting {
+    /// Its people are members, one by one.
+    #[default]
+    Accounts,
+    /// It is a member itself; where that would give other people, they are members one by one.
+    Native,
 }
 
 /// Object class of groups.

@@ -7,7 +7,7 @@
 use super::because::{last_day, name};
 use super::sponsor::{Gone, answering, sponsor_gone};
 use super::term::is_concerned;
-use super::{Cut, Held, Resolution, Via};
+use super::{Cut, Held, Resolution, Via, nesting};
 use crate::model::{Instant, Place};
 use crate::policy::{Constraint, Exception, GroupId, Holding, Person, PersonId, Policy, RoleId, Select};
 use std::collections::{BTreeMap, BTreeSet};
@@ -293,7 +293,8 @@ impl Checked<'_> {
     }
 }
 
-/// The groups that a holding gives: itself, or what the role and all it includes grant.
+/// The groups that a holding gives: itself, or what the role and all it includes grant; and the groups inside them
+/// that their directory keeps as groups, because who comes into those comes into these.
 pub fn carried(policy: &Policy, holding: Holding) -> BTreeSet<GroupId> {
     let mut groups = BTreeSet::new();
     let mut seen: BTreeSet<RoleId> = BTreeSet::new();
@@ -308,5 +309,6 @@ pub fn carried(policy: &Policy, holding: Holding) -> BTreeSet<GroupId> {
             open.extend(role.includes.iter().map(|(other, _)| *other));
         }
     }
+    nesting::below(policy, &mut groups);
     groups
 }

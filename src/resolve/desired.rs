@@ -5,16 +5,19 @@
 //! from directories. Refuses: handles (DNs are the provider's) and secrets.
 
 use super::joiners::soon;
+use super::nesting::{DesiredNesting, NestedGroup, nested};
 use super::sponsor::unsponsored;
-use super::{Resolution, Want};
+use super::{Resolution, Via, Want};
 use crate::model::state::{AccountSlot, GroupSlot, StateError};
 use crate::model::{AccountId, Enabled, Instant, Matching, State, StateBuilder, StateGroupId};
 use crate::policy::rule::{Verdict, attribute};
 use crate::policy::settings::AttributeSource;
 use crate::policy::{
-    AccountsFor, Directory, DirectoryId, Group, GroupId, Manage, Person, PersonId, Policy, Position, Standing, Value,
+    AccountsFor, Directory, DirectoryId, EntryId, Group, GroupId, Manage, Person, PersonId, Policy, Position, Standing,
+    Value,
 };
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// What one directory should hold.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub struct DesiredDirectory {
     pub wants: Vec<Want>,
     /// Beside each group of `state` its number in the policy.
     pub groups: Vec<GroupId>,
+    /// Groups that are members of groups.
+    pub nesting: DesiredNesting,
     /// Memberships that hang on something unread: (group, account) numbers of
     /// `state`, sorted. Neither granted nor revoked.
     pub unsettled: Vec<(StateGroupId, AccountId)>,
@@ -68,18 +73,25 @@ pub fn desired(
     let people = drafts.iter().map(|draft| draft.person).collect();
     drop(drafts);
     let mut unsettled = Vec::new();
+    let numbers: BTreeMap<GroupId, u32> = (0u32..).zip(&groups).map(|(n, (_, group))| (*group, n)).collect();
+    let mut nesting = DesiredNesting::default();
     for (number, (slot, group)) in (0u32..).zip(&groups) {
-        maker.memberships(*slot, *group);
+        let links = maker.links(*group, StateGroupId(number), &numbers, &mut nesting);
+        let covered = maker.memberships(*slot, *group, &links);
+        nesting.covered.extend(covered.into_iter().map(|account| (StateGroupId(number), account)));
         let accounts = resolution.unsettled(*group).filter_map(|person| maker.slot(person));
         unsettled.extend(accounts.map(|account| (StateGroupId(number), AccountId(account.0))));
     }
     unsettled.sort_unstable();
+    nesting.links.sort_unstable();
+    nesting.covered.sort_unstable();
     Ok(DesiredDirectory {
         // Accounts and groups were added in the order of their keys: slots are numbers.
         state: maker.builder.finish()?,
         people,
         wants,
         groups: groups.iter().map(|(_, group)| *group).collect(),
+        nesting,
         unsettled,
     })
 }
@@ -241,12 +253,42 @@ impl<'p> Maker<'_, 'p> {
         }
     }
 
-    fn memberships(&mut self, slot: GroupSlot, group: GroupId) {
+    /// The entries of a group that are links to groups.
+    fn links(
+        &self,
+        group: GroupId,
+        number: StateGroupId,
+        numbers: &BTreeMap<GroupId, u32>,
+        nesting: &mut DesiredNesting,
+    ) -> Vec<EntryId> {
+        let mut links = Vec::new();
+        let nested = nested(self.policy, self.resolution, group);
+        // An entry of several groups is a link as a whole or not at all: what it gave is known by the entry alone.
+        let is_link = |entry: EntryId| nested.iter().all(|one| one.entry != entry || one.resolved.is_none());
+        for one in &nested {
+            if let Some(member) = numbers.get(&one.member).filter(|_| is_link(one.entry)) {
+                nesting.links.push(NestedGroup { group: number, member: StateGroupId(*member), entry: one.entry });
+                links.push(one.entry);
+            } else {
+                let why = one.resolved.clone().unwrap_or_else(|| "another group of the entry is resolved".to_owned());
+                nesting.resolved.push((group, one.member, why));
+            }
+        }
+        links
+    }
+
+    /// Puts the people of a group into it, and says who is in it by links.
+    fn memberships(&mut self, slot: GroupSlot, group: GroupId, links: &[EntryId]) -> Vec<AccountId> {
+        let mut covered = Vec::new();
         for held in self.resolution.members(group) {
-            if let Some(account) = self.slot(held.person) {
+            let Some(account) = self.slot(held.person) else { continue };
+            if matches!(held.via, Via::Entry(entry) if links.contains(&entry)) {
+                covered.push(AccountId(account.0));
+            } else {
                 self.builder.member(slot, account, held.ends);
             }
         }
+        covered
     }
 }
 

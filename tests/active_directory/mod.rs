@@ -3,6 +3,7 @@
 
 mod groups;
 mod managers;
+mod nesting;
 mod protection;
 mod rights;
 mod strict;
@@ -212,7 +213,10 @@ fn the_directory_itself_ends_an_account_whose_end_has_passed() {
 fn what_the_domain_refuses_is_said_in_plain_words_and_leaves_nothing_behind() {
     let dc = start();
     let settings = settings(&dc);
-    let refused = write(&settings, &[create("weak", &[])], Some("ab"));
+    // What comes after a refused change goes on.
+    let after = change(Action::CreateGroup, Object::group("after"), None, side(&[("description", "later")]));
+    let refused = write(&settings, &[create("weak", &[]), after], Some("ab"));
+    done(&refused[1..]);
     let text = why(&refused[0]);
     assert!(text.contains("0000052D") && text.contains("the password policy of the domain"), "{text}");
     assert!(!dc.tools().search(BASE, "(sAMAccountName=weak)", &["cn"]).contains("dn:"));

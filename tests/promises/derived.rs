@@ -5,11 +5,15 @@ use super::planner::closed_subset;
 use super::resolve::cases;
 use super::scenario::Tape;
 use crate::support::model_directory::{Account, Group, ID, Model, ModelKind};
-use crate::support::policies::{Shape, day, policies};
+use crate::support::policies::{Shape, day, place, policies};
 use crate::support::reference::Slow;
-use accord::model::{Action, Instant};
+use accord::model::change::OtherMember;
+use accord::model::{Action, Instant, Window};
 use accord::plan::{DirectoryInput, Filter, Inputs, Memory, Plan, PolicyMark, derive};
-use accord::policy::{AccountsFor, Breach, DirectoryId, GroupId, Holding, Manage, PersonId, Policy, Standing};
+use accord::policy::settings::Nesting;
+use accord::policy::{
+    AccountsFor, Breach, DirectoryId, Entry, EntryId, GroupId, Holding, Manage, PersonId, Policy, Select, Standing,
+};
 use accord::provider::Observed;
 use accord::resolve::{Reference, References, instants, resolve};
 use proptest::prelude::*;
@@ -47,6 +51,25 @@ impl Case {
         if tape.one_in(2) {
             policy.guardrails.minimum_members.insert("corp/g0".to_owned(), 1 + tape.below(2));
         }
+        if tape.one_in(2) {
+            policy.directories[0].settings.groups.nesting = Nesting::Native;
+            // No gate: a link lets everybody through.
+            policy.kinds.iter_mut().for_each(|kind| kind.gated = false);
+            // Entries of random policies are rarely bare.
+            for (n, group) in policy.groups.iter_mut().enumerate().skip(1) {
+                if !tape.one_in(3) || group.manage == Manage::Reference {
+                    continue;
+                }
+                let inside = GroupId(tape.below(u32::try_from(n).unwrap()));
+                let id = EntryId(u32::try_from(policy.entries.len()).unwrap());
+                let (select, place) = (Select::Group(inside), place(100 + id.0));
+                policy.entries.push(Entry { select, window: Window::default(), details: None, place });
+                group.members.push(id);
+                if tape.one_in(2) {
+                    (group.only, group.except, group.expires) = (vec![], vec![], None);
+                }
+            }
+        }
         let mut model = Model::default();
         for person in &policy.people {
             if tape.one_in(5) {
@@ -61,7 +84,15 @@ impl Case {
                 continue;
             }
             let members = model.accounts.keys().filter(|_| tape.one_in(3)).cloned().collect();
-            model.groups.insert(group.name.to_string(), Group { members, ..Group::default() });
+            // Somebody nested some of them by hand; what is kept there is nobody's promise.
+            let native = policy.directories[0].settings.groups.nesting == Nesting::Native;
+            let exact = |name: &&String| {
+                let id = policy.group_named(&format!("corp/{name}")).unwrap();
+                native && [&policy.groups[id.0 as usize], group].iter().all(|group| group.manage == Manage::Exact)
+            };
+            let nested = model.groups.keys().filter(exact).filter(|_| tape.one_in(4));
+            let others = nested.cloned().map(OtherMember::Group).collect();
+            model.groups.insert(group.name.to_string(), Group { members, others, ..Group::default() });
         }
         Self { policy, model, at: day(today) }
     }
@@ -177,7 +208,13 @@ proptest! {
         let part = case.after(&plan, |id| chosen.contains(&id));
         let (before, there, after) = (case.model.access(), part.model.access(), done.model.access());
         let union: Access = before.union(&after).cloned().collect();
-        prop_assert!(there.is_subset(&union), "{:?}", there.difference(&union).collect::<Vec<_>>());
+        prop_assert!(
+            there.is_subset(&union),
+            "{:?}: of {:?} done {chosen:?} of {:#?}",
+            there.difference(&union).collect::<Vec<_>>(),
+            case.model,
+            plan.changes.iter().map(|c| (c.id, c.action, &c.object, &c.needs)).collect::<Vec<_>>()
+        );
         let (first, middle, last) = (case.broken(), part.broken(), done.broken());
         prop_assert!(last.is_subset(&first), "the plan breaks {:?}: {:#?}", last.difference(&first), plan.changes);
         prop_assert!(middle.is_subset(&first), "on the way {:?}: {:#?}", middle.difference(&first), plan.changes);
@@ -307,7 +344,7 @@ fn derived_plans_meet_constraints() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
-    let [mut revokes, mut grants, mut asleep, mut broken] = [0; 4];
+    let [mut revokes, mut grants, mut asleep, mut broken, mut nests, mut covered] = [0; 6];
     let numbers = proptest::collection::vec(any::<u32>(), 0..120);
     for n in 0..2000 {
         let (policy, _) = policies(Shape::default()).new_tree(&mut runner).unwrap().current();
@@ -323,7 +360,11 @@ fn derived_plans_meet_constraints() {
         grants += held(Action::Grant);
         asleep += held(Action::EnableAccount);
         broken += case.broken().len();
+        let nest = |c: &&accord::model::Change| c.action == Action::Grant && c.object.member.is_some();
+        nests += plan.changes.iter().filter(nest).count();
+        let fact = |c: &accord::model::Change| plan.facts[c.because[0] as usize].text.ends_with("is a member itself");
+        covered += plan.changes.iter().filter(|c| c.action == Action::Revoke && fact(c)).count();
     }
-    let counts = [revokes, grants, asleep, broken];
+    let counts = [revokes, grants, asleep, broken, nests, covered];
     assert!(counts.iter().all(|count| *count >= 8), "{counts:?}");
 }

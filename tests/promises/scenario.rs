@@ -292,7 +292,14 @@ fn random_desired(tape: &mut Tape<'_>, policy: &Policy, n: u16) -> DesiredDirect
         groups.push(GroupId(id));
     }
     let state = builder.finish().unwrap();
-    DesiredDirectory { state, people, wants, groups, unsettled: unsettled.into_iter().collect() }
+    DesiredDirectory {
+        state,
+        people,
+        wants,
+        groups,
+        nesting: accord::resolve::DesiredNesting::default(),
+        unsettled: unsettled.into_iter().collect(),
+    }
 }
 
 /// Nobody should hold both sides of the constraint: the second is left out.

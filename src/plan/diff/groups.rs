@@ -74,6 +74,7 @@ impl Diff<'_> {
                 _ => {}
             }
         }
+        self.settle_nesting(links, found);
     }
 
     /// The policy's group behind a desired one.

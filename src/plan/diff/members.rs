@@ -110,6 +110,7 @@ impl Members<'_> {
             }
         }
         self.grants(diff, links, desired, (mark, after, observed), found);
+        self.nests(diff, desired, (after, observed), found);
     }
 
     fn revokes(
@@ -134,6 +135,9 @@ impl Members<'_> {
             diff.surplus(links, (desired, observed), account, &mut kept, found);
         }
         for member in observed.others() {
+            if diff.nested_member((desired, observed), group, member, &mut kept, found) {
+                continue;
+            }
             if group.manage != Manage::Additive && self.behind.has(diff, (desired, observed), member, &mut kept, found)
             {
                 continue;
@@ -225,6 +229,26 @@ impl Members<'_> {
             found.push(draft);
         }
     }
+
+    /// The groups that become members.
+    fn nests(
+        &self,
+        diff: &Diff<'_>,
+        desired: GroupRef<'_>,
+        (after, observed): (Option<u32>, Option<GroupRef<'_>>),
+        found: &mut Found,
+    ) {
+        let reaches = |desired: GroupRef<'_>| {
+            let key = observed.map_or_else(|| desired.key(), GroupRef::key);
+            self.reaching.contains(key).then(|| {
+                Reason::new(
+                    format!("`{}` reaches a protected group of `{}` by nesting", desired.name(), diff.name()),
+                    "nest it by hand, undo the nesting, or narrow `protect.groups`",
+                )
+            })
+        };
+        diff.nest(desired, (after, observed), reaches, self.reach_unknown, found);
+    }
 }
 
 impl Diff<'_> {
@@ -291,6 +315,7 @@ impl Diff<'_> {
                 draft.why = match want {
                     Some(Want::Left(end)) => Why::Left(end),
                     Some(Want::OnLeave) if !self.is_wanted(id) => Why::OnLeave,
+                    _ if self.desired.nesting.covers(desired.id(), id) => Why::Covered,
                     _ => Why::HoldsNot,
                 };
                 draft.account = Some(Self::number_of_desired(id));

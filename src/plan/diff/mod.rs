@@ -15,6 +15,7 @@ mod groups;
 mod identity;
 mod known;
 mod members;
+mod nested;
 mod references;
 mod renamed;
 

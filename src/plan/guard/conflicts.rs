@@ -20,10 +20,10 @@ pub fn withhold(policy: &Policy, breaches: &[Breach], at: Instant, found: &mut F
     }
     let mut met: BTreeSet<usize> = revoking(policy, &by_person, found);
     for draft in &mut found.drafts {
-        let (Some(person), Some(group), Action::Grant) = (draft.person, draft.group, draft.change.action) else {
-            continue;
-        };
-        for (n, breach) in by_person.get(&person).into_iter().flatten() {
+        let (Some(group), Action::Grant) = (draft.group, draft.change.action) else { continue };
+        let people = draft.person.iter().chain(&draft.people);
+        let concerned: Vec<_> = people.filter_map(|person| by_person.get(person)).flatten().collect();
+        for (n, breach) in concerned {
             if breach.withholds(group) {
                 met.insert(*n);
                 if draft.is_kept() {

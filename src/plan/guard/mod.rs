@@ -182,9 +182,9 @@ fn touched(ground: &Ground<'_>, class: Class, scope: &Scope, numbers: &[u32], dr
             (_, None, Some(group)) if object.member.is_none() => {
                 objects.insert((None, group));
             }
-            _ => {
-                rest.insert(others(draft));
-            }
+            _ if draft.people.is_empty() => drop(rest.insert(others(draft))),
+            // Everybody in a group that becomes a member.
+            _ => rest.extend(draft.people.iter().map(|person| format!("person {}", person.0))),
         }
     }
     (objects.len() + rest.len()) as u64

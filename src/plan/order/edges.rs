@@ -14,8 +14,8 @@
 use super::{Ground, Wait};
 use crate::model::Action;
 use crate::model::change::OtherMember;
-use crate::model::state::Member;
-use crate::plan::draft::Draft;
+use crate::model::state::{GroupRef, Member};
+use crate::plan::draft::{Draft, Why};
 use crate::policy::{GroupId, PersonId, Policy};
 use crate::resolve;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,22 +105,61 @@ fn below(ground: &Ground<'_>, directory: u16, top: &str) -> BTreeSet<String> {
     below
 }
 
-/// Edges from what takes away below a group to what nests that group: (needed, needing).
+/// Edges from what takes away or disables below a group to what nests that group, and between
+/// links and changes of the scope or type of the two groups: (needed, needing).
 fn nestings(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<(u32, u32)> {
     let mut edges = Vec::new();
-    for (n, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.action() == Action::Grant) {
-        let Some(OtherMember::Group(child)) = &draft.change.object.member else { continue };
-        let below = below(ground, draft.directory, child);
-        let Some((input, _)) = ground.of(draft.directory) else { continue };
-        let names = input.kind.capabilities().names;
-        let takes = |draft: &&Draft| {
-            let group = draft.change.object.group.as_deref().unwrap_or_default();
-            draft.action() == Action::Revoke && below.contains(names.key(group).as_ref())
+    let inside = |draft: &Draft| match (draft.action(), &draft.change.object.member) {
+        (Action::Grant | Action::Revoke, Some(OtherMember::Group(child))) => Some(child.clone()),
+        _ => None,
+    };
+    if !drafts.iter().any(|draft| inside(draft).is_some()) {
+        return edges;
+    }
+    let [mut takes, mut updates, mut disables]: [BTreeMap<(u16, String), Vec<u32>>; 3] = Default::default();
+    let names = |directory: u16| ground.of(directory).map(|(input, _)| input.kind.capabilities().names);
+    for (n, draft) in drafts.iter().enumerate() {
+        let object = &draft.change.object;
+        let (list, group) = match draft.action() {
+            Action::Revoke => (&mut takes, &object.group),
+            Action::UpdateGroup => (&mut updates, &object.group),
+            Action::DisableAccount => (&mut disables, &object.account),
+            _ => continue,
         };
-        let same = drafts.iter().enumerate().filter(|(_, other)| other.directory == draft.directory && takes(other));
-        edges.extend(same.map(|(taken, _)| (number(taken), number(n))));
+        let Some(names) = names(draft.directory) else { continue };
+        let group = group.as_deref().unwrap_or_default();
+        list.entry((draft.directory, names.key(group).into_owned())).or_default().push(number(n));
+    }
+    for (n, draft) in drafts.iter().enumerate() {
+        let (Some(child), Some(names)) = (inside(draft), names(draft.directory)) else { continue };
+        let outside = draft.change.object.group.as_deref().unwrap_or_default();
+        let both = [outside, &child].map(|name| (draft.directory, names.key(name).into_owned()));
+        let before = both.iter().filter_map(|key| updates.get(key)).flatten();
+        if draft.action() == Action::Revoke {
+            edges.extend(before.map(|update| (number(n), *update)));
+            continue;
+        }
+        edges.extend(before.map(|update| (*update, number(n))));
+        for group in below(ground, draft.directory, &child) {
+            let revoke = takes.get(&(draft.directory, group)).into_iter().flatten();
+            edges.extend(revoke.map(|revoke| (*revoke, number(n))));
+        }
+        // What somebody absent comes into is not to be usable before the disable.
+        let asleep = if disables.is_empty() { Vec::new() } else { accounts_below(ground, draft.directory, &child) };
+        for account in asleep {
+            let waits = disables.get(&(draft.directory, account)).into_iter().flatten();
+            edges.extend(waits.map(|one| (*one, number(n))));
+        }
     }
     edges
+}
+
+/// Comparison keys of the accounts in a group and in those below it, as observed.
+fn accounts_below(ground: &Ground<'_>, directory: u16, top: &str) -> Vec<String> {
+    let state = ground.of(directory).map(|(input, _)| &input.observed.state);
+    let groups = below(ground, directory, top);
+    let members = groups.into_iter().filter_map(move |group| state?.group_named(&group)).flat_map(GroupRef::members);
+    members.filter_map(move |id| Some(state?.account(*id)?.key().to_owned())).collect()
 }
 
 /// Edges from what cuts a nesting to what would give below it: (needed, needing).
@@ -158,7 +197,7 @@ fn cuts(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<(u32, u32)> {
     for ((directory, group), cuts) in &cutting {
         let Some((input, _)) = ground.of(*directory) else { continue };
         let state = &input.observed.state;
-        let members = state.group_named(group).map_or(&[][..], crate::model::state::GroupRef::members);
+        let members = state.group_named(group).map_or(&[][..], GroupRef::members);
         for account in members.iter().filter_map(|id| state.account(*id)) {
             for wake in waking.get(&(*directory, account.key().to_owned())).into_iter().flatten() {
                 edges.extend(cuts.iter().map(|cut| (*cut, *wake)));
@@ -186,14 +225,16 @@ fn constraints(policy: &Policy, drafts: &[Draft]) -> Vec<(u32, u32)> {
     let mut takes: BTreeMap<(usize, PersonId), Vec<u32>> = BTreeMap::new();
     let mut gives: BTreeMap<(usize, PersonId), Vec<u32>> = BTreeMap::new();
     for (n, draft) in drafts.iter().enumerate() {
-        let Some(person) = draft.person else { continue };
-        if draft.wakes() {
+        if let Some(person) = draft.person.filter(|_| draft.wakes()) {
             wakes_up.entry(person).or_default().push(number(n));
         }
-        for constraint in draft.group.and_then(|group| concerned.get(&group)).into_iter().flatten() {
+        let constraints = draft.group.and_then(|group| concerned.get(&group)).map_or(&[][..], Vec::as_slice);
+        // Whoever is covered by a link loses nothing.
+        let people = draft.person.iter().chain(&draft.people).filter(|_| draft.why != Why::Covered);
+        for (person, constraint) in people.flat_map(|person| constraints.iter().map(|one| (*person, *one))) {
             match draft.action() {
-                Action::Revoke => takes.entry((*constraint, person)).or_default().push(number(n)),
-                Action::Grant => gives.entry((*constraint, person)).or_default().push(number(n)),
+                Action::Revoke => takes.entry((constraint, person)).or_default().push(number(n)),
+                Action::Grant => gives.entry((constraint, person)).or_default().push(number(n)),
                 _ => {}
             }
         }

@@ -6,10 +6,12 @@
 //! the minimum, or fewer than there are where that is less already.
 
 use super::{Ground, Wait};
-use crate::model::state::GroupRef;
+use crate::model::change::OtherMember;
+use crate::model::state::{AccountRef, GroupRef, Member};
 use crate::model::{Action, Enabled, Matching, State};
-use crate::plan::draft::{Draft, Fate, Reason};
+use crate::plan::draft::{Draft, Fate, Reason, Why};
 use crate::policy::GroupId;
+use crate::policy::settings::Nesting;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One group with its minimum.
@@ -113,6 +115,27 @@ struct Scene<'a> {
     stopped: BTreeSet<u32>,
     /// Keys of accounts that leave the group.
     revoked: BTreeSet<String>,
+    /// Comparison keys of the group and, where the directory is told to keep groups in
+    /// groups, of those inside it.
+    below: BTreeSet<&'a str>,
+    /// In how many of them an account is.
+    times: BTreeMap<&'a str, usize>,
+}
+
+/// A group and the groups in it, as observed.
+fn closure<'a>(state: &'a State, top: GroupRef<'a>) -> Vec<GroupRef<'a>> {
+    let (mut list, mut seen, mut open) = (Vec::new(), BTreeSet::new(), vec![top]);
+    while let Some(group) = open.pop() {
+        if seen.insert(group.key()) {
+            list.push(group);
+            let inside = group.others().filter_map(|member| match member {
+                Member::Group(name) => state.group_named(name),
+                _ => None,
+            });
+            open.extend(inside);
+        }
+    }
+    list
 }
 
 impl<'a> Scene<'a> {
@@ -128,11 +151,20 @@ impl<'a> Scene<'a> {
             earlier: BTreeMap::new(),
             stopped: BTreeSet::new(),
             revoked: BTreeSet::new(),
+            below: BTreeSet::new(),
+            times: BTreeMap::new(),
         };
-        for account in floor.observed.members().iter().filter_map(|id| scene.state.account(*id)) {
-            scene.members.insert(account.key());
-            if !floor.enabled || account.enabled() != Enabled::No {
-                scene.counted.insert(account.key());
+        let settings = ground.policy.directories.get(usize::from(floor.directory)).map(|one| &one.settings.groups);
+        let native = floor.enabled && settings.is_some_and(|settings| settings.nesting == Nesting::Native);
+        let groups = if native { closure(scene.state, floor.observed) } else { vec![floor.observed] };
+        for group in groups {
+            scene.below.insert(group.key());
+            for account in group.members().iter().filter_map(|id| scene.state.account(*id)) {
+                scene.members.insert(account.key());
+                *scene.times.entry(account.key()).or_default() += 1;
+                if !floor.enabled || account.enabled() != Enabled::No {
+                    scene.counted.insert(account.key());
+                }
             }
         }
         for draft in drafts.iter().filter(|draft| draft.is_kept() && draft.directory == floor.directory) {
@@ -154,7 +186,7 @@ impl<'a> Scene<'a> {
     }
 
     fn is_here(&self, draft: &Draft) -> bool {
-        let named = |group: &str| self.names.key(group) == self.floor.observed.key();
+        let named = |group: &str| self.below.contains(self.names.key(group).as_ref());
         let same = draft.group.is_some() && draft.group == self.group;
         draft.change.object.group.as_deref().is_some_and(|group| same || named(group))
     }
@@ -169,10 +201,23 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Counted members that a draft cuts off by taking out the group that they are in.
+    fn cut_off(&self, draft: &Draft) -> Vec<&'a str> {
+        let Some(OtherMember::Group(inside)) = &draft.change.object.member else { return Vec::new() };
+        if draft.action() != Action::Revoke || self.below.len() < 2 || !self.is_here(draft) {
+            return Vec::new();
+        }
+        let groups = self.state.group_named(inside).map_or_else(Vec::new, |inside| closure(self.state, inside));
+        let accounts = groups.iter().flat_map(|group| group.members()).filter_map(|id| self.state.account(*id));
+        accounts.map(AccountRef::key).filter(|key| self.counted.contains(key)).collect()
+    }
+
     /// Whether the draft takes a counted member out (`false`) or brings one in (`true`).
     fn direction(&self, draft: &Draft, key: &str) -> Option<bool> {
         let enabled = self.floor.enabled;
         match draft.action() {
+            // Whoever is covered by a link stays.
+            Action::Revoke if draft.why == Why::Covered => None,
             Action::Revoke => (self.is_here(draft) && (!enabled || self.counted.contains(key))).then_some(false),
             Action::DisableAccount | Action::DeleteAccount => (enabled && self.counted.contains(key)).then_some(false),
             // What is below a nested group is not counted here.
@@ -201,13 +246,22 @@ fn effect(ground: &Ground<'_>, floor: &Floor<'_>, drafts: &[Draft]) -> Effect {
             continue;
         }
         let key = scene.key(draft);
+        let number = u32::try_from(n).unwrap_or(u32::MAX);
+        for lost in scene.cut_off(draft) {
+            effect.taken.entry(lost.to_owned()).or_default().push(number);
+        }
         let side = match scene.direction(draft, &key) {
             Some(true) => &mut effect.given,
             Some(false) => &mut effect.taken,
             None => continue,
         };
-        side.entry(key).or_default().push(u32::try_from(n).unwrap_or(u32::MAX));
+        side.entry(key).or_default().push(number);
     }
+    // Who is in several groups inside loses this one only with the last of them.
+    let leaves = |n: &u32| drafts.get(*n as usize).is_none_or(|draft| draft.action() != Action::Revoke);
+    effect.taken.retain(|key, numbers| {
+        numbers.iter().any(leaves) || scene.times.get(key.as_str()).is_none_or(|times| numbers.len() >= *times)
+    });
     effect
 }
 

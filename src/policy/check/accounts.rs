@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::policy::date;
 use crate::policy::settings::{
     AccountManage, AccountSettings, AccountsFor, AttributeSource, DirectorySettings, GroupClass, GroupSettings,
-    ProviderKind,
+    Nesting, ProviderKind,
 };
 
 /// The attribute that carries the account name where nothing is written.
@@ -225,6 +225,11 @@ fn classes(checker: &mut Checker<'_>, spot: Spot<'_>, section: &str, classes: &[
 fn groups(checker: &mut Checker<'_>, spot: Spot<'_>, groups: &GroupSettings) {
     classes(checker, spot, "groups", &groups.object_classes);
     let class = groups.object_class.unwrap_or_default();
+    if groups.nesting == Nesting::Native && class == GroupClass::PosixGroup {
+        let message = "members of a `posixGroup` are account names: it cannot hold a group";
+        let diagnostic = Diagnostic::error("contradiction", message);
+        spot.report(checker, &["groups", "nesting"], diagnostic.help("remove the line"));
+    }
     let others = [("groupofnames", GroupClass::GroupOfNames), ("groupofuniquenames", GroupClass::GroupOfUniqueNames)];
     for (word, other) in others {
         if other != class && groups.object_classes.iter().any(|name| name.eq_ignore_ascii_case(word)) {
