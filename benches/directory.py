@@ -80,6 +80,7 @@ dbnosync
 checkpoint 0 0
 index objectClass,uid,cn,entryCSN,entryUUID eq
 overlay syncprov
+syncprov-sessionlog 100000
 """
         )
         top = (

@@ -107,7 +107,11 @@ impl Cache {
         if onward.unchanged {
             return Ok(());
         }
-        let base = Base { state: observed.state.clone(), identities: onward.identities.clone() };
+        let base = Base {
+            state: observed.state.clone(),
+            identities: onward.identities.clone(),
+            protected: observed.protected.clone(),
+        };
         let whole = onward.whole.unwrap_or(self.now);
         let snapshot = Snapshot { base, cookie: onward.cookie.clone(), taken: self.now, whole };
         let Some(bytes) = snapshot.seal(&self.binding(directory, scope), key) else {

@@ -67,13 +67,21 @@ impl Spellings {
         self.rows.push((group, target, start, at(self.text.len())));
     }
 
-    /// Puts them in order, after the last one was noted; `number` gives rows the numbers
-    /// of the finished state.
+    /// Puts them and their text in order, after the last one was noted; `number` gives
+    /// rows the numbers of the finished state.
     pub fn sort(&mut self, number: impl Fn(u32, Target) -> (u32, Target)) {
         for row in &mut self.rows {
             (row.0, row.1) = number(row.0, row.1);
         }
         self.rows.sort_unstable();
+        let unordered = std::mem::take(&mut self.text);
+        self.text.reserve(unordered.len());
+        for (.., start, end) in &mut self.rows {
+            let text = unordered.get(*start as usize..*end as usize).unwrap_or_default();
+            *start = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+            self.text.push_str(text);
+            *end = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        }
     }
 
     /// How `group` writes `target`, where that is not as usual.
@@ -140,6 +148,9 @@ pub struct Identities {
     pub spelled: Spellings,
     /// Groups that name one member in two spellings.
     pub ambiguous: BTreeSet<u32>,
+    /// Attribute columns of the state whose values are names of its accounts, where the
+    /// directory keeps DNs. Sorted.
+    pub references: Vec<u32>,
     /// Objects that are looked at again in every reading.
     pub loose: Loose,
     /// Entries that were read and are neither: units, devices. Sorted.
@@ -164,6 +175,9 @@ pub struct Delta {
     pub groups: Gone,
     /// Entries that are new or changed and are neither.
     pub beside: Vec<ObjectId>,
+    /// Whether nothing at all was written since the cookie, not even what no object's own
+    /// counter tells: then nothing is looked at again either.
+    pub still: bool,
 }
 
 impl Identities {
@@ -184,6 +198,8 @@ impl Identities {
             out.count(numbers.len());
             out.numbers(numbers.iter().copied());
         }
+        out.count(self.references.len());
+        out.numbers(self.references.iter().copied());
     }
 
     /// Reads what [`Self::encode`] wrote behind `state`.
@@ -211,6 +227,7 @@ impl Identities {
         };
         out.ambiguous = numbers(groups)?;
         out.loose = Loose { accounts: numbers(accounts)?, groups: numbers(groups)? };
+        out.references = numbers(state.attributes().len())?.into_iter().collect();
         Ok(out)
     }
 }
@@ -218,6 +235,22 @@ impl Identities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// However they were found: a state read in pieces is the same as one read whole.
+    #[test]
+    fn spellings_are_the_same_in_any_order() {
+        let of = |list: [(u32, u32, &str); 3]| {
+            let mut out = Spellings::default();
+            for (group, account, text) in list {
+                out.push(group, Target::Account(account), text);
+            }
+            out.sort(|group, target| (group, target));
+            out
+        };
+        let one = of([(3, 8, "P8"), (4, 21, "P21"), (3, 1, "p1 ")]);
+        assert_eq!(one, of([(4, 21, "P21"), (3, 1, "p1 "), (3, 8, "P8")]));
+        assert_eq!((one.get(3, Target::Account(8)), one.get(4, Target::Account(21))), (Some("P8"), Some("P21")));
+    }
 
     #[test]
     fn an_id_is_sixteen_bytes_in_hexadecimal() {

@@ -134,6 +134,9 @@ pub struct Scope {
     /// Whether a later read wants to go on from this one: ids and a cookie are asked for
     /// where the directory has them.
     pub resume: bool,
+    /// Members of no account and no group here: what they are is asked
+    /// ([`Reading::protected`]), and nothing else is read. Empty in any other read.
+    pub strangers: Vec<Object>,
 }
 
 /// Where an incremental read goes on. Opaque to the core.

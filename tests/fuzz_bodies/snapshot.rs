@@ -63,7 +63,7 @@ fn sample() -> Vec<u8> {
     identities.loose.groups.insert(1);
     let at = Instant::from_seconds(1_790_000_000);
     let cookie = Cookie(b"rid=000,csn=20261122182127.864947Z#000000#000#000000".to_vec());
-    let snapshot = Snapshot { base: Base { state, identities }, cookie, taken: at, whole: at };
+    let snapshot = Snapshot { base: Base { state, identities, protected: Vec::new() }, cookie, taken: at, whole: at };
     let mut sealed = snapshot.seal(&Binding::default(), &Key::new([1; 32])).unwrap();
     sealed.truncate(sealed.len() - 32);
     sealed

@@ -4,9 +4,12 @@
 //! `ACCORD_ROUNDS` says how many rounds for each sort of group.
 
 mod command;
+mod domain;
+mod ds389;
 mod edits;
 
 use crate::support::ldap::{block_on, directory, policy, settings};
+use crate::support::server::Tools;
 use crate::support::slapd::{Options, READER, SUFFIX, Slapd};
 use accord::model::bytes::Out;
 use accord::model::{Instant, State};
@@ -23,9 +26,60 @@ use std::process::{Command, Stdio};
 
 const INCREMENTAL: &str = "incremental since ";
 
+/// A server that somebody else writes to.
+trait Server {
+    /// Edits, any of which may be refused.
+    fn edit(&self, ldif: &str);
+    /// Lines `dn: …` of what passes a filter.
+    fn find(&self, filter: &str) -> Vec<String>;
+    /// Changes with every write.
+    fn counter(&self) -> Vec<String>;
+    /// Stops it in order and starts it again.
+    fn restart(&mut self);
+}
+
+fn edit_with(tools: &Tools, ldif: &str) {
+    let mut command = Command::new("ldapmodify");
+    command.env("LDAPTLS_CACERT", &tools.ca).args([
+        "-c",
+        "-x",
+        "-H",
+        &tools.url,
+        "-D",
+        &tools.who,
+        "-w",
+        &tools.password,
+    ]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
+    child.wait().unwrap();
+}
+
+fn dns(found: &str) -> Vec<String> {
+    found.lines().filter(|line| line.starts_with("dn: ")).map(str::to_owned).collect()
+}
+
+impl Server for Slapd {
+    fn edit(&self, ldif: &str) {
+        edit_with(&Tools { url: self.plain_url(), ..self.tools() }, ldif);
+    }
+
+    fn find(&self, filter: &str) -> Vec<String> {
+        dns(&self.ldapsearch(SUFFIX, filter, &["1.1"]))
+    }
+
+    fn counter(&self) -> Vec<String> {
+        self.values(SUFFIX, "contextCSN")
+    }
+
+    fn restart(&mut self) {
+        Slapd::restart(self);
+    }
+}
+
 /// A directory under test, as the command line would read it.
-struct Case {
-    server: Slapd,
+struct Case<S> {
+    server: S,
     policy: Policy,
     reader: Box<dyn Reader>,
     scope: Scope,
@@ -33,17 +87,28 @@ struct Case {
     clock: i64,
 }
 
-impl Case {
-    fn new(options: &Options, change: impl FnOnce(&mut serde_json::Value)) -> Self {
+impl Case<Slapd> {
+    fn of_slapd(options: &Options, change: impl FnOnce(&mut serde_json::Value)) -> Self {
         let server = Slapd::start(options);
         let mut settings = settings(&server, &server.plain_url());
         settings["tls"] = "none".into();
         settings.as_object_mut().unwrap().remove("ca");
         change(&mut settings);
-        let policy = policy(&settings, &access());
-        let directory = directory(&settings);
+        Self::new(server, &settings, &access(), READER.1)
+    }
+}
+
+impl<S: Server> Case<S> {
+    fn new(server: S, settings: &serde_json::Value, access: &str, password: &str) -> Self {
+        let mut written = settings.clone();
+        if settings.get("ca").is_some() {
+            // Policies name files below their repository, of which there is none here.
+            written["ca"] = "ca.pem".into();
+        }
+        let policy = policy(&written, access);
+        let directory = directory(settings);
         let credentials = Credentials {
-            password: Some(READER.1.to_owned().into()),
+            password: Some(password.to_owned().into()),
             initial_password: None,
             client_key: None,
             root: PathBuf::from("/"),
@@ -68,7 +133,11 @@ impl Case {
         let onward = observed.onward.clone()?;
         self.clock += 1;
         let now = Instant::from_seconds(1_790_000_000 + self.clock);
-        let base = Base { state: observed.state.clone(), identities: onward.identities };
+        let base = Base {
+            state: observed.state.clone(),
+            identities: onward.identities,
+            protected: observed.protected.clone(),
+        };
         let snapshot = Snapshot { base, cookie: onward.cookie, taken: now, whole: onward.whole.unwrap_or(now) };
         let bytes = snapshot.seal(&self.binding(), &self.key).unwrap();
         Some(Snapshot::open(&bytes, &self.binding(), &self.key).unwrap())
@@ -89,16 +158,6 @@ impl Case {
         file::to_bytes(&plan)
     }
 
-    /// Edits, any of which may be refused.
-    fn edit(&self, ldif: &str) {
-        let admin = crate::support::slapd::ADMIN;
-        let mut command = Command::new("ldapmodify");
-        command.args(["-c", "-x", "-H", &self.server.plain_url(), "-D", admin.0, "-w", admin.1]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
-        child.wait().unwrap();
-    }
-
     /// Two entries of one name are a gap that nothing but their going away ends.
     fn mend(&self, observed: &Observed) {
         for gap in &observed.gaps {
@@ -107,23 +166,18 @@ impl Case {
                 GapScope::Group(name) => format!("(cn={name})"),
                 other => panic!("{other:?}: {}", gap.why),
             };
-            let found = self.server.ldapsearch(SUFFIX, &filter, &["1.1"]);
-            let dns = found.lines().filter(|line| line.starts_with("dn: ")).skip(1);
-            let records: Vec<String> = dns.map(|dn| format!("{dn}\nchangetype: delete\n\n")).collect();
-            self.edit(&records.concat());
+            let found = self.server.find(&filter).into_iter().skip(1);
+            let records: Vec<String> = found.map(|dn| format!("{dn}\nchangetype: delete\n\n")).collect();
+            self.server.edit(&records.concat());
         }
-    }
-
-    fn counter(&self) -> Vec<String> {
-        self.server.values(SUFFIX, "contextCSN")
     }
 
     /// Both readings of one moment: overlays go on writing after their client was answered.
     fn both(&mut self, snapshot: &Snapshot) -> (Observed, Observed) {
         for _ in 0..50 {
-            let before = self.counter();
+            let before = self.server.counter();
             let (some, all) = (self.read(Some(snapshot.clone())), self.read(None));
-            if before == self.counter() {
+            if before == self.server.counter() {
                 return (some, all);
             }
         }
@@ -201,33 +255,37 @@ fn rounds(usual: usize) -> usize {
 /// Edits, reads both ways, compares; says how many readings were incremental.
 fn run(groups: Groups, options: Options, seeded: u64, count: usize) {
     let options = Options { seed: seed(groups), ..options };
-    let mut case = Case::new(&options, |settings| settings["groups"]["object_class"] = groups.class().into());
-    let mut dice = Dice(seeded);
+    let case = Case::of_slapd(&options, |settings| settings["groups"]["object_class"] = groups.class().into());
+    rounds_of(case, Dice(seeded), count, |dice| edit(dice, groups));
+}
+
+fn rounds_of<S: Server>(mut case: Case<S>, mut dice: Dice, count: usize, edit: impl Fn(&mut Dice) -> String) {
     let first = case.read(None);
     assert_eq!(first.gaps, [], "{:?}", first.evidence);
-    let mut snapshot = case.snapshot(&first).expect("a first read can be gone on from");
+    let mut snapshot = case.snapshot(&first).unwrap_or_else(|| panic!("not gone on from: {:?}", first.evidence));
     let (mut incremental, mut changed) = (0, 0);
     for round in 0..count {
         let mut text = String::new();
         if !dice.once_in(12) {
             for _ in 0..=dice.roll(7) {
-                text.push_str(&edit(&mut dice, groups));
+                text.push_str(&edit(&mut dice));
             }
         }
-        case.edit(&text);
+        case.server.edit(&text);
         // In order: a killed slapd 2.5 forgets deletions since its last checkpoint, for its
         // replicas too, which only a full read shows.
         if dice.once_in(10) {
             case.server.restart();
         }
         let (some, all) = case.both(&snapshot);
-        let told = format!("round {round} of {groups:?}, {:?}, after\n{text}", some.evidence);
+        let told = format!("round {round}, {:?}, after\n{text}", some.evidence);
         assert_eq!(some.gaps, all.gaps, "{told}");
         assert!(
             bytes(&some.state) == bytes(&all.state),
             "{}\n{told}",
             difference(&words(&some.state), &words(&all.state))
         );
+        assert_eq!(some.protected, all.protected, "{told}");
         let identities = |observed: &Observed| observed.onward.as_ref().map(|onward| onward.identities.clone());
         assert_eq!(identities(&some), identities(&all), "{told}");
         assert_eq!(case.plan(&some), case.plan(&all), "{told}");

@@ -33,7 +33,8 @@ pub(crate) struct Options {
     pub(crate) memberof: bool,
     /// Removes members whose entry is deleted, follows those that are renamed.
     pub(crate) refint: bool,
-    /// Retro changelog below `cn=changelog`, and with it content synchronisation (RFC 4533).
+    /// Retro changelog below `cn=changelog`, which [`READER`] reads, and with it content
+    /// synchronisation (RFC 4533).
     pub(crate) changelog: bool,
     /// Numbers every change (`entryUSN`, `lastusn` in the root DSE).
     pub(crate) usn: bool,
@@ -104,6 +105,10 @@ impl Ds389 {
             writeln!(ldif, "replace: {attribute}\n{attribute}: {}\n-", unlimited(limit)).unwrap();
         }
         ldif.push('\n');
+        if options.changelog {
+            write!(ldif, "dn: cn=changelog\nchangetype: modify\nadd: aci\naci: {}\n\n", reads("!= \"changes\""))
+                .unwrap();
+        }
         for aci in &options.aci {
             write!(ldif, "dn: {SUFFIX}\nchangetype: modify\nadd: aci\naci: {aci}\n\n").unwrap();
         }
@@ -366,9 +371,22 @@ fn configured(dse: &str, server: &Ds389, options: &Options) -> String {
     ] {
         dse = set(&dse, &format!("cn={plugin},cn=plugins,cn=config"), "nsslapd-pluginEnabled", switch(wanted));
     }
+    if options.changelog {
+        let log = "cn=Retro Changelog Plugin,cn=plugins,cn=config";
+        dse = set(&dse, log, "nsslapd-attribute", "nsuniqueid:targetUniqueId");
+        dse = set(&dse, log, "aci", &reads("= \"*\""));
+    }
     let memberof = "cn=MemberOf Plugin,cn=plugins,cn=config";
     dse = set(&dse, memberof, "memberOfAutoAddOC", "nsMemberOf");
     with_ports(&dse, server.port, server.tls_port)
+}
+
+/// What lets [`READER`] read attributes.
+fn reads(attributes: &str) -> String {
+    format!(
+        "(targetattr {attributes})(version 3.0; acl \"accord reads\"; allow (read, search, compare) userdn = \"ldap:///{}\";)",
+        READER.0
+    )
 }
 
 /// The suffix with its rights, the units, and who accord binds as.

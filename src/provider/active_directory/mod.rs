@@ -78,8 +78,11 @@ pub fn is_operational(attribute: &str) -> bool {
         "whenCreated",
         "whenChanged",
         "sAMAccountType",
+        "directReports",
+        "managedObjects",
     ];
-    KEPT.iter().any(|name| name.eq_ignore_ascii_case(attribute))
+    // The other end of links that are kept elsewhere are named so ([MS-ADA2]).
+    KEPT.iter().any(|name| name.eq_ignore_ascii_case(attribute)) || attribute.ends_with("BL")
 }
 
 /// A password as [`PASSWORD`] takes it ([MS-ADTS] §3.1.1.3.1.5): in quotes, UTF-16LE.

@@ -30,6 +30,7 @@ const OPERATIONAL: &[&str] = &[
     "entryUUID",
     "entryCSN",
     "entryDN",
+    "nsUniqueId",
     "subschemaSubentry",
     "hasSubordinates",
 ];
@@ -140,6 +141,7 @@ impl<'s> Collector<'s> {
             scope.account_attributes.iter().filter(|name| !is_credential(name)).cloned().collect();
         let role = |n, name: &str| if schema.is_reference(name) { Role::Named(n) } else { Role::Compared(n) };
         roles.extend(compared.iter().enumerate().map(|(n, name)| (key(name), role(n, name))));
+        let references = (0..).zip(&compared).filter(|(_, name)| schema.is_reference(name)).map(|(n, _)| n).collect();
         let mut group_attributes: Vec<Box<str>> = vec!["description".into()];
         let named = scope.group_attributes.iter().filter(|name| name.as_ref() != EVERY && !is_credential(name));
         group_attributes.extend(named.cloned());
@@ -161,7 +163,7 @@ impl<'s> Collector<'s> {
             members_required: false,
             wants_authors: scope.authors,
             every_group_attribute: scope.group_attributes.iter().any(|name| name.as_ref() == EVERY),
-            trace: scope.resume.then(|| Trace::new(!schema.members_are_dns())),
+            trace: scope.resume.then(|| Trace::new(!schema.members_are_dns(), references)),
             gaps: Vec::new(),
             authors: Vec::new(),
             placeholders: Vec::new(),
@@ -364,7 +366,7 @@ impl<'s> Collector<'s> {
     /// [`StateError::TooLarge`] beyond 32-bit counts.
     pub fn finish(mut self) -> Result<Collected, StateError> {
         self.judge_unfinished();
-        let protected = self.settle_protection();
+        let (protected, relative) = self.settle_protection();
         for (slot, attribute, text) in std::mem::take(&mut self.references) {
             let found = dn::key(&text).ok().and_then(|key| self.table.get(&key));
             let name = match found {
@@ -397,7 +399,7 @@ impl<'s> Collector<'s> {
         self.placeholders.sort();
         let Self { builder, trace, gaps, authors, placeholders, .. } = self;
         let (state, order) = builder.finish_with_order()?;
-        let traced = trace.map(|trace| trace.finish(&state, &order));
+        let traced = trace.map(|trace| trace.finish(&state, &order, relative));
         Ok(Collected { state, gaps, authors, protected, placeholders, traced })
     }
 }

@@ -36,15 +36,15 @@ impl Loose {
 }
 
 /// The objects that name a DN which is none of this state's. `by_name`: members are no
-/// DNs.
-pub fn loose(state: &State, by_name: bool) -> Loose {
+/// DNs. `columns`: attributes that hold DNs beside those that always do.
+pub fn loose(state: &State, by_name: bool, columns: &[u32]) -> Loose {
     let mut known: Vec<Cow<'_, str>> = Vec::new();
-    if has_references(state) {
+    if has_references(state, columns) {
         let handles = state.accounts().map(AccountRef::handle).chain(state.groups().map(GroupRef::handle));
         known.extend(handles.filter_map(|handle| dn::key(handle).ok()));
         known.sort_unstable();
     }
-    let mut out = references(state, |key| known.binary_search_by(|other| other.as_ref().cmp(key)).is_err());
+    let mut out = references(state, columns, |key| known.binary_search_by(|other| other.as_ref().cmp(key)).is_err());
     if !by_name {
         let unknown = |member: Member<'_>| matches!(member, Member::Other(text) if dn::key(text).is_ok());
         out.groups.extend(state.groups().filter(|group| group.others().any(unknown)).map(|group| group.id().0));
@@ -53,31 +53,42 @@ pub fn loose(state: &State, by_name: bool) -> Loose {
 }
 
 /// The objects with an attribute (members are not looked at) that names one of `keys`.
-pub fn mentioning(state: &State, keys: &BTreeSet<String>) -> Loose {
-    if keys.is_empty() { Loose::default() } else { references(state, |key| keys.contains(key)) }
+pub fn mentioning(state: &State, columns: &[u32], keys: &BTreeSet<String>) -> Loose {
+    if keys.is_empty() { Loose::default() } else { references(state, columns, |key| keys.contains(key)) }
 }
 
 fn is_reference(attribute: &str) -> bool {
     Schema::matching(attribute) == Matching::Dn
 }
 
-fn has_references(state: &State) -> bool {
-    state.attributes().iter().any(|name| is_reference(name))
-        || state.groups().any(|group| group.attributes().iter().any(|(name, _)| is_reference(name)))
+/// Groups come with attributes that nobody listed: what looks like a DN may be kept in
+/// order like one.
+fn may_be_dn(attribute: &str, value: &str) -> bool {
+    is_reference(attribute) || (value.contains('=') && dn::key(value).is_ok())
 }
 
-fn references(state: &State, meant: impl Fn(&str) -> bool) -> Loose {
+fn has_references(state: &State, columns: &[u32]) -> bool {
+    let held = |(name, values): &(Box<str>, Vec<Box<str>>)| values.iter().any(|value| may_be_dn(name, value));
+    !columns.is_empty()
+        || state.attributes().iter().any(|name| is_reference(name))
+        || state.groups().any(|group| group.attributes().iter().any(held))
+}
+
+fn references(state: &State, columns: &[u32], meant: impl Fn(&str) -> bool) -> Loose {
     let is_meant = |value: &str| dn::key(value).is_ok_and(|key| meant(&key));
-    let columns: Vec<usize> =
-        state.attributes().iter().enumerate().filter(|(_, name)| is_reference(name)).map(|(n, _)| n).collect();
+    let listed = |n: usize| columns.iter().any(|column| *column as usize == n);
+    let columns: Vec<usize> = (state.attributes().iter().enumerate())
+        .filter(|(n, name)| is_reference(name) || listed(*n))
+        .map(|(n, _)| n)
+        .collect();
     let mut out = Loose::default();
     if !columns.is_empty() {
         let accounts = state.accounts().filter(|account| columns.iter().any(|n| account.values(*n).any(is_meant)));
         out.accounts.extend(accounts.map(|account| account.id().0));
     }
     for group in state.groups() {
-        let mut values = group.attributes().iter().filter(|(name, _)| is_reference(name)).flat_map(|(_, list)| list);
-        if values.any(|value| is_meant(value)) {
+        let mut values = group.attributes().iter().flat_map(|(name, list)| list.iter().map(move |value| (name, value)));
+        if values.any(|(name, value)| may_be_dn(name, value) && is_meant(value)) {
             out.groups.insert(group.id().0);
         }
     }

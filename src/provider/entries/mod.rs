@@ -22,8 +22,8 @@ pub use dialect::Dialect;
 pub use edit::{Assert, Edit, Mod};
 pub use kind::EntryKind;
 pub use loose::{Loose, loose, mentioning};
-pub use trace::Traced;
 pub(crate) use trace::{Named, ambiguous};
+pub use trace::{Relative, Traced};
 
 use super::ProviderError;
 use super::active_directory::CONTROL;

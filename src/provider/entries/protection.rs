@@ -8,6 +8,7 @@ use crate::model::Object;
 use crate::model::state::{AccountSlot, GroupSlot};
 use crate::provider::Protected;
 use crate::provider::active_directory::protection::Facts;
+use crate::provider::entries::Relative;
 use std::collections::BTreeMap;
 
 /// What was found so far.
@@ -51,8 +52,12 @@ impl Collector<'_> {
 
     /// Members by primary group, which no `member` shows and no revoke can end; and
     /// everything that is protected, sorted.
-    pub(super) fn settle_protection(&mut self) -> Vec<Protected> {
+    pub(super) fn settle_protection(&mut self) -> (Vec<Protected>, Relative) {
         let Protection { mut found, primary, groups } = std::mem::take(&mut self.protection);
+        let relative = Relative {
+            groups: groups.keys().copied().collect(),
+            primary: primary.iter().map(|(_, group)| *group).collect(),
+        };
         for (account, rid) in primary {
             let Some(group) = groups.get(&rid) else { continue };
             self.builder.member(*group, account, None);
@@ -62,6 +67,6 @@ impl Collector<'_> {
             found.push(Protected { object, why });
         }
         found.sort();
-        found
+        (found, relative)
     }
 }

@@ -23,6 +23,31 @@ pub struct Traced {
     pub no_accounts: Vec<ObjectId>,
     /// Entries of the groups' class that are no group.
     pub no_groups: Vec<ObjectId>,
+    /// In a domain: relative identifiers of the groups, and of primary groups.
+    pub relative: Relative,
+}
+
+/// Which groups could be somebody's primary one: relative identifiers, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Relative {
+    /// Of the groups.
+    pub groups: BTreeSet<u32>,
+    /// That accounts name.
+    pub primary: BTreeSet<u32>,
+}
+
+impl Relative {
+    /// A group that is an account's primary one, whether `other` has the one or the other.
+    pub fn meets(&self, other: &Self) -> Option<u32> {
+        let met = |a: &BTreeSet<u32>, b: &BTreeSet<u32>| a.intersection(b).next().copied();
+        met(&self.groups, &other.primary).or_else(|| met(&self.primary, &other.groups))
+    }
+
+    /// Both together.
+    pub fn extend(&mut self, other: &Self) {
+        self.groups.extend(&other.groups);
+        self.primary.extend(&other.primary);
+    }
 }
 
 /// How often a group names accounts, and groups.
@@ -44,11 +69,13 @@ pub(super) struct Trace {
     no_accounts: Vec<ObjectId>,
     no_groups: Vec<ObjectId>,
     without_id: Option<String>,
+    references: Vec<u32>,
 }
 
 impl Trace {
-    pub(super) fn new(by_name: bool) -> Self {
-        Self { by_name, ..Self::default() }
+    /// `references`: columns of attributes whose values become names of accounts.
+    pub(super) fn new(by_name: bool, references: Vec<u32>) -> Self {
+        Self { by_name, references, ..Self::default() }
     }
 
     pub(super) fn account(&mut self, entry: &dyn Entry) {
@@ -104,7 +131,7 @@ impl Trace {
     }
 
     /// What was noted, by the numbers of the finished state.
-    pub(super) fn finish(self, state: &State, order: &Order) -> Traced {
+    pub(super) fn finish(self, state: &State, order: &Order, relative: Relative) -> Traced {
         let identities = match self.without_id {
             Some(dn) => Err(dn),
             None => Ok(Identities {
@@ -113,7 +140,8 @@ impl Trace {
                 by_name: self.by_name,
                 spelled: renumbered(self.spelled, order),
                 ambiguous: ambiguous(state, &self.named, &order.groups),
-                loose: loose(state, self.by_name),
+                loose: loose(state, self.by_name, &self.references),
+                references: self.references,
                 beside: self
                     .no_accounts
                     .iter()
@@ -125,7 +153,7 @@ impl Trace {
             }),
         };
         let Self { parents, no_accounts, no_groups, .. } = self;
-        Traced { identities, parents, no_accounts, no_groups }
+        Traced { identities, parents, no_accounts, no_groups, relative }
     }
 }
 

@@ -11,13 +11,13 @@ use super::probe::Server;
 use super::read::Tally;
 use super::search;
 use super::write::Operation;
-use crate::model::Object;
 use crate::model::change::OtherMember;
 use crate::model::state::Member;
+use crate::model::{Object, State};
 use crate::provider::active_directory::protection;
 use crate::provider::active_directory::{self, DOMAIN_CONTROLLER, PASSWORD, PASSWORD_SET, READ_ONLY, refusal};
 use crate::provider::entries::{Collector, Mod, Schema};
-use crate::provider::{Answer, Protected, ProviderError, Reading, dn};
+use crate::provider::{Answer, Protected, ProviderError, dn};
 use futures_util::{StreamExt, stream};
 use ldap3::LdapResult;
 use secrecy::{ExposeSecret, SecretString};
@@ -38,6 +38,8 @@ pub(super) struct Controller {
     host: String,
     /// Its capabilities.
     capabilities: Vec<String>,
+    /// Whether it is Samba's, which answers some things otherwise than Microsoft's.
+    pub(super) is_samba: bool,
     /// The naming context of its domain.
     pub(super) domain: String,
 }
@@ -58,6 +60,11 @@ impl Controller {
         let number = counter.last().map_or("", String::as_str);
         format!("highestCommittedUSN {number} unchanged on {}", self.host)
     }
+
+    /// What is said of a controller that told what was written.
+    pub(super) fn told(&self, number: u64) -> String {
+        format!("DirSync of {} up to USN {number}", self.host)
+    }
 }
 
 fn names(list: &[&str]) -> Vec<String> {
@@ -70,8 +77,14 @@ fn names(list: &[&str]) -> Vec<String> {
 /// When no answer comes, the server is none of Active Directory, or a base is in none
 /// of its naming contexts.
 pub(super) async fn probe(session: &Session, schema: &Schema) -> Result<Server, ProviderError> {
-    let wanted =
-        names(&["namingContexts", "supportedCapabilities", "dsServiceName", "dnsHostName", "defaultNamingContext"]);
+    let wanted = names(&[
+        "namingContexts",
+        "supportedCapabilities",
+        "dsServiceName",
+        "dnsHostName",
+        "defaultNamingContext",
+        "vendorName",
+    ]);
     let found = search::base(session, "", "(objectClass=*)", &wanted, |entry| {
         let all = |name| -> Vec<String> {
             entry.values(name).filter_map(|v| std::str::from_utf8(v).ok()).map(str::to_owned).collect()
@@ -81,6 +94,7 @@ pub(super) async fn probe(session: &Session, schema: &Schema) -> Result<Server, 
             service: one("dsServiceName"),
             host: one("dnsHostName"),
             capabilities: all("supportedCapabilities"),
+            is_samba: one("vendorName").contains("Samba"),
             domain: one("defaultNamingContext"),
         };
         Server { contexts: all("namingContexts"), controller: Some(controller), ..Server::default() }
@@ -106,6 +120,21 @@ pub(super) async fn probe(session: &Session, schema: &Schema) -> Result<Server, 
         return Err(session.site.error(setting, message, vec![help]));
     }
     Ok(server)
+}
+
+/// Whether the bound identity is one of the domain's administrators.
+///
+/// # Errors
+/// When no answer comes.
+pub(super) async fn is_administrator(session: &Session) -> Result<bool, ProviderError> {
+    // BUILTIN\Administrators, S-1-5-32-544 ([MS-DTYP] §2.4.2.4).
+    const ADMINISTRATORS: (u64, [u32; 2]) = (5, [32, 544]);
+    let wanted = names(&["tokenGroups"]);
+    let found = search::base(session, "", "(objectClass=*)", &wanted, |entry| {
+        let mut sids = entry.values("tokenGroups").filter_map(active_directory::identifier::sid);
+        sids.any(|(authority, numbers)| (authority, numbers.as_slice()) == (ADMINISTRATORS.0, &ADMINISTRATORS.1[..]))
+    });
+    Ok(found.await?.unwrap_or_default())
 }
 
 /// The change counter, and whose it is: each controller counts for itself, so a
@@ -186,15 +215,26 @@ pub(super) async fn rest_of_members(
     Ok(())
 }
 
-/// Computers, members of other domains and the like among the members: what they are
-/// is asked one by one, because there are few of them, and they are left alone.
-pub(super) async fn strangers(session: &Session, reading: &mut Reading) {
-    let mut lists: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for group in reading.upserts.groups() {
+/// Members that are no account and no group of the state.
+pub(super) fn unknown(state: &State) -> Vec<Object> {
+    let mut list = Vec::new();
+    for group in state.groups() {
         for member in group.others() {
             if let Member::Other(dn) = member {
-                lists.entry(dn).or_default().push(group.name());
+                list.push(Object::other(group.name(), OtherMember::Other(dn.to_owned())));
             }
+        }
+    }
+    list
+}
+
+/// Computers, members of other domains and the like among such members: what they are
+/// is asked one by one, because there are few of them, and they are left alone.
+pub(super) async fn strangers(session: &Session, members: &[Object]) -> Vec<Protected> {
+    let mut lists: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for object in members {
+        if let (Some(group), Some(OtherMember::Other(dn))) = (&object.group, &object.member) {
+            lists.entry(dn).or_default().push(group);
         }
     }
     let wanted = names(&["objectClass"]);
@@ -219,9 +259,7 @@ pub(super) async fn strangers(session: &Session, reading: &mut Reading) {
             why: kind.to_owned(),
         }));
     }
-    drop(asked);
-    reading.protected.extend(found);
-    reading.protected.sort();
+    found
 }
 
 /// Puts what stands there now into changes of numbers: the old value is removed and

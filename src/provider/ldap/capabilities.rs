@@ -40,11 +40,30 @@ pub(super) fn promised(schema: &Schema) -> Capabilities {
     }
 }
 
-/// Whether a refresh (RFC 4533) can bring what is compared: not what the server works out
-/// while it answers, and not names of accounts that are in no delta.
+/// What a server works out while it answers, or keeps for itself on every controller: its
+/// change is told by nothing.
+const WORKED_OUT: &[&str] = &[
+    "memberOf",
+    "directReports",
+    "managedObjects",
+    "canonicalName",
+    "tokenGroups",
+    "primaryGroupToken",
+    "msDS-User-Account-Control-Computed",
+    "msDS-UserPasswordExpiryTimeComputed",
+    "msDS-PrincipalName",
+    "lastLogon",
+    "lastLogoff",
+    "logonCount",
+    "badPwdCount",
+    "badPasswordTime",
+];
+
+/// Whether what changed since a read can be told of everything that is compared.
 fn resumes(schema: &Schema) -> bool {
-    let worked_out = |name: &str| name.eq_ignore_ascii_case("memberOf");
-    !schema.is_active() && schema.references.is_empty() && !schema.attributes.iter().any(|name| worked_out(name))
+    let worked_out = |name: &str| WORKED_OUT.iter().any(|other| other.eq_ignore_ascii_case(name));
+    let mut read = schema.attributes.iter().chain(&schema.id_attribute);
+    (schema.is_active() || schema.references.is_empty()) && !read.any(|name| worked_out(name))
 }
 
 /// How this server's entries are made, where that is not what the settings let

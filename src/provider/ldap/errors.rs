@@ -76,6 +76,12 @@ impl Site {
     }
 }
 
+/// A failure as part of a sentence.
+pub(super) fn said(error: ProviderError) -> String {
+    let ProviderError { operation, message, .. } = error;
+    format!("{operation}: {message}")
+}
+
 /// `insufficientAccessRights (50): no write access to parent`.
 pub(super) fn words(result: &LdapResult) -> String {
     let mut text = format!("{} ({})", result_name(result.rc), result.rc);

@@ -8,11 +8,14 @@
 //! One [`Directory`] is one multiplexed connection to one of the servers, made at the
 //! first use and made again, to the same server, after it broke.
 
+mod above;
 mod active;
 mod asleep;
 mod capabilities;
+mod changelog;
 mod confirm;
 mod connect;
+mod dirsync;
 mod endpoint;
 mod errors;
 mod guard;
@@ -26,6 +29,7 @@ mod rights;
 mod search;
 mod sync;
 mod tls;
+mod touched;
 mod watch;
 mod write;
 
@@ -129,12 +133,19 @@ impl Directory {
 
     async fn read_scope(&self, open: &Open, scope: &Scope, since: Option<&Cookie>) -> Result<Reading, ProviderError> {
         let Open { session, server, schema, .. } = open;
+        if !scope.strangers.is_empty() {
+            let asked = schema.is_active();
+            let protected = if asked { active::strangers(session, &scope.strangers).await } else { Vec::new() };
+            return Ok(Reading { protected, ..Reading::default() });
+        }
         match (since, &scope.only) {
             (Some(cookie), _) => Ok(self.read_since(session, server, schema, scope, cookie).await),
             (None, None) => {
                 let mut reading = self.read_all(session, server, schema, scope).await?;
                 if schema.is_active() {
-                    active::strangers(session, &mut reading).await;
+                    let found = active::strangers(session, &active::unknown(&reading.upserts)).await;
+                    reading.protected.extend(found);
+                    reading.protected.sort();
                 }
                 Ok(reading)
             }

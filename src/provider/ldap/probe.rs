@@ -33,6 +33,9 @@ pub(super) struct Server {
     /// Whether this is a 389 Directory Server that keeps `nsAccountLock`: `vendorName`
     /// (RFC 3045) and schema say so. Others may have the attribute and do nothing with it.
     pub(super) account_lock: bool,
+    /// Base of the log of all changes, where it keeps one (the retro change log of 389
+    /// Directory Server).
+    pub(super) changelog: Option<String>,
     /// What it says of itself as a domain controller, where it is asked as one.
     pub(super) controller: Option<Controller>,
     /// Object class → its superiors and the attributes that it requires, lower case.
@@ -106,7 +109,7 @@ fn names(list: &[&str]) -> Vec<String> {
 /// # Errors
 /// When no answer comes.
 pub(super) async fn probe(session: &Session) -> Result<Server, ProviderError> {
-    let wanted = names(&["namingContexts", "supportedControl", "subschemaSubentry", "vendorName"]);
+    let wanted = names(&["namingContexts", "supportedControl", "subschemaSubentry", "vendorName", "changelog"]);
     let root = search::base(session, "", "(objectClass=*)", &wanted, |entry| {
         let all = |name| entry.values(name).filter_map(|v| std::str::from_utf8(v).ok()).map(str::to_owned);
         let server = Server {
@@ -115,6 +118,8 @@ pub(super) async fn probe(session: &Session) -> Result<Server, ProviderError> {
             account_lock: all("vendorName").any(|name| name.contains("389")),
             ..Server::default()
         };
+        let changelog = all("changelog").next().filter(|_| server.account_lock);
+        let server = Server { changelog, ..server };
         (server, entry.text("subschemaSubentry").map(str::to_owned))
     })
     .await?;

@@ -8,13 +8,14 @@
 //! control hides altogether. Sentinels and the comparison with the last run are for
 //! those, and live in the core.
 
+use super::above::{id_attribute, id_of};
 use super::connect::Session;
 use super::errors;
 use super::probe::{self, Server};
 use super::refresh;
 use super::search::{self, Ended, Entry, Search};
 use super::watch::Watch;
-use super::{Directory, active};
+use super::{Directory, active, touched};
 use crate::model::{Matching, Object};
 use crate::provider::active_directory::ACCOUNTS;
 use crate::provider::entries::{self, Collector, Schema, Traced};
@@ -46,7 +47,7 @@ impl entries::Entry for Entry<'_> {
     }
 
     fn id(&self) -> Option<ObjectId> {
-        self.values(refresh::ID).next().and_then(ObjectId::parse)
+        id_of(*self)
     }
 
     fn visit<'e>(&'e self, each: &mut dyn FnMut(&'e str, &'e [u8])) {
@@ -63,6 +64,8 @@ struct Pass {
     reading: Reading,
     /// What the next read needs to go on, where it was asked for.
     traced: Option<Traced>,
+    /// Why it cannot go on although all was read.
+    hidden: Option<String>,
     /// Sum over the hashes of all that came: equal for equal contents in any order.
     digest: u64,
     pages: u32,
@@ -95,19 +98,29 @@ impl Directory {
     ) -> Result<Reading, ProviderError> {
         let suffixes = suffixes(server, schema);
         let mut last: Option<u64> = None;
+        // Before the first read: a cookie may be older than what was read, never newer.
+        let begun =
+            if scope.resume && touched::tells(server) { Some(self.begin(session, server, schema).await) } else { None };
         for attempt in 1..=ATTEMPTS {
             let before = counters(session, server, &suffixes).await?;
             // Before the read: what is written meanwhile must not count as read.
             let ahead = match &before {
-                Some(counters) if scope.resume => refresh::ahead(session, server, schema, counters).await,
+                Some(counters) if scope.resume && begun.is_none() => {
+                    refresh::ahead(session, server, schema, counters).await
+                }
                 _ => Ok(Vec::new()),
             };
             let mut pass = self.pass(session, server, schema, scope).await?;
             if !pass.whole {
                 return Ok(pass.reading);
             }
-            let mark = match (&before, &pass.traced) {
-                (Some(counters), Some(traced)) => {
+            let mark = match (&begun, &before, &pass.traced) {
+                (Some(_), _, Some(_)) if pass.hidden.is_some() => pass.hidden.take().map(Err),
+                (Some(Ok(mark)), _, Some(traced)) => {
+                    Some(self.end(session, server, schema, mark.clone(), traced).await)
+                }
+                (Some(Err(why)), _, Some(_)) => Some(Err(why.clone())),
+                (None, Some(counters), Some(traced)) => {
                     Some(self.mark_of(session, server, schema, traced, counters, ahead).await)
                 }
                 _ => None,
@@ -121,6 +134,7 @@ impl Directory {
             }
             if last == Some(pass.digest) {
                 pass.reading.evidence = vec![pages, "two equal reads".to_owned()];
+                pass.go_on(mark.filter(|_| begun.is_some()));
                 return Ok(pass.reading);
             }
             last = Some(pass.digest);
@@ -145,7 +159,8 @@ impl Directory {
     ) -> Result<Pass, ProviderError> {
         let mut collector = Collector::new(schema, scope);
         let mut tally = Tally::default();
-        let wanted = request(schema.account_request(&scope.account_attributes), scope);
+        let wanted = request(schema.account_request(&scope.account_attributes), scope, server);
+        let mut hidden = None;
         let mut watch = Watch::new(server, schema, scope);
         let accounts = Search {
             base: &schema.accounts_base,
@@ -165,13 +180,17 @@ impl Directory {
         tally.pages += ended.pages;
         watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
         if let Some(base) = &schema.groups_base {
-            let wanted = request(schema.group_request(&scope.group_attributes), scope);
+            let wanted = request(schema.group_request(&scope.group_attributes), scope, server);
             let filter = of_class(schema);
             let groups = Search { base, attributes: &wanted, filter: &filter, ..accounts };
             let mut ended = search::run(session, &groups, |entry| {
                 tally.add(&self.hasher, entry);
                 watch.group(&mut collector, entry);
                 collector.group(&entry);
+                // Without it nothing tells of its attributes that nobody listed.
+                if schema.is_active() && entry.text(touched::COUNTER).is_none() {
+                    hidden.get_or_insert_with(|| format!("`{}` shows no `{}`", entry.dn, touched::COUNTER));
+                }
             })
             .await;
             server.forget_own(&mut ended.referrals);
@@ -181,7 +200,7 @@ impl Directory {
             watch.settle_groups(session, &mut collector).await;
         }
         let (reading, traced) = self.reading(collector, scope)?;
-        Ok(Pass { reading, traced, digest: tally.sum, pages: tally.pages, whole })
+        Ok(Pass { reading, traced, hidden, digest: tally.sum, pages: tally.pages, whole })
     }
 
     /// What the collector holds, as a reading.
@@ -212,7 +231,7 @@ impl Directory {
         let mut watch = Watch::new(server, schema, scope);
         let accounts: BTreeSet<&str> = only.iter().filter_map(|o| o.account.as_deref()).collect();
         let groups: BTreeSet<&str> = only.iter().filter_map(|o| o.group.as_deref()).collect();
-        let wanted = request(schema.account_request(&scope.account_attributes), scope);
+        let wanted = request(schema.account_request(&scope.account_attributes), scope, server);
         let place = Named {
             attribute: &schema.name_attribute,
             is_rdn: !schema.is_active(),
@@ -231,7 +250,7 @@ impl Directory {
         }
         watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
         if let Some(base) = &schema.groups_base {
-            let wanted = request(schema.group_request(&scope.group_attributes), scope);
+            let wanted = request(schema.group_request(&scope.group_attributes), scope, server);
             let filter = of_class(schema);
             let place = Named {
                 attribute: schema.group_name_attribute(),
@@ -405,7 +424,7 @@ struct Named<'a> {
 
 /// Where an answer about everything must not hang on what access control hides, the
 /// filter names nothing; Active Directory shows every account its class.
-fn account_filter(schema: &Schema) -> &'static str {
+pub(super) fn account_filter(schema: &Schema) -> &'static str {
     if schema.is_active() { ACCOUNTS } else { EVERYTHING }
 }
 
@@ -430,12 +449,13 @@ fn has_gap(gaps: &[Gap], object: &Object) -> bool {
     })
 }
 
-fn request(mut list: Vec<String>, scope: &Scope) -> Vec<String> {
+fn request(mut list: Vec<String>, scope: &Scope, server: &Server) -> Vec<String> {
     if scope.authors {
         list.extend(["modifiersName", "modifyTimestamp"].map(str::to_owned));
     }
     if scope.resume {
-        list.push(refresh::ID.to_owned());
+        list.push(id_attribute(server).to_owned());
+        list.extend(server.controller.is_some().then(|| touched::COUNTER.to_owned()));
     }
     list
 }

@@ -10,38 +10,32 @@
 //! entry above an object: each must still be where it was. And an entry that arrives or
 //! was moved must have nothing below it.
 
-use super::Directory;
+use super::above::{Above, PARENT, id_attribute, id_of};
 use super::connect::Session;
 use super::probe::Server;
-use super::read::{ATTEMPTS, EVERYTHING, READS_IN_FLIGHT, counters, of_class, suffixes};
+use super::read::{ATTEMPTS, EVERYTHING, counters, of_class, suffixes};
 use super::search::{self, Entry, Search};
 use super::sync::{self, Synced};
 use super::watch::Watch;
+use super::{Directory, touched};
 use crate::model::bytes::{Cursor, Damaged, Out};
 use crate::provider::entries::{self, Collector, Schema, Traced};
 use crate::provider::identities::{Delta, ObjectId};
-use crate::provider::{Cookie, ProviderError, Reading, Scope, dn};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use crate::provider::{Cookie, ProviderError, Reading, Scope};
 use ldap3::Scope as Depth;
-use std::collections::BTreeMap;
 
 /// First byte of a cookie.
 const VERSION: u8 = 1;
 
-/// An entry's id (RFC 4530).
-pub(super) const ID: &str = "entryUUID";
 /// An entry's own change counter.
 const COUNTER: &str = "entryCSN";
-/// Whether an entry has others below it (X.501; computed by the server).
-const PARENT: &str = "hasSubordinates";
-
 /// What a cookie holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Mark {
     /// The server's own cookie of each search: the accounts, then the groups.
     servers: Vec<Vec<u8>>,
-    /// Entries above objects, bases included: DN, id.
-    above: Vec<(Box<str>, ObjectId)>,
+    /// Entries above objects.
+    above: Above,
     /// Entries that were newer than the server's counter already when they were read: id
     /// and own counter, sorted. Writes that overtook each other leave the counter behind
     /// until the next one.
@@ -72,11 +66,7 @@ impl Mark {
         out.u8(VERSION);
         out.count(self.servers.len());
         self.servers.iter().for_each(|cookie| out.blob(cookie));
-        out.count(self.above.len());
-        for (dn, id) in &self.above {
-            out.text(dn);
-            out.raw(&id.0);
-        }
+        self.above.encode(&mut out);
         out.count(self.ahead.len());
         for (id, csn) in &self.ahead {
             out.raw(&id.0);
@@ -94,10 +84,7 @@ impl Mark {
         for _ in 0..cursor.count(4)? {
             mark.servers.push(cursor.blob()?.to_vec());
         }
-        for _ in 0..cursor.count(20)? {
-            let dn = cursor.text()?.into();
-            mark.above.push((dn, ObjectId::from_bytes(cursor.raw(16)?).ok_or(Damaged)?));
-        }
+        mark.above = Above::decode(&mut cursor)?;
         for _ in 0..cursor.count(20)? {
             let id = ObjectId::from_bytes(cursor.raw(16)?).ok_or(Damaged)?;
             mark.ahead.push((id, cursor.text()?.into()));
@@ -121,38 +108,6 @@ impl Mark {
         Some(Self { servers, ..Self::default() })
     }
 
-    /// With the entries above what was traced, as far as they were not known.
-    pub(super) async fn rise(&mut self, session: &Session, schema: &Schema, traced: &Traced) -> Result<(), String> {
-        let mut wanted: BTreeMap<String, Box<str>> = BTreeMap::new();
-        let bases = [Some(&schema.accounts_base), schema.groups_base.as_ref()];
-        let stops: Vec<&str> =
-            [Some(&schema.accounts_key), schema.groups_key.as_ref()].into_iter().flatten().map(AsRef::as_ref).collect();
-        for text in traced.parents.iter().chain(bases.into_iter().flatten()) {
-            let mut next = Some(text.as_ref());
-            while let Some(text) = next {
-                let Ok(key) = dn::key(text) else { return Err(format!("`{text}` is no DN")) };
-                let inside = stops.iter().any(|stop| key == *stop || dn::is_below(&key, stop));
-                if !inside || wanted.contains_key(key.as_ref()) {
-                    break;
-                }
-                wanted.insert(key.into_owned(), text.into());
-                next = dn::parent(text);
-            }
-        }
-        for (known, _) in &self.above {
-            if let Ok(key) = dn::key(known) {
-                wanted.remove(key.as_ref());
-            }
-        }
-        let found: Vec<(Box<str>, Option<ObjectId>)> = ids(session, wanted.into_values()).await?;
-        for (dn, id) in found {
-            let id = id.ok_or_else(|| format!("`{dn}` shows no `{ID}`"))?;
-            self.above.push((dn, id));
-        }
-        self.above.sort();
-        Ok(())
-    }
-
     /// That what is newer than the server's counter now was read already as it is.
     fn stand(&mut self, ahead: Vec<Ahead>) -> Result<(), String> {
         let mut now = Vec::with_capacity(ahead.len());
@@ -168,47 +123,6 @@ impl Mark {
         self.ahead = now;
         Ok(())
     }
-
-    /// That every entry above is where it was.
-    async fn ensure_unmoved(&self, session: &Session) -> Result<(), String> {
-        let now = ids(session, self.above.iter().map(|(dn, _)| dn.clone())).await?;
-        for (dn, id) in now {
-            if !self.is_above(&dn, id) {
-                return Err(format!("`{dn}` is not the entry that it was"));
-            }
-        }
-        Ok(())
-    }
-
-    fn is_above(&self, dn: &str, id: Option<ObjectId>) -> bool {
-        id.is_some_and(|id| self.above.iter().any(|(known, of)| *of == id && dn::same(known, dn)))
-    }
-
-    /// That an entry which came in a refresh brings nothing else along.
-    fn ensure_alone(&self, entry: Entry<'_>, id: ObjectId) -> Result<(), String> {
-        let alone = entry.text(PARENT).is_some_and(|value| value.eq_ignore_ascii_case("FALSE"));
-        if alone || self.is_above(entry.dn, Some(id)) {
-            return Ok(());
-        }
-        Err(format!("`{}` is new or was moved, with entries below it", entry.dn))
-    }
-}
-
-async fn ids(
-    session: &Session,
-    list: impl IntoIterator<Item = Box<str>>,
-) -> Result<Vec<(Box<str>, Option<ObjectId>)>, String> {
-    let wanted = [ID.to_owned()];
-    let wanted = &wanted;
-    stream::iter(list)
-        .map(|dn| async move {
-            let take = |entry: Entry<'_>| entry.values(ID).next().and_then(ObjectId::parse);
-            let id = search::base(session, &dn, EVERYTHING, wanted, take).await.map_err(|error| error.message)?;
-            Ok((dn, id.flatten()))
-        })
-        .buffer_unordered(READS_IN_FLIGHT)
-        .try_collect()
-        .await
 }
 
 /// An entry that is newer than the server's counter.
@@ -229,7 +143,7 @@ pub(super) async fn ahead(
     schema: &Schema,
     counters: &[(String, Vec<String>)],
 ) -> Result<Vec<Ahead>, String> {
-    let wanted = [COUNTER.to_owned(), ID.to_owned()];
+    let wanted = [COUNTER.to_owned(), id_attribute(server).to_owned()];
     let mut found = Vec::new();
     for base in std::iter::once(&schema.accounts_base).chain(&schema.groups_base) {
         let counted = counters.iter().find(|(suffix, _)| server.suffix(base) == Some(suffix));
@@ -237,14 +151,12 @@ pub(super) async fn ahead(
         let filter = format!("({COUNTER}>={})", ldap3::ldap_escape(last.as_str()));
         let search = Search { base, scope: Depth::Subtree, filter: &filter, attributes: &wanted, page_size: 0 };
         let mut hidden = false;
-        let ended = search::run(session, &search, |entry| {
-            match (entry.text(COUNTER), entry.values(ID).next().and_then(ObjectId::parse)) {
-                (Some(csn), _) if csn <= last.as_str() => {}
-                (Some(csn), Some(id)) if found.len() < MOST_AHEAD => {
-                    found.push(Ahead { dn: entry.dn.to_owned(), id, csn: csn.into() });
-                }
-                _ => hidden = true,
+        let ended = search::run(session, &search, |entry| match (entry.text(COUNTER), id_of(entry)) {
+            (Some(csn), _) if csn <= last.as_str() => {}
+            (Some(csn), Some(id)) if found.len() < MOST_AHEAD => {
+                found.push(Ahead { dn: entry.dn.to_owned(), id, csn: csn.into() });
             }
+            _ => hidden = true,
         })
         .await;
         if hidden || ended.result.is_some() || ended.broken.is_some() {
@@ -255,9 +167,9 @@ pub(super) async fn ahead(
 }
 
 /// An entry whose id came beside it.
-struct Identified<'a> {
-    entry: Entry<'a>,
-    id: ObjectId,
+pub(super) struct Identified<'a> {
+    pub(super) entry: Entry<'a>,
+    pub(super) id: ObjectId,
 }
 
 impl entries::Entry for Identified<'_> {
@@ -284,7 +196,11 @@ impl Directory {
         scope: &Scope,
         cookie: &Cookie,
     ) -> Reading {
-        let read = self.refreshed(session, server, schema, scope, cookie).await;
+        let read = if touched::tells(server) {
+            self.read_touched(session, server, schema, scope, cookie).await
+        } else {
+            self.refreshed(session, server, schema, scope, cookie).await
+        };
         read.unwrap_or_else(|why| Reading { refused: Some(why), ..Reading::default() })
     }
 
@@ -309,7 +225,7 @@ impl Directory {
             };
             let ahead = ahead(session, server, schema, counters_before).await?;
             mark.stand(ahead)?;
-            mark.ensure_unmoved(session).await?;
+            mark.above.ensure_unmoved(session, server).await?;
             let reading = self.delta(session, server, schema, scope, mark.clone()).await?;
             if before == counters(session, server, &suffixes).await.map_err(message)? {
                 return Ok(reading);
@@ -343,7 +259,7 @@ impl Directory {
         let accounts = Search { base, scope: depth, filter: EVERYTHING, attributes: &attributes, page_size: 0 };
         let old = cookie()?;
         let mut synced = sync::refresh(session, &accounts, Some(&aged(&old)), |entry, id| {
-            mark.ensure_alone(entry, id)?;
+            mark.above.ensure_alone(entry, id)?;
             watch.account(&mut collector, entry);
             collector.account(&Identified { entry, id });
             Ok(())
@@ -359,7 +275,7 @@ impl Directory {
             let groups = Search { base, attributes: &attributes, filter: &filter, ..accounts };
             let old = cookie()?;
             let mut synced = sync::refresh(session, &groups, Some(&aged(&old)), |entry, id| {
-                mark.ensure_alone(entry, id)?;
+                mark.above.ensure_alone(entry, id)?;
                 watch.group(&mut collector, entry);
                 collector.group(&Identified { entry, id });
                 Ok(())
@@ -372,16 +288,18 @@ impl Directory {
             let beside = Search { filter: &filter, attributes: &attributes, ..groups };
             let old = cookie()?;
             let mut synced =
-                sync::refresh(session, &beside, Some(&aged(&old)), |entry, id| mark.ensure_alone(entry, id)).await?;
+                sync::refresh(session, &beside, Some(&aged(&old)), |entry, id| mark.above.ensure_alone(entry, id))
+                    .await?;
             ended(&mut synced, old);
         }
         mark.servers = next;
-        self.delta_of(session, schema, collector, delta, mark).await
+        self.delta_of(session, server, schema, collector, delta, mark).await
     }
 
     async fn delta_of(
         &self,
         session: &Session,
+        server: &Server,
         schema: &Schema,
         collector: Collector<'_>,
         mut delta: Delta,
@@ -389,7 +307,7 @@ impl Directory {
     ) -> Result<Reading, String> {
         let collected = collector.finish().map_err(|error| error.to_string())?;
         let Some(traced) = collected.traced else { return Err("no ids were asked for".to_owned()) };
-        mark.rise(session, schema, &traced).await?;
+        mark.above.rise(session, server, schema, &traced).await?;
         delta.beside = [traced.no_accounts.as_slice(), &traced.no_groups].concat();
         delta.accounts.ids.extend(traced.no_accounts);
         delta.groups.ids.extend(traced.no_groups);
@@ -416,14 +334,14 @@ impl Directory {
         ahead: Result<Vec<Ahead>, String>,
     ) -> Result<Cookie, String> {
         if let Err(dn) = &traced.identities {
-            return Err(format!("`{dn}` shows no `{ID}`"));
+            return Err(format!("`{dn}` shows no `{}`", id_attribute(server)));
         }
         let mark = Mark::of_counters(counters, server, schema);
         let mut mark = mark.ok_or("a base is in no suffix of the server")?;
         mark.ahead = ahead?.into_iter().map(|entry| (entry.id, entry.csn)).collect();
         mark.ahead.sort();
         mark.ahead.dedup();
-        mark.rise(session, schema, traced).await?;
+        mark.above.rise(session, server, schema, traced).await?;
         mark.cookie().ok_or_else(|| "it is too large".to_owned())
     }
 }
@@ -434,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_cookie_comes_back() {
-        let above = vec![("ou=people,dc=x".into(), ObjectId([7; 16]))];
+        let above = Above::of(vec![("ou=people,dc=x".into(), ObjectId([7; 16]))]);
         let mark = Mark {
             servers: vec![b"rid=000,csn=a".to_vec(), Vec::new()],
             above,

@@ -9,12 +9,13 @@
 //! and members that name nothing known, are looked at again, by what the group really
 //! writes: the account may be gone, or another may have its place.
 
+use super::follow::{self, Names};
 use super::same::Same;
 use crate::model::state::{AccountRef, AccountSlot, GroupRef, GroupSlot, Member, Order, StateError};
 use crate::model::{Matching, State, StateBuilder};
 use crate::provider::entries::{Loose, Named, ambiguous, loose, mentioning, without_unique_id};
 use crate::provider::identities::{Delta, Gone, Identities, ObjectId, Target};
-use crate::provider::{Reading, dn};
+use crate::provider::{Protected, Reading, dn};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ pub struct Base {
     pub state: State,
     /// Beside it.
     pub identities: Identities,
+    /// What the directory itself protects, sorted.
+    pub protected: Vec<Protected>,
 }
 
 /// Why a delta cannot be put onto a base: a full read is needed.
@@ -89,7 +92,8 @@ pub fn merge(base: Base, reading: &Reading) -> Result<Merged, Unmergeable> {
         return Err(Unmergeable::Unfit);
     };
     let upserts = &reading.upserts;
-    if base.state.attributes() != upserts.attributes() || base.identities.by_name != identities.by_name {
+    let alike = |a: &Identities, b: &Identities| a.by_name == b.by_name && a.references == b.references;
+    if base.state.attributes() != upserts.attributes() || !alike(&base.identities, identities) {
         return Err(Unmergeable::Unfit);
     }
     ensure_known(&base.identities, identities, delta)?;
@@ -109,12 +113,15 @@ pub fn merge(base: Base, reading: &Reading) -> Result<Merged, Unmergeable> {
             + gone(&kept_groups, &base.identities.groups, &identities.groups),
     };
     let beside = beside(&base.identities.beside, delta, &identities.accounts);
+    let protected = follow::protected(&base, reading, identities, &kept_accounts, &kept_groups);
     let (mut base, again) = if extent == Extent::default() {
         (base, Loose::default())
     } else {
-        Merge::new(&base, upserts, identities, &same).run(&kept_accounts, &kept_groups)?
+        let names = Names::new(&base, upserts, identities, &kept_accounts);
+        Merge::new(&base, upserts, identities, &same, names).run(&kept_accounts, &kept_groups)?
     };
     base.identities.beside = beside;
+    base.protected = protected;
     Ok(Merged { base, extent, again })
 }
 
@@ -246,6 +253,8 @@ struct Merge<'a> {
     /// Groups that were not written and have a member that is not what it was.
     again: BTreeSet<u32>,
     same: &'a Same,
+    /// What values of attributes that name accounts become.
+    called: Names<'a>,
 }
 
 /// How a member that is written as `text` is looked for; `None`: it names nothing.
@@ -257,7 +266,7 @@ fn called(by_name: bool, names: Matching, text: &str) -> Option<String> {
 }
 
 impl<'a> Merge<'a> {
-    fn new(base: &'a Base, upserts: &'a State, identities: &'a Identities, same: &'a Same) -> Self {
+    fn new(base: &'a Base, upserts: &'a State, identities: &'a Identities, same: &'a Same, called: Names<'a>) -> Self {
         let (names, by_name) = (base.state.names(), identities.by_name);
         Self {
             old: SideOf::new(&base.state, &base.identities),
@@ -267,11 +276,12 @@ impl<'a> Merge<'a> {
             builder: StateBuilder::new(names, upserts.attributes().iter().cloned()),
             arrived: BTreeMap::new(),
             wanted: BTreeMap::new(),
-            out: Identities { by_name, ..Identities::default() },
+            out: Identities { by_name, references: identities.references.clone(), ..Identities::default() },
             named: Vec::new(),
             left: BTreeSet::new(),
             again: BTreeSet::new(),
             same,
+            called,
         }
     }
 
@@ -295,10 +305,11 @@ impl<'a> Merge<'a> {
         let mut identities = self.out;
         identities.spelled.sort(|group, target| (group, target));
         identities.ambiguous.extend(ambiguous(&state, &self.named, &groups));
-        identities.loose = loose(&state, self.by_name);
-        let mut again = mentioning(&state, &self.left);
+        identities.loose = loose(&state, self.by_name, &identities.references);
+        let mut again = mentioning(&state, &identities.references, &self.left);
         again.groups.extend(self.again);
-        Ok((Base { state, identities }, again))
+        again.accounts.extend(self.called.departed(&state, &identities.references));
+        Ok((Base { state, identities, protected: Vec::new() }, again))
     }
 
     /// Notes the handles under which an entry was and is no more.
@@ -340,6 +351,7 @@ impl<'a> Merge<'a> {
         self.builder.set_status(slot, account.enabled(), account.ends());
         for n in 0..self.new.state.attributes().len() {
             for value in account.values(n) {
+                let value = if old { value } else { self.called.account(n, value) };
                 self.builder.add_value(slot, n, value);
             }
         }

@@ -4,6 +4,7 @@
 //! per directory. Refuses: to take a truncated, shrunken or sentinel-less read for
 //! the truth: those become gaps.
 
+mod follow;
 mod judge;
 mod merge;
 mod part;

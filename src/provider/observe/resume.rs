@@ -8,6 +8,8 @@
 use super::merge::{Base, Extent, Unmergeable, merge};
 use super::snapshot::Snapshot;
 use super::{Checks, Job, Observed, judged};
+use crate::model::change::OtherMember;
+use crate::model::state::{GroupRef, Member};
 use crate::model::{AccountId, Instant, Object, State, StateGroupId};
 use crate::provider::entries::Loose;
 use crate::provider::identities::{Delta, Identities};
@@ -80,7 +82,7 @@ async fn incremental(
     snapshot: Snapshot,
 ) -> Result<Observed, String> {
     let Snapshot { mut base, mut cookie, taken, whole } = snapshot;
-    let (mut extent, mut looked_at) = (Extent::default(), 0);
+    let (mut extent, mut looked_at, mut told) = (Extent::default(), 0, None);
     for attempt in 0..ATTEMPTS {
         let reading = sound(reader.read(scope, Some(&cookie)).await)?;
         let same_cookie = reading.cookie.as_ref().is_none_or(|next| *next == cookie);
@@ -88,16 +90,22 @@ async fn incremental(
         base = merged.base;
         cookie = reading.cookie.unwrap_or(cookie);
         extent.add(merged.extent);
+        let told = told.get_or_insert(reading.evidence);
         let mut again = merged.again;
         again.extend(&base.identities.loose);
+        let still = attempt == 0 && reading.delta.as_ref().is_some_and(|delta| delta.still);
         // What was read directly was read of the same moment, when nothing came since.
-        let settled = attempt > 0 && merged.extent == Extent::default();
+        let settled = still || (attempt > 0 && merged.extent == Extent::default());
         if settled || again.is_empty() {
             let mut evidence = vec![line(taken, extent, looked_at)];
-            evidence.extend(reading.evidence.iter().cloned());
-            let Base { state, identities } = base;
+            evidence.append(told);
+            if !still {
+                strangers(reader, scope, &mut base).await?;
+            }
+            let Base { state, identities, protected } = base;
             let Reading { capabilities, served, notes, .. } = reading;
-            let all = Reading { upserts: state, evidence, capabilities, served, notes, ..Reading::default() };
+            let all =
+                Reading { upserts: state, evidence, capabilities, served, notes, protected, ..Reading::default() };
             let mut observed = judged(all, scope, checks);
             if let Some(gap) = observed.gaps.first() {
                 return Err(gap.why.clone());
@@ -140,6 +148,27 @@ async fn look_again(reader: &mut dyn Reader, scope: &Scope, base: Base, objects:
     }
     let delta = Reading { delta: Some(Delta::default()), ..reading };
     merge(base, &delta).map(|merged| merged.base).map_err(|error| error.to_string())
+}
+
+/// What members are that are no account and no group here is asked anew: they stand outside
+/// what is read, so that no delta tells of them.
+async fn strangers(reader: &mut dyn Reader, scope: &Scope, base: &mut Base) -> Result<(), String> {
+    base.protected.retain(|protected| !matches!(protected.object.member, Some(OtherMember::Other(_))));
+    let of = |group: GroupRef<'_>| {
+        let other = move |member: Member<'_>| match member {
+            Member::Other(text) => Some(Object::other(group.name(), OtherMember::Other(text.to_owned()))),
+            _ => None,
+        };
+        group.others().filter_map(other).collect::<Vec<_>>()
+    };
+    let list: Vec<Object> = base.state.groups().flat_map(of).collect();
+    if list.is_empty() {
+        return Ok(());
+    }
+    let asked = Scope { strangers: list, resume: false, ..scope.clone() };
+    base.protected.extend(sound(reader.read(&asked, None).await)?.protected);
+    base.protected.sort();
+    Ok(())
 }
 
 /// Sentinels are looked at afresh: what access control hides from now on changes nothing
@@ -234,7 +263,7 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         let Reading { upserts, identities, cookie, .. } = reading(&[("a", 1), ("b", 2)]);
-        let base = Base { state: upserts, identities: identities.unwrap() };
+        let base = Base { state: upserts, identities: identities.unwrap(), protected: Vec::new() };
         let at = Instant::from_seconds(0);
         Snapshot { base, cookie: cookie.unwrap(), taken: at, whole: at }
     }

@@ -10,10 +10,11 @@
 use super::merge::Base;
 use super::seal::{Key, TAG};
 use crate::model::bytes::{Cursor, Damaged, Out};
-use crate::model::{Instant, State};
+use crate::model::change::OtherMember;
+use crate::model::{Instant, Object, State};
 use crate::policy::settings::Directory;
 use crate::provider::identities::Identities;
-use crate::provider::{Cookie, Scope};
+use crate::provider::{Cookie, Protected, Scope};
 use sha2::{Digest, Sha256};
 
 /// First line of the file.
@@ -117,6 +118,7 @@ impl Snapshot {
         out.i64(self.whole.as_seconds());
         self.base.state.encode(&mut out);
         self.base.identities.encode(&mut out);
+        encode_protected(&self.base.protected, &mut out);
         let mut bytes = out.finish()?;
         bytes.extend(key.tag(&bytes));
         Some(bytes)
@@ -146,7 +148,50 @@ impl Snapshot {
         let whole = Instant::from_seconds(cursor.i64()?);
         let state = State::decode(&mut cursor)?;
         let identities = Identities::decode(&mut cursor, &state)?;
+        let protected = decode_protected(&mut cursor)?;
         cursor.end()?;
-        Ok(Self { base: Base { state, identities }, cookie, taken, whole })
+        Ok(Self { base: Base { state, identities, protected }, cookie, taken, whole })
     }
+}
+
+fn encode_protected(list: &[Protected], out: &mut Out) {
+    out.count(list.len());
+    for Protected { object, why } in list {
+        let (sort, member) = match &object.member {
+            None => (0, None),
+            Some(OtherMember::Group(name)) => (1, Some(name)),
+            Some(OtherMember::Other(text)) => (2, Some(text)),
+        };
+        for text in [&object.group, &object.account] {
+            out.u8(u8::from(text.is_some()));
+            out.text(text.as_deref().unwrap_or_default());
+        }
+        out.u8(sort);
+        out.text(member.map_or("", String::as_str));
+        out.text(why);
+    }
+}
+
+fn decode_protected(cursor: &mut Cursor<'_>) -> Result<Vec<Protected>, Damaged> {
+    // Four lengths and three marks.
+    let count = cursor.count(19)?;
+    let mut out = Vec::with_capacity(count);
+    let optional = |cursor: &mut Cursor<'_>| -> Result<Option<String>, Damaged> {
+        let is_there = cursor.u8()? != 0;
+        let text = cursor.text()?;
+        Ok(is_there.then(|| text.to_owned()))
+    };
+    for _ in 0..count {
+        let (group, account) = (optional(cursor)?, optional(cursor)?);
+        let sort = cursor.u8()?;
+        let text = cursor.text()?.to_owned();
+        let member = match sort {
+            0 => None,
+            1 => Some(OtherMember::Group(text)),
+            2 => Some(OtherMember::Other(text)),
+            _ => return Err(Damaged),
+        };
+        out.push(Protected { object: Object { group, account, member }, why: cursor.text()?.to_owned() });
+    }
+    Ok(out)
 }
