@@ -11,9 +11,9 @@
 use super::names::{Names, Sort, new_name, subject};
 use crate::model::change::OtherMember;
 use crate::model::state::{GroupRef, Member};
-use crate::model::{Action, Change, Enabled, Matching, Object, Side, State};
+use crate::model::{Action, Change, Enabled, Instant, Matching, Object, Side, State};
 use crate::provider::entries::EVERY;
-use crate::provider::{Gap, GapScope, Kind, Observed, Reading, dn};
+use crate::provider::{Gap, GapScope, Kind, Observed, Reading, dn, same_end};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,12 +29,14 @@ enum Claim<'c> {
     Value(Subject<'c>, &'c str),
     /// A member of the group: its sort as a member (`true` is a group) and its text.
     Member(Subject<'c>, bool, Cow<'c, str>),
+    /// When the directory itself ends that account's membership of the group.
+    Until(Subject<'c>, Subject<'c>),
 }
 
 impl<'c> Claim<'c> {
     fn of(&self) -> &Subject<'c> {
         match self {
-            Self::Exists(of) | Self::Value(of, _) | Self::Member(of, ..) => of,
+            Self::Exists(of) | Self::Value(of, _) | Self::Member(of, ..) | Self::Until(of, _) => of,
         }
     }
 }
@@ -83,6 +85,8 @@ pub(super) struct Expectation<'c> {
     claims: BTreeMap<Claim<'c>, (Claimed<'c>, usize)>,
     /// Whether names moved: what a change calls a member may be called otherwise now.
     renamed: bool,
+    /// Whether ends of memberships are claimed.
+    dated: bool,
     /// Names that are not their own key, as they are written, for reading.
     named: BTreeMap<Subject<'c>, &'c str>,
 }
@@ -120,8 +124,17 @@ impl<'c> Expectation<'c> {
                 let enabled = if change.action == Action::EnableAccount { "true" } else { "false" };
                 self.claim(Claim::Value(this, "enabled"), only(enabled), node);
             }
-            Action::Grant | Action::UpdateMembership => self.member(this, &change.object, true, node, names),
-            Action::Revoke => self.member(this, &change.object, false, node, names),
+            Action::Grant | Action::UpdateMembership => {
+                self.until(&this, change, change.after.as_ref(), node, names);
+                self.member(this, &change.object, true, node, names);
+            }
+            Action::Revoke => {
+                if let Some(account) = change.object.account.as_deref() {
+                    let account = self.subject(Sort::Account, account, names);
+                    self.claims.remove(&Claim::Until(this.clone(), account));
+                }
+                self.member(this, &change.object, false, node, names);
+            }
         }
     }
 
@@ -144,7 +157,11 @@ impl<'c> Expectation<'c> {
                 let enabled = if change.action == Action::EnableAccount { "false" } else { "true" };
                 out.claim(Claim::Value(this, "enabled"), only(enabled), 0);
             }
-            Action::Grant | Action::UpdateMembership => out.member(this, &change.object, false, 0, names),
+            Action::Grant => out.member(this, &change.object, false, 0, names),
+            Action::UpdateMembership => {
+                out.until(&this, change, change.before.as_ref(), 0, names);
+                out.member(this, &change.object, true, 0, names);
+            }
             Action::Revoke => out.member(this, &change.object, true, 0, names),
         }
         out
@@ -164,7 +181,7 @@ impl<'c> Expectation<'c> {
                         *nodes = None;
                     }
                 }
-                Claim::Exists(of) | Claim::Value(of, _) => drop(groups.insert(of, None)),
+                Claim::Exists(of) | Claim::Value(of, _) | Claim::Until(of, _) => drop(groups.insert(of, None)),
             }
         }
         groups.into_iter().filter_map(|(of, nodes)| Some((self.object(of), nodes?))).collect()
@@ -178,7 +195,21 @@ impl<'c> Expectation<'c> {
 
     /// The objects to read.
     pub(super) fn objects(&self) -> Vec<Object> {
-        self.subjects().iter().map(|subject| self.object(subject)).collect()
+        self.objects_for(&self.subjects())
+    }
+
+    /// The objects to read for claims about some subjects, which are sorted. A group
+    /// alone does not tell who its members are: of whom an end is claimed is read with it.
+    pub(super) fn objects_for(&self, subjects: &[Subject<'c>]) -> Vec<Object> {
+        let mut all: BTreeSet<&Subject<'c>> = subjects.iter().collect();
+        if self.dated {
+            let until = self.claims.keys().filter_map(|claim| match claim {
+                Claim::Until(group, account) if subjects.binary_search(group).is_ok() => Some(account),
+                _ => None,
+            });
+            all.extend(until);
+        }
+        all.into_iter().map(|subject| self.object(subject)).collect()
     }
 
     pub(super) fn object(&self, subject: &Subject<'_>) -> Object {
@@ -253,6 +284,25 @@ impl<'c> Expectation<'c> {
         }
     }
 
+    /// The end that the directory itself is to give a membership; an update without one
+    /// takes it away.
+    fn until(
+        &mut self,
+        group: &Subject<'c>,
+        change: &'c Change,
+        side: Option<&'c Side>,
+        node: usize,
+        names: &Names<'_>,
+    ) {
+        let ends = side.and_then(|side| side.get("ends")).map_or(&[][..], Vec::as_slice);
+        let is_about_ends = !ends.is_empty() || change.action == Action::UpdateMembership;
+        if let Some(account) = change.object.account.as_deref().filter(|_| is_about_ends) {
+            let account = self.subject(Sort::Account, account, names);
+            self.dated = true;
+            self.claim(Claim::Until(group.clone(), account), Claimed::Values(Cow::Borrowed(ends)), node);
+        }
+    }
+
     fn member(&mut self, group: Subject<'c>, object: &'c Object, present: bool, node: usize, names: &Names<'_>) {
         let (is_group, text) = match object {
             Object { account: Some(account), .. } => (false, account),
@@ -270,6 +320,7 @@ impl<'c> Expectation<'c> {
             Claim::Member(group, is_group, text) => {
                 group != gone && (*text != gone.1 || *is_group != (gone.0 == Sort::Group))
             }
+            Claim::Until(group, account) => group != gone && account != gone,
         });
     }
 
@@ -286,6 +337,7 @@ impl<'c> Expectation<'c> {
                         Claim::Member(swap(group), is_group, new.1.clone())
                     }
                     Claim::Member(group, is_group, text) => Claim::Member(swap(group), is_group, text),
+                    Claim::Until(group, account) => Claim::Until(swap(group), swap(account)),
                 };
                 (claim, claimed)
             })
@@ -421,6 +473,7 @@ impl<'a> Seen<'a> {
             (Claim::Exists(_), Claimed::Is(wanted)) if exists == *wanted => Effect::Shown,
             (Claim::Exists(_), _) if exists => Effect::Else(format!("`{}` is there", of.1)),
             (Claim::Value(_, key), Claimed::Values(wanted)) if exists => self.value(of, key, wanted),
+            (Claim::Until(_, account), Claimed::Values(wanted)) if exists => self.until(of, account, wanted),
             (Claim::Member(_, is_group, text), Claimed::Is(wanted)) => {
                 let found = exists && self.is_member(members, *is_group, text);
                 match (found == *wanted, found) {
@@ -431,6 +484,21 @@ impl<'a> Seen<'a> {
                 }
             }
             _ => Effect::Else(format!("`{}` is not there", of.1)),
+        }
+    }
+
+    fn until(&self, of: &Subject<'_>, account: &Subject<'_>, wanted: &[String]) -> Effect {
+        let state = self.state;
+        let found = state.group_named(&of.1).zip(state.account_named(&account.1));
+        let end = found.and_then(|(group, account)| {
+            let position = group.members().binary_search(&account.id()).ok()?;
+            Some(group.ends(position))
+        });
+        let wanted = wanted.first().and_then(|text| Instant::try_from(text.clone()).ok());
+        match end {
+            Some(end) if same_end(end, wanted) => Effect::Shown,
+            Some(_) => Effect::Else(format!("the membership of `{}` in `{}` has another end", account.1, of.1)),
+            None => Effect::Else(format!("`{}` is no member of `{}`", account.1, of.1)),
         }
     }
 

@@ -147,7 +147,7 @@ impl<'r> Lane<'r> {
 
     /// The group of a membership that may share a batch with others of the group.
     fn shared<'c>(&self, change: &'c Change) -> Option<Cow<'c, str>> {
-        let membership = matches!(change.action, Action::Grant | Action::Revoke);
+        let membership = matches!(change.action, Action::Grant | Action::Revoke | Action::UpdateMembership);
         match (self.capabilities.batch, &change.object.group) {
             (Form::PerGroup(_), Some(group)) if membership => Some(self.names.key(group)),
             _ => None,

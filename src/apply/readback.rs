@@ -111,7 +111,7 @@ impl Run<'_> {
             let mut objects: Vec<Object> = if lane.silent.is_empty() {
                 let whole = lane.read_back.take().unwrap_or_else(|| ReadBack::new(lane));
                 let piece = lane.read_back.insert(whole).piece(lane.bite);
-                piece.iter().map(|subject| lane.expectation.object(subject)).collect()
+                lane.expectation.objects_for(piece)
             } else {
                 let some = lane.silent.iter().take(lane.bite);
                 let changes = some.filter_map(|(node, _)| self.work.change(*node));

@@ -237,7 +237,7 @@ pub enum AccountManage {
     Reference,
 }
 
-/// Whether an account's end is kept in the directory too.
+/// Whether an end is kept in the directory too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NativeEnd {
@@ -300,6 +300,8 @@ pub struct GroupSettings {
     /// Member written into a group that may not be empty (default: the group's own DN).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placeholder: Option<String>,
+    /// Whether the end of a grant is written as the membership's own end (Active Directory: a link with a time to live): `auto` where the server offers it.
+    pub native_end: NativeEnd,
 }
 
 /// What becomes of a group in a group of the same directory.

@@ -11,12 +11,14 @@
 pub mod active_directory;
 pub mod connect;
 pub mod dn;
+mod ends;
 pub mod entries;
 pub mod identities;
 pub mod ldap;
 pub mod ldif;
 pub mod observe;
 
+pub use ends::{ACCOUNTS, EndsItself, MEMBERSHIPS, TOLERANCE, same_end};
 pub use identities::{Delta, Gone, Identities, ObjectId};
 pub use observe::Observed;
 
@@ -63,29 +65,6 @@ pub struct Capabilities {
     /// changed since.
     pub resume: bool,
 }
-
-/// What a directory ends by itself once accord has written when. A file only carries an
-/// end: nothing happens at that instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct EndsItself {
-    /// Accounts: nobody can log in after their end (`pwdEndTime`, `accountExpires`).
-    pub accounts: bool,
-    /// Memberships: they go at their end (links with a time to live).
-    pub memberships: bool,
-}
-
-impl EndsItself {
-    /// What it ends, in the words of a plan.
-    pub fn words(self) -> Vec<String> {
-        let both = [(self.accounts, ACCOUNTS), (self.memberships, MEMBERSHIPS)];
-        both.into_iter().filter(|(ends, _)| *ends).map(|(_, word)| word.to_owned()).collect()
-    }
-}
-
-/// In [`crate::plan::DirectoryMark::ends_itself`]: accounts.
-pub const ACCOUNTS: &str = "accounts";
-/// In [`crate::plan::DirectoryMark::ends_itself`]: memberships.
-pub const MEMBERSHIPS: &str = "memberships";
 
 /// What one call of [`Writer::write`] may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,6 +2,7 @@
 //! at with OpenLDAP's tools and real binds.
 
 mod groups;
+mod links;
 mod managers;
 mod nesting;
 mod protection;

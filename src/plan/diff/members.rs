@@ -176,6 +176,8 @@ impl Members<'_> {
                 Link::Is(id) | Link::Seen(id)
                     if self.marks.get(id.0 as usize).is_some_and(|cell| *cell == mark + 1) =>
                 {
+                    let place = observed.map(|observed| (observed, id));
+                    diff.moved_end(links, (desired, position), place, after, found);
                     continue;
                 }
                 Link::Is(_) => needs.extend(links.renames.get(account)),
@@ -258,15 +260,16 @@ impl Diff<'_> {
         self.capabilities.disable || self.desired.wants.get(account.0 as usize) != Some(&Want::OnLeave)
     }
 
-    fn is_unsettled(&self, group: GroupRef<'_>, account: AccountId) -> bool {
+    pub(super) fn is_unsettled(&self, group: GroupRef<'_>, account: AccountId) -> bool {
         !self.desired.unsettled.is_empty() && self.desired.unsettled.binary_search(&(group.id(), account)).is_ok()
     }
 
-    fn grant(&self, group: GroupRef<'_>, account: AccountRef<'_>, position: usize) -> Draft {
+    pub(super) fn grant(&self, group: GroupRef<'_>, account: AccountRef<'_>, position: usize) -> Draft {
         let object = Object::membership(group.name(), account.name());
         let mut draft = self.on_group(Action::Grant, object, group, Why::Holds);
         draft.account = Some(Self::number_of_desired(account.id()));
         draft.change.ends = group.ends(position);
+        draft.change.after = self.native_end(group, position);
         if let Some((id, person)) = self.person_of(account) {
             draft.person = Some(id);
             draft.change.person = Some(person.key.to_string());
@@ -275,7 +278,13 @@ impl Diff<'_> {
     }
 
     /// Names as the directory writes them, unless they are to change first.
-    fn as_written(&self, links: &Links, account: AccountRef<'_>, observed: Option<GroupRef<'_>>, draft: &mut Draft) {
+    pub(super) fn as_written(
+        &self,
+        links: &Links,
+        account: AccountRef<'_>,
+        observed: Option<GroupRef<'_>>,
+        draft: &mut Draft,
+    ) {
         if let Some(observed) = observed {
             draft.change.object.group = Some(observed.name().to_owned());
         }

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod attributes;
+mod ends;
 mod groups;
 mod identity;
 mod known;

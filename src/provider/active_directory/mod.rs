@@ -13,6 +13,7 @@ pub mod control;
 pub mod filetime;
 pub mod group;
 pub mod identifier;
+pub mod link;
 pub mod number;
 pub mod protection;
 pub mod range;

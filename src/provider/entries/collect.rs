@@ -11,6 +11,7 @@ use super::trace::{Trace, Traced};
 use super::{Disabling, LOCKED, Schema, is_credential, time};
 use crate::model::state::{AccountSlot, GroupSlot, StateError};
 use crate::model::{Instant, Matching, Object, State, StateBuilder};
+use crate::provider::active_directory::link::{self, Clock};
 use crate::provider::active_directory::{self, identifier, range};
 use crate::provider::{Author, Gap, GapScope, ObjectId, Protected, Scope, dn};
 use std::borrow::Cow;
@@ -76,7 +77,9 @@ pub struct Collector<'s> {
     groups: BTreeMap<String, GroupSlot>,
     pub(super) group_names: Vec<Box<str>>,
     /// Members that named nothing known when they arrived.
-    pending: Vec<(GroupSlot, Box<str>)>,
+    pending: Vec<(GroupSlot, Box<str>, Option<Instant>)>,
+    /// The directory's time, where memberships may have an end of their own.
+    clock: Option<Clock>,
     pub(super) unfinished: Unfinished,
     pub(super) protection: Protection,
     /// Values that are DNs of accounts which may not have come yet.
@@ -157,6 +160,7 @@ impl<'s> Collector<'s> {
             groups: BTreeMap::new(),
             group_names: Vec::new(),
             pending: Vec::new(),
+            clock: None,
             unfinished: Unfinished::default(),
             protection: Protection::default(),
             references: Vec::new(),
@@ -168,6 +172,13 @@ impl<'s> Collector<'s> {
             authors: Vec::new(),
             placeholders: Vec::new(),
         }
+    }
+
+    /// Ends of memberships count from that clock's time.
+    #[must_use]
+    pub fn by(mut self, clock: Option<Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// Notes that something was not read completely.
@@ -325,11 +336,13 @@ impl<'s> Collector<'s> {
     pub(super) fn member(&mut self, group: GroupSlot, group_key: &str, text: &str) -> bool {
         if !self.schema.members_are_dns() {
             match self.builder.slot_of(text) {
-                Some(account) => self.place(group, account, text),
-                None => self.pending.push((group, text.into())),
+                Some(account) => self.place(group, account, text, None),
+                None => self.pending.push((group, text.into(), None)),
             }
             return false;
         }
+        let (left, text) = if self.clock.is_some() { link::parse(text) } else { (None, text) };
+        let ends = left.and_then(|left| Some(self.clock.as_ref()?.now().plus(left)));
         let bare = without_unique_id(text);
         let Ok(key) = dn::key(bare) else {
             self.builder.other(group, false, text);
@@ -339,8 +352,8 @@ impl<'s> Collector<'s> {
             return self.schema.placeholder_key.as_deref().unwrap_or(group_key) == key;
         }
         match self.table.get(&key) {
-            Some(Found::Account(account)) => self.place(group, account, text),
-            _ => self.pending.push((group, text.into())),
+            Some(Found::Account(account)) => self.place(group, account, text, ends),
+            _ => self.pending.push((group, text.into(), ends)),
         }
         false
     }
@@ -353,8 +366,8 @@ impl<'s> Collector<'s> {
     }
 
     /// An account is a member of a group, which writes it as `text`.
-    fn place(&mut self, group: GroupSlot, account: AccountSlot, text: &str) {
-        self.builder.member(group, account, None);
+    fn place(&mut self, group: GroupSlot, account: AccountSlot, text: &str, ends: Option<Instant>) {
+        self.builder.member(group, account, ends);
         if let Some(trace) = &mut self.trace {
             trace.member(group, account, text, self.builder.account_texts(account));
         }
@@ -375,14 +388,14 @@ impl<'s> Collector<'s> {
             };
             self.builder.add_value(slot, attribute, &name);
         }
-        for (group, text) in std::mem::take(&mut self.pending) {
+        for (group, text, ends) in std::mem::take(&mut self.pending) {
             let found = if self.schema.members_are_dns() {
                 dn::key(without_unique_id(&text)).ok().and_then(|key| self.table.get(&key))
             } else {
                 self.builder.slot_of(&text).map(Found::Account)
             };
             match found {
-                Some(Found::Account(account)) => self.place(group, account, &text),
+                Some(Found::Account(account)) => self.place(group, account, &text, ends),
                 Some(Found::Group(nested)) => {
                     let name = self.group_names.get(nested.0 as usize).map_or("", AsRef::as_ref);
                     self.builder.other(group, true, name);

@@ -103,6 +103,8 @@ pub struct Schema {
     pub disabling: Disabling,
     /// Whether the end of an account ([`Self::end_attribute`]) is read and written.
     pub native_end: bool,
+    /// Whether memberships get an end of their own where the server offers it.
+    pub link_ends: bool,
     /// Object class of groups.
     pub group_class: GroupClass,
     /// Further object classes of new groups.
@@ -169,6 +171,7 @@ impl Schema {
                 .collect(),
             disabling: dialect.disabling(accounts.disable.as_ref()),
             native_end: native_end && accounts.native_end == NativeEnd::Auto,
+            link_ends: groups.native_end == NativeEnd::Auto,
             group_class: groups.object_class.unwrap_or_default(),
             group_classes: groups.object_classes.iter().map(|class| class.as_str().into()).collect(),
             may_be_empty: false,

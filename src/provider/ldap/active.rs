@@ -7,6 +7,7 @@
 
 use super::connect::Session;
 use super::errors::{self, Site};
+use super::link_ends;
 use super::probe::Server;
 use super::read::Tally;
 use super::search;
@@ -42,6 +43,8 @@ pub(super) struct Controller {
     pub(super) is_samba: bool,
     /// The naming context of its domain.
     pub(super) domain: String,
+    /// Whether the forest itself ends memberships.
+    pub(super) ends_links: bool,
 }
 
 impl Controller {
@@ -84,6 +87,8 @@ pub(super) async fn probe(session: &Session, schema: &Schema) -> Result<Server, 
         "dnsHostName",
         "defaultNamingContext",
         "vendorName",
+        "supportedControl",
+        "configurationNamingContext",
     ]);
     let found = search::base(session, "", "(objectClass=*)", &wanted, |entry| {
         let all = |name| -> Vec<String> {
@@ -96,11 +101,16 @@ pub(super) async fn probe(session: &Session, schema: &Schema) -> Result<Server, 
             capabilities: all("supportedCapabilities"),
             is_samba: one("vendorName").contains("Samba"),
             domain: one("defaultNamingContext"),
+            ends_links: false,
         };
-        Server { contexts: all("namingContexts"), controller: Some(controller), ..Server::default() }
+        let server = Server { contexts: all("namingContexts"), controller: Some(controller), ..Server::default() };
+        (server, all("supportedControl"), one("configurationNamingContext"))
     })
     .await?;
-    let server = found.unwrap_or_default();
+    let (mut server, controls, configuration) = found.unwrap_or_default();
+    if let Some(controller) = &mut server.controller {
+        controller.ends_links = link_ends::offered(session, &controls, &configuration).await;
+    }
     let is_one = |controller: &Controller| controller.capabilities.iter().any(|oid| oid == DOMAIN_CONTROLLER);
     if !server.controller.as_ref().is_some_and(is_one) {
         let help = "write `kind: ldap` for other servers, or correct `url`".to_owned();
@@ -152,6 +162,11 @@ pub(super) async fn counter(session: &Session) -> Result<Option<Vec<String>>, Pr
 }
 
 impl Server {
+    /// Whether memberships can have an end of their own here.
+    pub(super) fn ends_links(&self) -> bool {
+        self.controller.as_ref().is_some_and(|controller| controller.ends_links)
+    }
+
     /// Leaves out references to what this very controller holds beside the domain:
     /// its settings and DNS zones hold no accounts.
     pub(super) fn forget_own(&self, referrals: &mut Vec<String>) {

@@ -83,6 +83,10 @@ pub(super) fn fitted(schema: &Schema, server: &Server) -> Schema {
 pub(super) fn kept(mut promised: Capabilities, schema: &Schema, server: &Server) -> Capabilities {
     promised.native_end &= server.ends || schema.is_active();
     promised.ends_itself.accounts &= promised.native_end;
+    if schema.link_ends && server.ends_links() {
+        promised.ends_itself.memberships = true;
+        promised.actions = Action::ALL.to_vec();
+    }
     if schema.disabling == Disabling::Locked && !server.locks {
         promised.disable = false;
         promised.actions.retain(|action| !matches!(action, Action::DisableAccount | Action::EnableAccount));

@@ -28,6 +28,8 @@ pub(super) struct Session {
     timeout: Duration,
     /// Whether an answer did not come, for whatever reason.
     lost: Arc<AtomicBool>,
+    /// Whether searches ask for the ends of memberships too.
+    pub(super) shows_ends: bool,
     /// Directory and identity, for messages.
     pub(super) site: Arc<Site>,
 }
@@ -157,7 +159,13 @@ impl Plug {
                 vec!["check host, port and firewall, or raise `connect_timeout` (seconds)".to_owned()],
             ))
         })?;
-        let session = Session { ldap, timeout: self.timeout, lost: Arc::default(), site: Arc::clone(&self.site) };
+        let session = Session {
+            ldap,
+            timeout: self.timeout,
+            lost: Arc::default(),
+            shows_ends: false,
+            site: Arc::clone(&self.site),
+        };
         self.bind(&session, endpoint).await?;
         Ok((session, Served { url: endpoint.url.clone(), address, name: None }))
     }

@@ -146,7 +146,7 @@ impl Directory {
 
     async fn dial(&self, endpoint: &Endpoint, known: Option<&Served>, only: bool) -> Result<Open, Unusable> {
         let address = known.and_then(|served| served.address);
-        let (session, reached) = self.plug.session(endpoint, address, only).await?;
+        let (mut session, reached) = self.plug.session(endpoint, address, only).await?;
         let server = if self.schema.is_active() {
             active::probe(&session, &self.schema).await?
         } else {
@@ -163,6 +163,7 @@ impl Directory {
         let mut schema = capabilities::fitted(&self.schema, &server);
         let capabilities = capabilities::kept(self.promised.clone(), &schema, &server);
         schema.native_end = capabilities.native_end;
+        session.shows_ends = capabilities.ends_itself.memberships;
         Ok(Open { session, server, schema, capabilities, served: reached, notes: Vec::new() })
     }
 

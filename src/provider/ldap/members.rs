@@ -8,7 +8,7 @@
 
 use super::guard::ASSERTION_FAILED;
 use super::write::{Operation, answer, modifications, unanswered};
-use super::{Directory, Open, search};
+use super::{Directory, Open, link_ends, search};
 use crate::model::Action;
 use crate::provider::entries::Mod;
 use crate::provider::{Answer, Step, dn};
@@ -52,15 +52,31 @@ impl Directory {
     pub(super) async fn memberships(&self, open: &Open, steps: &[Step<'_>]) -> Vec<Answer> {
         let mut answers: Vec<Option<Answer>> = steps.iter().map(|_| None).collect();
         let mut items = Vec::with_capacity(steps.len());
+        let group = group_dn(open, steps);
+        let is_dated = |step: &Step<'_>| step.change.action != Action::Revoke && step.change.after.is_some();
+        let asked =
+            if steps.iter().any(is_dated) { link_ends::clock(&open.session, &open.server).await } else { Ok(None) };
+        let clock = match asked {
+            Ok(clock) => clock,
+            Err(error) => return steps.iter().map(|_| Answer::Broken { why: error.message.clone() }).collect(),
+        };
         for (index, step) in steps.iter().enumerate() {
-            match open.schema.member_value(step) {
-                Ok(value) => items.push(Item { index, value, grant: step.change.action == Action::Grant }),
+            if step.change.action == Action::UpdateMembership {
+                let answer = link_ends::renew(open, step, &group, clock.as_ref()).await;
+                put(&mut answers, index, answer);
+                continue;
+            }
+            let grant = step.change.action == Action::Grant;
+            let value = open.schema.member_value(step);
+            let value =
+                value.and_then(|dn| if grant { link_ends::value(step.change, dn, clock.as_ref()) } else { Ok(dn) });
+            match value {
+                Ok(value) => items.push(Item { index, value, grant }),
                 Err(why) => put(&mut answers, index, Answer::Refused { why }),
             }
         }
         // Grants first: a list that is halved never empties a group on the way.
         items.sort_by_key(|item| !item.grant);
-        let group = group_dn(open, steps);
         let observed = steps.first().and_then(|step| step.placeholder);
         let mut open_parts = vec![items];
         while let Some(part) = open_parts.pop() {

@@ -20,6 +20,7 @@ mod endpoint;
 mod errors;
 mod guard;
 mod link;
+mod link_ends;
 mod members;
 mod probe;
 mod read;

@@ -11,13 +11,14 @@
 use super::above::{id_attribute, id_of};
 use super::connect::Session;
 use super::errors;
+use super::link_ends;
 use super::probe::{self, Server};
 use super::refresh;
 use super::search::{self, Ended, Entry, Search};
 use super::watch::Watch;
 use super::{Directory, active, touched};
 use crate::model::{Matching, Object};
-use crate::provider::active_directory::ACCOUNTS;
+use crate::provider::active_directory::{ACCOUNTS, link};
 use crate::provider::entries::{self, Collector, Schema, Traced};
 use crate::provider::{Cookie, Gap, GapScope, ObjectId, ProviderError, Reading, Scope, dn};
 use futures_util::{StreamExt, stream};
@@ -99,8 +100,12 @@ impl Directory {
         let suffixes = suffixes(server, schema);
         let mut last: Option<u64> = None;
         // Before the first read: a cookie may be older than what was read, never newer.
-        let begun =
-            if scope.resume && touched::tells(server) { Some(self.begin(session, server, schema).await) } else { None };
+        let begun = match scope.resume && touched::tells(server) {
+            // A membership that ends by itself is nothing that was written.
+            true if session.shows_ends => Some(Err(link_ends::UNTOLD.to_owned())),
+            true => Some(self.begin(session, server, schema).await),
+            false => None,
+        };
         for attempt in 1..=ATTEMPTS {
             let before = counters(session, server, &suffixes).await?;
             // Before the read: what is written meanwhile must not count as read.
@@ -157,7 +162,8 @@ impl Directory {
         schema: &Schema,
         scope: &Scope,
     ) -> Result<Pass, ProviderError> {
-        let mut collector = Collector::new(schema, scope);
+        let clock = link_ends::clock(session, server).await?;
+        let mut collector = Collector::new(schema, scope).by(clock);
         let mut tally = Tally::default();
         let wanted = request(schema.account_request(&scope.account_attributes), scope, server);
         let mut hidden = None;
@@ -227,7 +233,8 @@ impl Directory {
         scope: &Scope,
         only: &[Object],
     ) -> Result<Reading, ProviderError> {
-        let mut collector = Collector::new(schema, scope);
+        let clock = link_ends::clock(session, server).await?;
+        let mut collector = Collector::new(schema, scope).by(clock);
         let mut watch = Watch::new(server, schema, scope);
         let accounts: BTreeSet<&str> = only.iter().filter_map(|o| o.account.as_deref()).collect();
         let groups: BTreeSet<&str> = only.iter().filter_map(|o| o.group.as_deref()).collect();
@@ -502,7 +509,9 @@ impl Tally {
         for (name, values) in entry.attributes() {
             let attribute = hasher.hash_one((dn, name));
             for value in values {
-                self.sum = self.sum.wrapping_add(hasher.hash_one((attribute, value)));
+                // The seconds that are left to a membership are others in every read.
+                let bare = std::str::from_utf8(value).map_or(value, |text| link::bare(text).as_bytes());
+                self.sum = self.sum.wrapping_add(hasher.hash_one((attribute, bare)));
             }
         }
     }

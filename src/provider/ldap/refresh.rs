@@ -12,6 +12,7 @@
 
 use super::above::{Above, PARENT, id_attribute, id_of};
 use super::connect::Session;
+use super::link_ends;
 use super::probe::Server;
 use super::read::{ATTEMPTS, EVERYTHING, counters, of_class, suffixes};
 use super::search::{self, Entry, Search};
@@ -196,7 +197,9 @@ impl Directory {
         scope: &Scope,
         cookie: &Cookie,
     ) -> Reading {
-        let read = if touched::tells(server) {
+        let read = if session.shows_ends {
+            Err(link_ends::UNTOLD.to_owned())
+        } else if touched::tells(server) {
             self.read_touched(session, server, schema, scope, cookie).await
         } else {
             self.refreshed(session, server, schema, scope, cookie).await

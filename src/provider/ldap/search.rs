@@ -7,6 +7,7 @@
 use super::connect::Session;
 use super::errors;
 use crate::provider::ProviderError;
+use crate::provider::active_directory::link;
 use ldap3::asn1::{PL, StructureTag};
 use ldap3::controls::{MakeCritical, PagedResults, RawControl};
 use ldap3::{LdapResult, ResultEntry, Scope};
@@ -146,9 +147,16 @@ async fn page(
     let operation = || format!("search {}", search.base);
     let broken = |error| session.unanswered(&operation(), &error);
     let mut ldap = session.operation();
+    let mut controls: Vec<RawControl> = Vec::new();
     if search.page_size > 0 {
         let size = i32::try_from(search.page_size).unwrap_or(i32::MAX);
-        ldap.with_controls(RawControl::from(PagedResults { size, cookie }.critical()));
+        controls.push(PagedResults { size, cookie }.critical().into());
+    }
+    if session.shows_ends {
+        controls.push(RawControl { ctype: link::SHOWN.to_owned(), crit: false, val: None });
+    }
+    if !controls.is_empty() {
+        ldap.with_controls(controls);
     }
     let mut stream =
         ldap.streaming_search(search.base, search.scope, search.filter, search.attributes).await.map_err(broken)?;

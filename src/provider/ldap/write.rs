@@ -354,7 +354,7 @@ fn written(mods: &[Mod]) -> String {
 }
 
 fn is_membership(step: &Step<'_>) -> bool {
-    matches!(step.change.action, Action::Grant | Action::Revoke)
+    matches!(step.change.action, Action::Grant | Action::Revoke | Action::UpdateMembership)
 }
 
 fn same_group(a: &Step<'_>, b: &Step<'_>) -> bool {
