@@ -39,7 +39,7 @@ pub use ended::ended;
 pub use fixed::{checked, static_breaches};
 pub use graph::references_of;
 pub use joiners::{Early, early_accounts};
-pub use nesting::{DesiredNesting, Nested, NestedGroup, nested};
+pub use nesting::{DesiredNesting, Nested, NestedGroup, forbidden, nested, says_kind};
 pub use sponsor::{Gone, answering, unsponsored};
 pub use terms::ending_term;
 pub use times::instants;

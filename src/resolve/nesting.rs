@@ -146,10 +146,18 @@ pub(super) fn below(policy: &Policy, groups: &mut BTreeSet<GroupId>) {
     }
 }
 
-/// Scope and type of a group of a domain; new ones are global security groups.
-fn kind(group: &Group) -> (&str, bool) {
-    let written = group.attributes.iter().find(|(name, _)| &**name == "groupType");
-    let words = written.and_then(|(_, values)| values.first()?.split_once(' '));
+/// Attributes of a group, of which `groupType` says scope and type in words.
+type Attributes = [(Box<str>, Vec<Box<str>>)];
+
+/// Whether the attributes of a group say its scope and type.
+pub fn says_kind(attributes: &Attributes) -> bool {
+    attributes.iter().any(|(name, _)| name.eq_ignore_ascii_case("groupType"))
+}
+
+/// Scope of a group of a domain, and whether it grants access; new ones are global security groups.
+fn kind(attributes: &Attributes) -> (&str, bool) {
+    let said = attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case("groupType"));
+    let words = said.and_then(|(_, values)| values.first()?.split_once(' '));
     words.map_or(("global", true), |(scope, sort)| (scope, sort == "security"))
 }
 
@@ -168,21 +176,14 @@ pub(super) fn refused(policy: &Policy) -> Vec<Diagnostic> {
                 continue;
             };
             let names = [GroupId(n), one.member].map(|group| name(policy, Holding::Group(group)));
-            let Some((message, help)) = forbidden(outer, inner, &names) else { continue };
+            let Some((message, help)) = forbidden(&outer.attributes, &inner.attributes, &names) else { continue };
             let mut diagnostic = Diagnostic::error("bad-nesting", message);
             diagnostic.span = Some(policy.span(entry.place));
-            let said = |group: &Group| {
-                format!("{} {}", kind(group).0, if kind(group).1 { "security" } else { "distribution" })
-            };
-            let default = |group: &Group| {
-                if group.attributes.iter().any(|(name, _)| &**name == "groupType") {
-                    ""
-                } else {
-                    " (as nothing is written)"
-                }
-            };
-            for (group, name) in [(outer, &names[0]), (inner, &names[1])] {
-                let text = format!("`{name}` is a {} group{}", said(group), default(group));
+            for (group, name) in [outer, inner].into_iter().zip(&names) {
+                let (scope, secures) = kind(&group.attributes);
+                let sort = if secures { "security" } else { "distribution" };
+                let default = if says_kind(&group.attributes) { "" } else { " (as nothing is written)" };
+                let text = format!("`{name}` is a {scope} {sort} group{default}");
                 diagnostic = diagnostic.related(policy.span(group.place), text);
             }
             found.push(diagnostic.help(help));
@@ -191,8 +192,9 @@ pub(super) fn refused(policy: &Policy) -> Vec<Diagnostic> {
     found
 }
 
-/// Why one group may not hold the other, and what to write.
-fn forbidden(outer: &Group, inner: &Group, [out, into]: &[String; 2]) -> Option<(String, String)> {
+/// Why a domain does not let one group hold the other, by their attributes and names, and
+/// what to write.
+pub fn forbidden(outer: &Attributes, inner: &Attributes, [out, into]: &[String; 2]) -> Option<(String, String)> {
     let ((outer, outer_secures), (inner, inner_secures)) = (kind(outer), kind(inner));
     let both = |wide: &str| {
         format!(

@@ -1,6 +1,7 @@
 //! What is special about Active Directory, on a real Samba domain controller, looked
 //! at with OpenLDAP's tools and real binds.
 
+mod command;
 mod groups;
 mod links;
 mod managers;

@@ -1,9 +1,11 @@
 //! What a domain keeps for itself is left alone, and said.
 
-use super::{groups, observe, people, plan, settings, start};
-use crate::support::ldap::{policy, words};
+use super::{groups, observe, people, plan, settings, start, why, write};
+use crate::support::ldap::{change, policy, words};
 use crate::support::samba::BASE;
+use accord::model::change::{Action, Object};
 use accord::plan::Memory;
+use accord::provider::Answer;
 use serde_json::json;
 
 #[test]
@@ -86,4 +88,25 @@ fn a_primary_group_counts_and_cannot_be_revoked() {
     assert_eq!(words(&revoked), [""; 0]);
     let told = revoked.notes.iter().any(|note| note.text == "left alone: ada (it is the account's primary group)");
     assert!(told, "{:?}", revoked.notes);
+}
+
+/// Neither is a value of `member`, whatever somebody plans between two reads.
+#[test]
+fn a_primary_group_is_not_granted_or_revoked_as_a_value() {
+    let dc = start();
+    let settings = settings(&dc);
+    let (ada, staff) = (format!("CN=ada,{}", people()), format!("CN=staff,{}", groups()));
+    dc.tools().modify(&format!(
+        "dn: {ada}\nchangetype: add\nobjectClass: user\nsAMAccountName: ada\nuserAccountControl: 512\n\n\
+         dn: {staff}\nchangetype: add\nobjectClass: group\nsAMAccountName: staff\nmember: {ada}\n\n"
+    ));
+    let sid = dc.samba_tool(&["group", "show", "staff", "--attributes=objectSid"]);
+    let rid = sid.lines().find_map(|line| line.strip_prefix("objectSid: ")?.rsplit('-').next()).unwrap().to_owned();
+    dc.tools().modify(&format!("dn: {ada}\nchangetype: modify\nreplace: primaryGroupID\nprimaryGroupID: {rid}\n"));
+    let of = |action: Action| change(action, Object::membership("staff", "ada"), None, None);
+    let answers = write(&settings, &[of(Action::Revoke), of(Action::Grant)], None);
+    assert!(answers.iter().all(|answer| matches!(answer, Answer::Conflict { .. })), "{answers:#?}");
+    assert!(why(&answers[1]).contains("primaryGroupID"), "{answers:#?}");
+    assert_eq!(dc.tools().values(&ada, "primaryGroupID"), [rid]);
+    assert_eq!(dc.tools().values(&staff, "member").len(), 0);
 }

@@ -7,6 +7,7 @@ mod constraints;
 mod harm;
 pub(crate) mod harness;
 mod misuse;
+mod nesting;
 mod plan;
 mod references;
 mod revisions;

@@ -169,3 +169,38 @@ fn everything_is_read_again_when_it_is_time() {
     bed.repo.edit("policies/accord.yaml", "full_every: 0h", "full_every: soon");
     assert_says(&bed.run(&["plan"]), &["full_every"]);
 }
+
+/// Groups that may not be empty, links between them, and reads that go on from the last one.
+#[test]
+fn a_link_between_groups_is_kept_by_a_server_whose_groups_may_not_be_empty() {
+    let bed = Bed::new();
+    bed.repo.edit(
+        "policies/accord.yaml",
+        "groups: { base: \"ou=groups,dc=example,dc=com\" }",
+        "groups: { base: \"ou=groups,dc=example,dc=com\", nesting: native }",
+    );
+    let text = "people:\n  p1: { id: \"1\", name: Person 1 }\n  p2: { id: \"2\", name: Person 2 }\n\
+                groups:\n  corp/a: { members: [p1, p2] }\n  corp/all: { members: [group: corp/a] }\n";
+    bed.repo.write("policies/access.yaml", text);
+    let told = bed.run(&["apply", "--auto-approve"]);
+    let members = |group: &str| {
+        let mut members = bed.server.tools().values(&format!("cn={group},{GROUPS}"), "member");
+        members.sort();
+        members
+    };
+    assert_eq!(members("all"), [format!("cn=a,{GROUPS}")], "{told}");
+    assert_eq!(members("a"), [format!("uid=p1,{PEOPLE}"), format!("uid=p2,{PEOPLE}")]);
+    assert!(bed.run(&["plan"]).contains("\nnothing to do\n"));
+    assert!(bed.run(&["plan", "--refresh", "full"]).contains("\nnothing to do\n"));
+    // Somebody takes the link out; the next read that goes on sees it, and it comes back.
+    bed.server
+        .ldapmodify(&format!("dn: cn=all,{GROUPS}\nchangetype: modify\nreplace: member\nmember: uid=p1,{PEOPLE}\n"));
+    let told = bed.run(&["apply", "--auto-approve"]);
+    assert_eq!(members("all"), [format!("cn=a,{GROUPS}")], "{told}");
+    assert!(bed.run(&["plan"]).contains("\nnothing to do\n"));
+    // Without anybody the group still may not be empty.
+    bed.repo.write("policies/access.yaml", &text.replace("[group: corp/a]", "[]"));
+    let told = bed.run(&["apply", "--auto-approve"]);
+    assert_eq!(members("all"), [format!("cn=all,{GROUPS}")], "{told}");
+    assert!(bed.run(&["plan"]).contains("\nnothing to do\n"));
+}

@@ -12,9 +12,9 @@ use crate::model::change::OtherMember;
 use crate::model::state::{AccountRef, GroupRef, Member};
 use crate::model::{AccountId, Action, Object};
 use crate::plan::draft::{Draft, Fate, Found, Reason, Why};
-use crate::policy::settings::Nesting;
+use crate::policy::settings::{Nesting, ProviderKind};
 use crate::policy::{Group, GroupId, Manage};
-use crate::resolve::NestedGroup;
+use crate::resolve::{self, NestedGroup};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the drafts of one directory do, by comparison keys.
@@ -131,11 +131,31 @@ impl<'a> Diff<'a> {
             let covered = self.desired.nesting.covered_in(desired.id());
             let person = |account: AccountId| self.desired.people.get(account.0 as usize).copied();
             draft.people = covered.filter_map(person).collect();
-            if let Some(reason) = withheld(desired) {
+            if let Some(reason) = withheld(desired).or_else(|| self.forbids((desired, observed), inside)) {
                 draft.fate = Fate::withheld(reason);
             }
             found.push(draft);
         }
+    }
+
+    /// Why a domain would refuse the link: a group keeps the scope that it has where none
+    /// is written, which nothing in the files could tell.
+    fn forbids(
+        &self,
+        (desired, observed): (GroupRef<'_>, Option<GroupRef<'_>>),
+        inside: GroupRef<'a>,
+    ) -> Option<Reason> {
+        if self.settings().kind != ProviderKind::ActiveDirectory {
+            return None;
+        }
+        let there = self.observed.group_named(self.present_name(inside));
+        let [outer, inner] = [(desired, observed), (inside, there)].map(|(desired, there)| match there {
+            Some(there) if !resolve::says_kind(desired.attributes()) => there.attributes(),
+            _ => desired.attributes(),
+        });
+        let names = [desired, inside].map(|group| format!("{}/{}", self.name(), group.name()));
+        let (why, help) = resolve::forbidden(outer, inner, &names)?;
+        Some(Reason::new(why, help))
     }
 
     /// Observed groups in a group, itself first.
