@@ -3,17 +3,18 @@
 //! Comes in: policies. Goes out: endings under the person who should do something
 //! about them. Refuses: to list one ending under everybody.
 
+use super::answerable::{for_holding, for_person};
 use super::args::{ExpiringArgs, Format, Global};
 use super::clock;
 use super::failure::{Exit, Failure};
 use super::overdue;
-use super::questions::{Question, key};
+use super::questions::Question;
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::model::Instant;
 use crate::policy::{Holding, Person, PersonId, Standing};
 use crate::render::answers::{self, Answerable, Beginning, Ending, Expiring, Link};
-use crate::resolve::{self, Via, answering};
+use crate::resolve::{self, Via};
 use std::collections::BTreeMap;
 
 /// Answers.
@@ -37,7 +38,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ExpiringArgs) -> R
 }
 
 /// People who end, under their sponsor or manager; memberships that end before the
-/// person does, under the owner of the role or group.
+/// person does, under the owner of the role or group, or who answers for the person.
 fn answerable(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<Answerable> {
     let policy = question.policy();
     let mut found: BTreeMap<String, Vec<Ending>> = BTreeMap::new();
@@ -45,12 +46,9 @@ fn answerable(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<A
     for (n, person) in (0u32..).zip(&policy.people) {
         let Some(ends) = end(person, at).filter(|ends| *ends <= until) else { continue };
         ends_at.insert(PersonId(n), ends);
-        let manager = || person.positions.iter().find(|one| one.window.contains(at)).and_then(|one| one.manager);
-        let who = person.sponsor.or(person.owner).or_else(manager).and_then(|who| answering(policy, who, at));
-        let who = key(policy, who);
         let because = question.link("last day of the person".to_owned(), place(person, ends));
         let ending = Ending { ends, person: person.key.to_string(), what: "the person".to_owned(), because };
-        found.entry(who.unwrap_or_else(nobody)).or_default().push(ending);
+        found.entry(for_person(policy, person, at)).or_default().push(ending);
     }
     for holding in question.holdings() {
         for held in question.resolution.held_in(holding) {
@@ -59,13 +57,13 @@ fn answerable(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<A
             if ends_at.get(&held.person).is_some_and(|end| *end <= ends) || is_given(holding, held.via) {
                 continue;
             }
-            let person = key(policy, Some(held.person)).unwrap_or_default();
+            let Some(person) = policy.people.get(held.person.0 as usize) else { continue };
             let because = match question.resolution.ending_cut(held.person, ends) {
                 Some(cut) => question.link(cut.words(policy, at), cut.place),
                 None => entry(question, held.via),
             };
-            let ending = Ending { ends, person, what: question.name(holding), because };
-            found.entry(owner(question, holding).unwrap_or_else(nobody)).or_default().push(ending);
+            let ending = Ending { ends, person: person.key.to_string(), what: question.name(holding), because };
+            found.entry(for_holding(policy, holding, person, at)).or_default().push(ending);
         }
     }
     found
@@ -101,10 +99,6 @@ fn beginning(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<Be
     found
 }
 
-pub(super) fn nobody() -> String {
-    "nobody".to_owned()
-}
-
 fn is_given(holding: Holding, via: Via) -> bool {
     matches!((holding, via), (_, Via::Role(_)))
 }
@@ -124,15 +118,6 @@ fn end(person: &Person, at: Instant) -> Option<Instant> {
 pub(super) fn place(person: &Person, ends: Instant) -> crate::model::Place {
     let period = person.periods.iter().find(|period| period.window.expires == Some(ends));
     period.map_or(person.place, |period| period.place)
-}
-
-fn owner(question: &Question<'_, '_>, holding: Holding) -> Option<String> {
-    let policy = question.policy();
-    let owner = match holding {
-        Holding::Role(id) => policy.roles.get(id.0 as usize)?.owner,
-        Holding::Group(id) => policy.groups.get(id.0 as usize)?.owner,
-    };
-    key(policy, owner.and_then(|owner| answering(policy, owner, question.resolution.at())))
 }
 
 /// The member entry through which it is held.

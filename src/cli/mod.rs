@@ -7,6 +7,7 @@
 
 pub mod args;
 
+mod answerable;
 mod apply;
 mod audit;
 mod cache;

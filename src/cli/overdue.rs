@@ -6,23 +6,24 @@
 //! Refuses: to call overdue what no date ended (that is `drift`), or what the directory
 //! itself ended; and to pass over a directory that was not read.
 
+use super::answerable::{for_holding, for_person};
 use super::args::{Format, Global, Refresh};
 use super::directories::{How, Live};
-use super::expiring::{nobody, place};
+use super::expiring::place;
 use super::failure::{Exit, Failure};
-use super::questions::{group_name, key};
+use super::questions::group_name;
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use super::{directories, planning};
 use crate::model::{Action, Change, Instant};
 use crate::plan::{Filter, Plan, references};
 use crate::policy::settings::LeaverAction;
-use crate::policy::{GroupId, Manage, Person, PersonId, Policy, Standing};
+use crate::policy::{GroupId, Holding, Manage, Person, PersonId, Policy, Standing};
 use crate::provider::Observed;
 use crate::record::{self, Membership};
 use crate::render::answers::{Answerable, Ending, Link};
 use crate::render::overdue::{self, Basis, Overdue};
-use crate::resolve::{self, References, answering};
+use crate::resolve::{self, References};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something held past its end: who answers for it, and what it is.
@@ -93,20 +94,6 @@ fn grouped(found: Found) -> Vec<Answerable> {
     by.into_iter().map(|(person, endings)| Answerable { person, endings }).collect()
 }
 
-/// Who answers for a person who may be gone: sponsor, owner, manager, and upwards.
-fn for_person(policy: &Policy, person: &Person, at: Instant) -> String {
-    let last = person.positions.iter().filter(|one| !one.window.is_future(at)).max_by_key(|one| one.window.expires);
-    let who = person.sponsor.or(person.owner).or_else(|| last.and_then(|position| position.manager));
-    key(policy, who.and_then(|who| answering(policy, who, at))).unwrap_or_else(nobody)
-}
-
-/// Who answers for a group; where nobody owns it, who answers for the person.
-fn for_group(policy: &Policy, group: GroupId, person: &Person, at: Instant) -> String {
-    let owner = policy.groups.get(group.0 as usize).and_then(|group| group.owner);
-    let owner = owner.and_then(|owner| answering(policy, owner, at));
-    key(policy, owner).unwrap_or_else(|| for_person(policy, person, at))
-}
-
 fn last_day(policy: &Policy, person: &Person, end: Instant) -> Link {
     let (file, line) = policy.locate(place(person, end));
     Link { text: "last day of the person".to_owned(), note: None, file: Some(file.to_string()), line: Some(line) }
@@ -152,7 +139,7 @@ impl Seen<'_> {
             let because = self.because(change);
             let ending =
                 Ending { ends: since, person: person.key.to_string(), what: what.unwrap_or_default(), because };
-            let who = for_group(self.policy, group, person, self.at);
+            let who = for_holding(self.policy, Holding::Group(group), person, self.at);
             let list = if self.is_ended(change) { &mut *ended } else { &mut *held };
             list.insert((who, ending));
         }
@@ -253,7 +240,7 @@ impl<'a> Written<'a> {
                 let because = last_written();
                 let ending =
                     Ending { ends: end, person: person.key.to_string(), what: what.unwrap_or_default(), because };
-                held.insert((for_group(policy, group, person, at), ending));
+                held.insert((for_holding(policy, Holding::Group(group), person, at), ending));
             }
         }
         Ok(())

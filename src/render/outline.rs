@@ -3,6 +3,7 @@
 //! Comes in: a [`Plan`]. Goes out: an [`Outline`] that text and Markdown both walk.
 //! Refuses: colour, columns and escaping; and to leave a change out.
 
+use crate::model::change::OtherMember;
 use crate::model::{Action, Change, Instant};
 use crate::plan::{Fact, Plan, Upcoming, Withheld};
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,8 +182,7 @@ fn subject_name(change: &Change) -> String {
 }
 
 /// A member that is no account, in words.
-pub(super) fn member_name(member: &crate::model::change::OtherMember) -> String {
-    use crate::model::change::OtherMember;
+pub(super) fn member_name(member: &OtherMember) -> String {
     match member {
         OtherMember::Group(name) => format!("group {name}"),
         OtherMember::Other(text) => text.clone(),
@@ -233,7 +233,7 @@ fn totals(plan: &Plan) -> Totals {
         let names: BTreeSet<_> = plan
             .changes
             .iter()
-            .filter(|change| matches(change.action) && is_access(change))
+            .filter(|change| matches(change.action) && is_of_one(change))
             .map(subject_name)
             .collect();
         names.len() as u64
@@ -249,6 +249,12 @@ fn totals(plan: &Plan) -> Totals {
 /// Whether somebody gains or loses by a change (deleting a group is about the group).
 fn is_access(change: &Change) -> bool {
     change.object.account.is_some() || change.object.member.is_some()
+}
+
+/// Whether that is one person or account: how many a group in a group stands for, the
+/// change does not say.
+fn is_of_one(change: &Change) -> bool {
+    is_access(change) && !matches!(change.object.member, Some(OtherMember::Group(_)))
 }
 
 fn next(plan: &Plan) -> Option<Next> {

@@ -130,7 +130,7 @@ mod tests {
     fn sections_fold_and_nothing_foreign_is_markup() {
         let view = View { zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(), by_group: false, all: false };
         insta::assert_snapshot!(plan(&sample::plan(), &view), @r#"
-        ### accord: 2 people gain, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
+        ### accord: 1 person gains, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
 
         policies 4f2c1e9 on main · 2026-11-22 10:31 Europe/Berlin
 

@@ -402,7 +402,7 @@ mod tests {
         Noted
           ? corp old.admin    nobody declared this account; it is kept
 
-        2 people gain, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
+        1 person gains, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
         Next: 2027-01-01 00:00 maria.lopez loses corp/sre, corp/vpn
         "#);
     }
@@ -439,7 +439,7 @@ mod tests {
         Noted
           ? corp old.admin    nobody declared this account; it is kept
 
-        2 people gain, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
+        1 person gains, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
         Next: 2027-01-01 00:00 maria.lopez loses corp/sre, corp/vpn
         "#);
     }

@@ -82,6 +82,14 @@ fn expiring_is_told_to_whom_it_concerns() {
 
     2 things end between 2196-12-15 00:00 and 2197-06-13 01:00 Europe/Berlin
     ");
+    // What nobody owns concerns whoever answers for the person.
+    repo.edit(
+        "policies/roles.yaml",
+        "groups:\n",
+        "groups:\n  corp/door: { members: [{ person: maria.lopez, expires: 2196-12-20 }] }\n",
+    );
+    let told = repo.accord(&["expiring", "--at", "2196-12-15", "--within", "7d"]).exits(0).quiet();
+    assert!(told.starts_with("wei.chen\n  2196-12-21 00:00  maria.lopez             corp/door "), "{told}");
     insta::assert_snapshot!(ask(&repo, &["expiring"]), @r"
     nothing ends between 2026-11-22 10:31 and 2026-12-22 10:31 Europe/Berlin
     ");
