@@ -24,35 +24,23 @@ impl Run<'_> {
         let mut again = Vec::new();
         for (node, answer) in batch.nodes.iter().copied().zip(answers.into_iter().chain(missing)) {
             match answer {
-                Answer::Done { handle } => {
-                    through = true;
-                    self.settle_with(node, Status::Done, None, handle);
-                }
-                Answer::Partly { handle, why } => {
-                    through = true;
-                    self.settle_with(node, Status::Done, Some(why), handle);
-                }
-                Answer::Pending => {
-                    through = true;
-                    let why = "accepted, in effect later; apply again then".to_owned();
-                    self.settle(node, Status::Pending, Some(why));
-                }
-                Answer::Refused { why } => {
-                    through = true;
-                    self.settle(node, Status::Refused, Some(why));
-                }
-                Answer::Conflict { why } => {
-                    through = true;
-                    self.conflict(n, node, why);
-                }
                 Answer::Retry { after_ms, why } => {
                     slower = Some(slower.unwrap_or(0).max(after_ms));
-                    if self.try_again(node, &why) {
+                    if self.try_again(n, node, &why) {
+                        again.push(node);
+                    }
+                }
+                Answer::Unwilling { why } => {
+                    slower = Some(slower.unwrap_or(0));
+                    let attempt = self.attempts.entry(node).or_default();
+                    if std::mem::replace(&mut attempt.unwilling, true) {
+                        self.settle(node, Status::Refused, Some(why));
+                    } else {
                         again.push(node);
                     }
                 }
                 Answer::Broken { why } => {
-                    if self.try_again(node, &why) {
+                    if self.try_again(n, node, &why) {
                         again.push(node);
                     }
                     lost = Some(why);
@@ -60,15 +48,23 @@ impl Run<'_> {
                 Answer::Unknown { why } => {
                     if let Some(lane) = self.lanes.get_mut(n) {
                         lane.silent.push((node, why.clone()));
+                        lane.reached = true;
                     }
-                    self.attempts.entry(node).or_default().1 = true;
+                    self.attempts.entry(node).or_default().doubted = true;
                     lost = Some(why);
+                }
+                given => {
+                    through = true;
+                    self.given(n, node, given);
                 }
             }
         }
         let Some(lane) = self.lanes.get_mut(n) else { return };
+        if through {
+            lane.heard_from();
+        }
         if slower.is_some() {
-            lane.slower();
+            lane.slower(batch);
         } else if through && lost.is_none() {
             lane.faster();
         }
@@ -78,14 +74,37 @@ impl Run<'_> {
         self.later(n, again, slower);
     }
 
-    /// Counts a failed attempt that certainly did nothing; whether there is another.
-    fn try_again(&mut self, node: usize, why: &str) -> bool {
+    /// An answer that is the last word on a change, or nearly.
+    fn given(&mut self, n: usize, node: usize, answer: Answer) {
+        match answer {
+            Answer::Done { handle } => self.settle_with(node, Status::Done, None, handle),
+            Answer::Partly { handle, why } => self.settle_with(node, Status::Done, Some(why), handle),
+            Answer::Pending => {
+                let why = "accepted, in effect later; apply again then".to_owned();
+                self.settle(node, Status::Pending, Some(why));
+            }
+            Answer::Conflict { why } => self.conflict(n, node, why),
+            Answer::Refused { why }
+            | Answer::Unwilling { why }
+            | Answer::Retry { why, .. }
+            | Answer::Broken { why }
+            | Answer::Unknown { why } => self.settle(node, Status::Refused, Some(why)),
+        }
+    }
+
+    /// Counts a failed attempt that certainly did nothing; whether there is another. As
+    /// long as the directory answers others meanwhile, no attempt counts.
+    fn try_again(&mut self, n: usize, node: usize, why: &str) -> bool {
+        let answered = self.lanes.get(n).map_or(0, |lane| lane.answered);
         let attempt = self.attempts.entry(node).or_default();
-        attempt.0 += 1;
-        if attempt.0 < self.patience.attempts {
+        if std::mem::replace(&mut attempt.answered, answered) != answered {
+            attempt.failed = 0;
+        }
+        attempt.failed += 1;
+        if attempt.failed < self.patience.attempts {
             return true;
         }
-        let why = format!("tried {} times: {why}", attempt.0);
+        let why = format!("tried {} times: {why}", attempt.failed);
         self.settle(node, Status::Broken, Some(why));
         false
     }
@@ -93,11 +112,11 @@ impl Run<'_> {
     /// `before` did not hold. After an attempt of which nobody knows whether it was
     /// done, that attempt itself may be the reason.
     fn conflict(&mut self, n: usize, node: usize, why: String) {
-        let doubted = self.attempts.get(&node).is_some_and(|(_, doubted)| *doubted);
+        let doubted = self.attempts.get(&node).is_some_and(|attempt| attempt.doubted);
         match self.lanes.get_mut(n) {
             Some(lane) if doubted => {
                 lane.silent.push((node, why));
-                self.attempts.entry(node).or_default().1 = false;
+                self.attempts.entry(node).or_default().doubted = false;
             }
             _ => self.settle(node, Status::Conflict, Some(why)),
         }
@@ -108,19 +127,23 @@ impl Run<'_> {
         let Some(lane) = self.lanes.get_mut(n) else { return };
         match lane.lost(batch, why, self.patience) {
             Some(wait) => self.pause(n, why, wait),
-            None => {
-                if let Some(down) = lane.down.clone() {
-                    for node in lane.unsent() {
-                        self.settle(node, Status::Broken, Some(down.clone()));
-                    }
-                }
-            }
+            None => self.given_up(n),
+        }
+    }
+
+    /// What was not sent to a directory that is given up is told.
+    pub(super) fn given_up(&mut self, n: usize) {
+        let Some(lane) = self.lanes.get_mut(n) else { return };
+        let Some(down) = lane.down.clone() else { return };
+        for node in lane.unsent() {
+            self.settle(node, Status::Broken, Some(down.clone()));
         }
     }
 
     /// Offers changes again after a while.
     fn later(&mut self, n: usize, nodes: Vec<usize>, asked: Option<u64>) {
-        let Some(most) = nodes.iter().filter_map(|node| self.attempts.get(node)).map(|(failed, _)| *failed).max()
+        let Some(most) =
+            nodes.iter().filter_map(|node| self.attempts.get(node)).map(|attempt| attempt.failed.max(1)).max()
         else {
             return;
         };
@@ -153,7 +176,7 @@ impl Run<'_> {
                 self.settle_with(node, Status::Done, doubt, handle);
             }
             Effect::Undone(_) => {
-                if self.try_again(node, why) {
+                if self.try_again(n, node, why) {
                     self.later(n, vec![node], None);
                 }
             }

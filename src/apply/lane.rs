@@ -7,12 +7,16 @@
 use super::effect::Expectation;
 use super::names::{Names, Sort, subject};
 use super::readback::ReadBack;
+use super::window::Window;
 use super::{Patience, Target};
 use crate::model::{Action, Change};
 use crate::provider::{Batch as Form, Capabilities, Kind, Writer};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
+
+/// Attempts to reach a directory that was never reached in this run.
+const ATTEMPTS_AT_FIRST: u32 = 2;
 
 /// Changes that travel together.
 #[derive(Debug, Clone)]
@@ -23,6 +27,8 @@ pub(super) struct Batch {
     subject: Option<(Sort, String)>,
     /// The connection's generation when it was sent.
     pub(super) generation: u32,
+    /// The window's round when it was sent.
+    round: u32,
 }
 
 /// One directory while a run lasts.
@@ -47,7 +53,7 @@ pub(super) struct Lane<'r> {
     in_flight: usize,
     /// Nodes that were sent and are not answered.
     sent: BTreeSet<usize>,
-    window: usize,
+    window: Window,
     /// Changes without a result.
     pub(super) left: usize,
     /// Changes without an answer, to be settled by a read.
@@ -58,8 +64,12 @@ pub(super) struct Lane<'r> {
     pub(super) down: Option<String>,
     /// Counts losses of the connection.
     pub(super) generation: u32,
-    /// Losses in a row.
+    /// Losses since something was answered.
     pub(super) losses: u32,
+    /// Whether anything ever reached the directory in this run.
+    pub(super) reached: bool,
+    /// Batches that were answered: as long as there are more, attempts are not in vain.
+    pub(super) answered: u64,
     /// Failed reads in a row.
     pub(super) failed_reads: u32,
     /// How many silent changes, or objects that were written, the next read is about:
@@ -75,7 +85,7 @@ pub(super) struct Lane<'r> {
 
 impl<'r> Lane<'r> {
     pub(super) fn new(target: Target<'r>) -> Self {
-        let window = target.capabilities.in_flight.max(1);
+        let window = Window::new(target.capabilities.in_flight);
         Self {
             name: target.name,
             kind: target.kind,
@@ -97,6 +107,8 @@ impl<'r> Lane<'r> {
             down: None,
             generation: 0,
             losses: 0,
+            reached: false,
+            answered: 0,
             failed_reads: 0,
             bite: usize::MAX,
             expectation: Expectation::default(),
@@ -196,8 +208,11 @@ impl<'r> Lane<'r> {
     pub(super) fn arm(&mut self, change_of: impl Fn(usize) -> Option<&'r Change>) -> Vec<usize> {
         let mut nodes = Vec::new();
         let whole = matches!(self.capabilities.batch, Form::Any(_));
-        let enough = if whole { 1 } else { self.window.saturating_mul(4).max(256) };
-        if !self.is_open() || self.armed.len() * 2 >= self.window.max(2) || (whole && self.in_flight >= self.window) {
+        let enough = if whole { 1 } else { self.window.size().saturating_mul(4).max(256) };
+        if !self.is_open()
+            || self.armed.len() * 2 >= self.window.size().max(2)
+            || (whole && self.in_flight >= self.window.size())
+        {
             return nodes;
         }
         // Memberships of one group become ready one by one; a batch waits until it is
@@ -237,11 +252,11 @@ impl<'r> Lane<'r> {
     fn alone(&self, node: usize, change_of: &impl Fn(usize) -> Option<&'r Change>) -> Batch {
         if let Form::Any(most) = self.capabilities.batch {
             let nodes = self.ready.iter().copied().take(most.max(1)).collect();
-            return Batch { nodes, subject: None, generation: 0 };
+            return Batch { nodes, subject: None, generation: 0, round: 0 };
         }
         let subject = change_of(node).and_then(|change| subject(&change.object));
         let subject = subject.map(|(sort, name)| (sort, self.names.key(name).into_owned()));
-        Batch { nodes: vec![node], subject, generation: 0 }
+        Batch { nodes: vec![node], subject, generation: 0, round: 0 }
     }
 
     /// A batch of memberships of the first of `groups`.
@@ -249,17 +264,17 @@ impl<'r> Lane<'r> {
         let most = if let Form::PerGroup(most) = self.capabilities.batch { most.max(1) } else { 1 };
         let group = groups.pop_first().map(|(_, group)| group).unwrap_or_default();
         let nodes = self.by_group.get(&group).into_iter().flatten().copied().take(most).collect();
-        Batch { nodes, subject: Some((Sort::Group, group)), generation: 0 }
+        Batch { nodes, subject: Some((Sort::Group, group)), generation: 0, round: 0 }
     }
 
     /// The next batch to send, if the window and its object are free.
     pub(super) fn next(&mut self) -> Option<Batch> {
-        if !self.is_open() || self.in_flight >= self.window {
+        if !self.is_open() || self.in_flight >= self.window.size() {
             return None;
         }
         let free = self.armed.iter().position(|batch| batch.subject.as_ref().is_none_or(|s| !self.busy.contains(s)))?;
         let mut batch = self.armed.remove(free)?;
-        batch.generation = self.generation;
+        (batch.generation, batch.round) = (self.generation, self.window.round());
         self.in_flight += 1;
         self.sent.extend(&batch.nodes);
         self.busy.extend(batch.subject.clone());
@@ -278,14 +293,18 @@ impl<'r> Lane<'r> {
     }
 
     /// The directory asked to wait, or did not bear this many: half as much at once.
-    pub(super) fn slower(&mut self) {
-        self.window = (self.window / 2).max(1);
+    pub(super) fn slower(&mut self, batch: &Batch) {
+        self.window.shrink(batch.round);
+    }
+
+    /// Something was learnt of a change: an answer, or what a read told.
+    pub(super) fn heard_from(&mut self) {
+        (self.losses, self.answered, self.reached) = (0, self.answered + 1, true);
     }
 
     /// A batch went through: a little more at once.
     pub(super) fn faster(&mut self) {
-        self.losses = 0;
-        self.window = (self.window + 1).min(self.capabilities.in_flight.max(1));
+        self.window.grow();
     }
 
     /// The connection was lost under a batch: whether that is news, and if so how
@@ -296,13 +315,20 @@ impl<'r> Lane<'r> {
         }
         self.generation += 1;
         self.losses += 1;
-        if self.losses >= patience.attempts {
-            self.down = Some(format!("`{}` is not reachable, tried {} times: {why}", self.name, self.losses));
+        // Nobody was there to begin with: that is not worth the patience with a restart.
+        let most = if self.reached { patience.attempts } else { patience.attempts.min(ATTEMPTS_AT_FIRST) };
+        if self.losses >= most {
+            self.give_up(self.losses, why);
             return None;
         }
         self.paused = true;
-        self.slower();
+        self.slower(batch);
         Some(patience.wait(self.losses))
+    }
+
+    /// Nothing is sent to the directory any more.
+    pub(super) fn give_up(&mut self, attempts: u32, why: &str) {
+        self.down = Some(format!("`{}` is not reachable, tried {attempts} times: {why}", self.name));
     }
 
     /// A read failed of which `left` was left: the next one is about half as much, then

@@ -26,6 +26,7 @@ mod names;
 mod readback;
 mod run;
 mod schedule;
+mod window;
 mod work;
 
 pub use effect::Found;

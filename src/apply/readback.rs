@@ -156,6 +156,7 @@ impl Run<'_> {
         match result {
             Ok(reading) => {
                 lane.failed_reads = 0;
+                lane.heard_from();
                 let read = lane.bite.min(lane.silent.len());
                 lane.bite = lane.bite.saturating_mul(2);
                 let silent = lane.silent.drain(..read);
@@ -172,15 +173,21 @@ impl Run<'_> {
             }
             Err(error) => {
                 lane.read_failed(lane.silent.len());
-                if lane.failed_reads < self.patience.attempts {
+                let away = lane.writer.as_ref().is_some_and(|writer| writer.is_away());
+                if lane.failed_reads < self.patience.attempts && lane.down.is_none() {
                     let wait = self.patience.wait(lane.failed_reads);
                     self.pause(n, &error.to_string(), wait);
                 } else {
+                    // Whoever could not be reached for a read cannot be for a write.
+                    if away && lane.down.is_none() {
+                        lane.give_up(lane.failed_reads, &error.to_string());
+                    }
                     lane.failed_reads = 0;
                     for (node, why) in std::mem::take(&mut lane.silent) {
                         let why = format!("{why}; and it could not be read whether it was done: {error}");
                         self.settle(node, Status::Unknown, Some(why));
                     }
+                    self.given_up(n);
                 }
             }
         }
@@ -204,7 +211,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 lane.read_failed(back.rest.len());
-                if lane.failed_reads < self.patience.attempts {
+                if lane.failed_reads < self.patience.attempts && lane.down.is_none() {
                     let wait = self.patience.wait(lane.failed_reads);
                     lane.read_back = Some(back);
                     return self.pause(n, &error.to_string(), wait);

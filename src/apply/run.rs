@@ -24,6 +24,19 @@ use std::time::Duration;
 /// Why a run ended early that somebody asked to end.
 const STOPPED: &str = "stopped on request";
 
+/// What became of a change so far that has no result.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Attempt {
+    /// Attempts that failed since the directory answered anything.
+    pub(super) failed: u32,
+    /// Batches that the directory had answered at the last of them.
+    pub(super) answered: u64,
+    /// Whether nobody knows if the last one was done.
+    pub(super) doubted: bool,
+    /// Whether the directory was unwilling once.
+    pub(super) unwilling: bool,
+}
+
 /// Something that happened.
 pub(super) enum Event<'r> {
     /// A batch was answered.
@@ -54,8 +67,7 @@ pub(super) struct Run<'r> {
     cancel: &'r Cancel,
     pub(super) progress: &'r mut dyn Progress,
     pub(super) patience: Patience,
-    /// Failed attempts and, for the last one, whether nobody knows if it was done.
-    pub(super) attempts: BTreeMap<usize, (u32, bool)>,
+    pub(super) attempts: BTreeMap<usize, Attempt>,
     pub(super) not_read: BTreeMap<String, String>,
     /// Where chance comes from: waits differ, results do not.
     chance: foldhash::quality::RandomState,

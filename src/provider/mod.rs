@@ -264,6 +264,12 @@ pub enum Answer {
     },
     /// Accepted, in effect later.
     Pending,
+    /// Not done, and no reason is given that lies in the change: either the directory has
+    /// too much to do, or it will never do it. Worth one more attempt, later.
+    Unwilling {
+        /// Its words.
+        why: String,
+    },
     /// Not done; may be tried again after so many milliseconds.
     Retry {
         /// Wait at least so long.
@@ -336,6 +342,11 @@ pub trait Writer: Reader {
     /// Writes one batch (as [`Capabilities::batch`] allows) and answers each change.
     /// Takes `&self`: batches run side by side.
     fn write<'a>(&'a self, steps: &'a [Step<'a>]) -> LocalBoxFuture<'a, Vec<Answer>>;
+
+    /// Whether the last attempt to reach the directory failed.
+    fn is_away(&self) -> bool {
+        false
+    }
 
     /// Asks the directory about a few of a group's memberships, where that takes less
     /// than reading the group: whether each grant or revoke, one answer each, is shown

@@ -2,6 +2,7 @@
 //! at with OpenLDAP's tools and real binds.
 
 mod command;
+mod faults;
 mod groups;
 mod links;
 mod managers;

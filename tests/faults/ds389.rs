@@ -81,6 +81,35 @@ fn a_wrong_password_and_a_locked_account_are_told_apart() {
 }
 
 #[test]
+fn a_wrong_base_an_unwritable_group_and_a_strangers_certificate_are_named() {
+    let server = start(Options::default());
+    let mut wrong = settings(&server);
+    wrong["accounts"]["base"] = json!("ou=peeple,dc=example,dc=com");
+    let error = block_on(read(&wrong)).unwrap_err();
+    // It answers with success, without an entry and without the control of pages.
+    assert!(error.message.contains("no paged results control"), "{error}");
+    assert!(error.help[0].contains("check the base `ou=peeple,dc=example,dc=com`"), "{error:?}");
+
+    let deny = format!(
+        "dn: cn=a,{GROUPS}\nchangetype: modify\nadd: aci\naci: (targetattr = \"member\")(version 3.0; acl \"no\"; deny (write) \
+         userdn = \"ldap:///{}\";)\n",
+        WRITER.0
+    );
+    server.tools().modify(&deny);
+    let answers = block_on(write(&settings(&server), &[grant("a", 25), grant("b", 1)]));
+    let Answer::Refused { why } = &answers[0] else { panic!("{answers:?}") };
+    assert!(why.contains("insufficientAccessRights (50)") && why.contains("for cn=accord,ou=services"), "{why}");
+    assert!(why.ends_with("it needs write on `member` of `cn=a,ou=groups,dc=example,dc=com`"), "{why}");
+    assert_eq!(answers[1], Answer::Done { handle: None });
+
+    let other = crate::support::slapd::Slapd::start(&crate::support::slapd::Options::bare());
+    let mut foreign = settings(&server);
+    foreign["ca"] = json!(other.ca());
+    let error = block_on(read(&foreign)).unwrap_err();
+    assert!(error.message.contains("signed by an authority that is not trusted here"), "{error}");
+}
+
+#[test]
 fn its_size_limit_counts_per_page_and_its_look_through_limit_in_all() {
     let server = start(Options { size_limit: Some(12), ..Options::default() });
     let mut settings = settings(&server);

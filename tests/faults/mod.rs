@@ -1,6 +1,7 @@
 //! Real slapd, broken on purpose: what is missing is never taken for empty, every
 //! message says what to do, nothing hangs.
 
+mod anywhere;
 mod ds389;
 mod plans;
 mod runs;

@@ -1,17 +1,21 @@
 //! Whole runs on real slapd over connections that break: one cut connection ends no
 //! run, what was not answered is settled by a read, and the next plan is empty.
 
-use crate::support::ldap::{block_on, connection, plan_all, policy, settings, words};
+use crate::support::ldap::{block_on, plan_all, policy, settings, words};
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::slapd::{GROUPS, Options, Slapd, WRITER, group_ldif, people_ldif};
 use accord::apply::{self, Cancel, Clock, Patience, Progress, Request, Silent, Target, Work};
 use accord::model::Instant;
 use accord::plan::Plan;
 use accord::policy::Policy;
-use accord::provider::{Observed, Purpose, connect};
+use accord::provider::{self, Credentials, Observed, Purpose, connect};
 use accord::record::{Journal, Start, Status, journal_folder, verify};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Waits of a test.
+pub(super) const QUICK: Patience = Patience { attempts: 5, first_ms: 2, longest_ms: 50 };
 
 /// People in the directory; as many again are to come.
 const PEOPLE_COUNT: usize = 20;
@@ -64,16 +68,38 @@ fn policies(settings: &Value) -> Policy {
 }
 
 /// What one run says: number per status, and every reason.
-type Told = (Vec<(Status, u64)>, Vec<String>);
+pub(super) type Told = (Vec<(Status, u64)>, Vec<String>);
 
 fn run(settings: &Value, observed: &Observed, plan: &Plan, progress: &mut dyn Progress) -> Told {
+    run_with(settings, observed, plan, progress, QUICK)
+}
+
+fn run_with(
+    settings: &Value,
+    observed: &Observed,
+    plan: &Plan,
+    progress: &mut dyn Progress,
+    patience: Patience,
+) -> Told {
+    run_as(&policies(settings), WRITER.1, (observed, plan), progress, patience)
+}
+
+/// Applies a plan to the directory of `policy`, bound with `password`.
+pub(super) fn run_as(
+    policy: &Policy,
+    password: &str,
+    (observed, plan): (&Observed, &Plan),
+    progress: &mut dyn Progress,
+    patience: Patience,
+) -> Told {
     let root = tempfile::tempdir().unwrap();
-    let policy = policies(settings);
     let kind = connect::kind(&policy.directories[0]).unwrap();
     let work = Work::new(plan, None).unwrap();
     let mut journal = Journal::start(root.path(), Start::default(), Still.now()).unwrap();
     let told = block_on(async {
-        let writer = Box::new(connection(settings, Purpose::Apply, WRITER.1).unwrap());
+        let credentials = Credentials { password: Some(password.to_owned().into()), ..Credentials::default() };
+        let target = provider::Target { directory: &policy.directories[0], credentials, purpose: Purpose::Apply };
+        let writer = connect::writer(&target, observed.served.as_ref()).unwrap();
         let capabilities = observed.capabilities.clone().unwrap();
         let outcome = apply::execute(Request {
             work: &work,
@@ -82,7 +108,7 @@ fn run(settings: &Value, observed: &Observed, plan: &Plan, progress: &mut dyn Pr
             clock: &Still,
             cancel: &Cancel::new(),
             progress,
-            patience: Patience { attempts: 5, first_ms: 2, longest_ms: 50 },
+            patience,
         })
         .await
         .unwrap();
@@ -123,18 +149,69 @@ fn a_connection_cut_once_anywhere_ends_no_run() {
 
 #[test]
 fn a_connection_that_is_cut_again_and_again_still_gets_there() {
+    // Connecting takes three requests of what each connection bears: neither the writes
+    // nor the read after them get through on one.
+    for requests in [20, 10] {
+        let server = start();
+        let proxy = Proxy::start(server.port(), Fault::Pass);
+        let settings = through(&server, &proxy);
+        let (observed, plan) = plan_all(&policies(&settings));
+        proxy.set(Fault::CutAfterRequests(requests));
+        let told = run(&settings, &observed, &plan, &mut Silent);
+        let all = plan.changes.len();
+        assert_eq!(
+            told,
+            (vec![(Status::Done, all as u64)], Vec::new()),
+            "{requests} requests: everything is read back"
+        );
+        assert!(proxy.connections() > all / requests, "{}", proxy.connections());
+        proxy.set(Fault::Pass);
+        assert_eq!(words(&plan_all(&policies(&settings)).1), [""; 0]);
+    }
+}
+
+/// How long a run over a connection takes with the patience that people have.
+fn run_timed(settings: &Value, observed: &Observed, plan: &Plan, progress: &mut dyn Progress) -> (Told, Duration) {
+    let begun = std::time::Instant::now();
+    let told = run_with(settings, observed, plan, progress, Patience::default());
+    (told, begun.elapsed())
+}
+
+#[test]
+fn a_long_line_is_filled_and_not_waited_for_change_by_change() {
+    let timed = |fault: Fault| {
+        let server = start();
+        let proxy = Proxy::start(server.port(), Fault::Pass);
+        let settings = through(&server, &proxy);
+        let (observed, plan) = plan_all(&policies(&settings));
+        proxy.set(fault);
+        let (told, took) = run_timed(&settings, &observed, &plan, &mut Silent);
+        assert_eq!(told, (vec![(Status::Done, plan.changes.len() as u64)], Vec::new()));
+        (took, plan.changes.len())
+    };
+    let wait = Duration::from_millis(40);
+    let ((near, _), (far, changes)) = (timed(Fault::Pass), timed(Fault::Latency(wait)));
+    // One after the other they would wait for this long, there and back.
+    let waited = wait * 2 * u32::try_from(changes).unwrap();
+    assert!(far < near * 2 + waited / 3, "{near:?} near, {far:?} far, {waited:?} one by one");
+}
+
+#[test]
+fn a_server_that_is_gone_is_told_soon() {
     let server = start();
     let proxy = Proxy::start(server.port(), Fault::Pass);
     let settings = through(&server, &proxy);
     let (observed, plan) = plan_all(&policies(&settings));
-    // Every connection bears thirty requests, of which connecting takes three: neither
-    // the writes nor the read after them get through on one.
-    proxy.set(Fault::CutAfterRequests(30));
-    let told = run(&settings, &observed, &plan, &mut Silent);
-    assert_eq!(told, (vec![(Status::Done, plan.changes.len() as u64)], Vec::new()), "everything is read back");
-    assert!(proxy.connections() > 6, "{}", proxy.connections());
+    proxy.set(Fault::RefuseAtOnce);
+    let ((totals, whys), took) = run_timed(&settings, &observed, &plan, &mut Silent);
+    assert!(took < Duration::from_secs(3), "nobody was there to begin with: {took:?}");
+    assert!(totals.iter().all(|(status, _)| matches!(status, Status::Broken | Status::Skipped)), "{totals:?}");
+    assert!(whys.iter().any(|why| why.contains("`corp` is not reachable, tried 2 times")), "{whys:?}");
     proxy.set(Fault::Pass);
-    assert_eq!(words(&plan_all(&policies(&settings)).1), [""; 0]);
+    let mut off = Off { proxy: &proxy, after: 10, done: 0 };
+    let ((totals, _), took) = run_timed(&settings, &observed, &plan, &mut off);
+    assert!(took < Duration::from_secs(12), "one patience for writes and reads together: {took:?}");
+    assert_eq!(totals.iter().map(|(_, n)| n).sum::<u64>(), plan.changes.len() as u64, "{totals:?}");
 }
 
 /// Takes the server away for good as soon as so many changes are done.

@@ -81,6 +81,14 @@ fn what_is_certainly_not_done_is_tried_again_and_then_given_up() {
 }
 
 #[test]
+fn an_unwilling_directory_is_asked_once_more_and_its_second_word_counts() {
+    assert_eq!(with_fault(1, Fault::Unwilling, 1).0, ALL_DONE);
+    let (results, _) = with_fault(1, Fault::Unwilling, 99);
+    assert_eq!(results[..2], ["1 refused: unwillingToPerform (53)", "2 done"]);
+    assert!(results[3].starts_with("4 skipped"), "{results:?}");
+}
+
+#[test]
 fn a_refusal_stops_only_what_needs_it_also_through_a_barrier() {
     let (results, _) = with_fault(2, Fault::Refuse, 1);
     assert_eq!(
@@ -149,7 +157,7 @@ fn a_directory_that_stays_away_is_given_up_once_not_change_by_change() {
     let outcome = apply(root.path(), &work, &model, Box::new(writer));
     assert_eq!(outcome.count(Status::Broken), 500);
     assert!(*attempts.borrow() < 40, "{} attempts", attempts.borrow());
-    assert!(results(&outcome)[499].contains("`corp` is not reachable, tried 4 times: connection refused"));
+    assert!(results(&outcome)[499].contains("`corp` is not reachable, tried 2 times: connection refused"));
 }
 
 #[test]

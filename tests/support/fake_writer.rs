@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Refuse,
     /// Busy: nothing was done.
     Busy,
+    /// No, for no reason that lies in the change.
+    Unwilling,
     /// The connection is gone: nothing was done.
     Broken,
     /// It was done, and the answer is lost.
@@ -81,6 +83,7 @@ impl<W: Writer> Writer for Faulty<W> {
                 Fault::RequestLost => Answer::Unknown { why: why("no answer within 60 s") },
                 Fault::Refuse => Answer::Refused { why: why("insufficientAccess (50)") },
                 Fault::Busy => Answer::Retry { after_ms: 1, why: why("busy (51)") },
+                Fault::Unwilling => Answer::Unwilling { why: why("unwillingToPerform (53)") },
                 Fault::Broken => Answer::Broken { why: why("connection refused") },
                 Fault::Lie => Answer::Done { handle: None },
             };

@@ -138,10 +138,15 @@ pub(crate) fn plan_all(policy: &Policy) -> (Observed, Plan) {
 
 /// Reads as the planner does, whatever comes of it, and plans at a fixed instant.
 pub(crate) fn plan(policy: &Policy) -> (Observed, Plan) {
+    plan_as(policy, READER.1)
+}
+
+/// As [`plan`], with that password.
+pub(crate) fn plan_as(policy: &Policy, password: &str) -> (Observed, Plan) {
     let directory = &policy.directories[0];
     let kind = connect::kind(directory).unwrap();
     let credentials = Credentials {
-        password: Some(READER.1.to_owned().into()),
+        password: Some(password.to_owned().into()),
         initial_password: None,
         client_key: None,
         root: PathBuf::from("/"),

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What happens to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +28,11 @@ pub(crate) enum Fault {
     SilentAfterAnswers(usize),
     /// It is cut after so many whole requests reached the server; no answer to the last comes back.
     CutAfterRequests(usize),
-    /// Every piece in either direction waits so long.
+    /// Every piece in either direction waits so long, and the next one only then.
     Delay(Duration),
+    /// Every piece arrives so much later, in either direction, as over a long line: pieces
+    /// wait side by side.
+    Latency(Duration),
     /// The server seems not to offer the assertion control (RFC 4528).
     NoAssertions,
 }
@@ -140,8 +143,32 @@ fn serve(client: TcpStream, port: u16, fault: Fault, open: &Open) {
     }
 }
 
+/// Passes everything on, each piece so much later.
+fn late(from: &TcpStream, to: &TcpStream, wait: Duration) {
+    let (sender, pieces) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for (due, piece) in pieces {
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                if !send(to, &piece) {
+                    return;
+                }
+            }
+        });
+        while let Some(piece) = read(from) {
+            if sender.send((Instant::now() + wait, piece)).is_err() {
+                return;
+            }
+        }
+        drop(sender);
+    });
+}
+
 /// Client to server.
 fn requests(from: &TcpStream, to: &TcpStream, fault: Fault, mute: &AtomicBool) {
+    if let Fault::Latency(wait) = fault {
+        return late(from, to, wait);
+    }
     let mut frames = Frames::default();
     while let Some(piece) = read(from) {
         match fault {
@@ -168,6 +195,9 @@ fn requests(from: &TcpStream, to: &TcpStream, fault: Fault, mute: &AtomicBool) {
 
 /// Server to client.
 fn answers(from: &TcpStream, to: &TcpStream, fault: Fault, mute: &AtomicBool) {
+    if let Fault::Latency(wait) = fault {
+        return late(from, to, wait);
+    }
     let (mut frames, mut bytes) = (Frames::default(), 0);
     while let Some(mut piece) = read(from) {
         if fault == Fault::NoAssertions {

@@ -32,6 +32,11 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// Whether the last attempt to connect failed.
+    pub(super) fn is_away(&self) -> bool {
+        self.open.is_none() && self.failed.is_some()
+    }
+
     /// A link to that server and no other.
     pub(super) fn to(served: Option<&Served>) -> Self {
         Self { served: served.cloned(), ..Self::default() }

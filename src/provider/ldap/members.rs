@@ -91,12 +91,28 @@ impl Directory {
                 open_parts.extend([second, first]);
                 continue;
             }
+            let answer = match (&part[..], &outcome.answer) {
+                ([item], Answer::Unwilling { why }) => self.unwilling(open, &group, item, why).await,
+                (_, answer) => answer.clone(),
+            };
             for item in &part {
-                put(&mut answers, item.index, outcome.answer.clone());
+                put(&mut answers, item.index, answer.clone());
             }
         }
         let lost = || Answer::Refused { why: "the change names no member".to_owned() };
         answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect()
+    }
+
+    /// Result 53 for one value is a domain's word for "it is there already" and "it is
+    /// not there" too: what a read shows tells.
+    async fn unwilling(&self, open: &Open, group: &str, item: &Item, why: &str) -> Answer {
+        let filter = format!("({}={})", open.schema.member_attribute(), ldap3::ldap_escape(&item.value));
+        let found = search::base(&open.session, group, &filter, &["1.1".to_owned()], |_| ()).await;
+        match (found, item.grant) {
+            (Ok(Some(())), true) => Answer::Conflict { why: format!("somebody added it meanwhile ({why})") },
+            (Ok(None), false) => Answer::Conflict { why: format!("somebody removed it meanwhile ({why})") },
+            _ => Answer::Unwilling { why: why.to_owned() },
+        }
     }
 
     async fn modify_members(&self, open: &Open, group: &str, observed: Option<bool>, part: &[Item]) -> Outcome {

@@ -194,6 +194,10 @@ impl Writer for Directory {
         })
     }
 
+    fn is_away(&self) -> bool {
+        self.link.try_lock().is_ok_and(|link| link.is_away())
+    }
+
     fn confirm<'a>(&'a self, steps: &'a [Step<'a>]) -> LocalBoxFuture<'a, Vec<bool>> {
         Box::pin(async move {
             let shown = match self.contained(self.open()).await {

@@ -129,8 +129,13 @@ pub(super) async fn run_while(
             Ok(next) => cookie = next,
             Err(what) => {
                 let operation = format!("search {}", search.base);
-                let help = "the end of the answer cannot be proven; a proxy between may cut controls".to_owned();
-                ended.broken = Some(session.site.error(operation, what, vec![help]));
+                let help = if ended.entries == 0 {
+                    // So answers 389 Directory Server where there is no such base.
+                    session.site.help(32, search.base)
+                } else {
+                    vec!["the end of the answer cannot be proven; a proxy between may cut controls".to_owned()]
+                };
+                ended.broken = Some(session.site.error(operation, what, help));
                 return ended;
             }
         }

@@ -5,11 +5,13 @@
 
 use super::connect::Session;
 use super::probe::Server;
+use super::read::READS_IN_FLIGHT;
 use super::rights::Doubts;
 use super::search::{self, Entry, Search};
 use crate::provider::active_directory::{CONTROL, EXPIRES, GUID};
 use crate::provider::entries::{Collector, Schema};
 use crate::provider::{GapScope, Scope, dn};
+use futures_util::{StreamExt, stream};
 use ldap3::Scope as Depth;
 use std::collections::BTreeSet;
 
@@ -25,6 +27,10 @@ pub(super) struct Watch<'a> {
     members: bool,
     /// What only the server's word on accord's rights can settle, where it gives one.
     doubts: Option<Doubts>,
+    /// Groups of a domain that showed no member: DN, name. What is a member says so itself.
+    childless: Vec<(String, String)>,
+    /// Where those are searched.
+    domain: Option<String>,
 }
 
 impl<'a> Watch<'a> {
@@ -35,8 +41,17 @@ impl<'a> Watch<'a> {
         if schema.is_active() {
             // The controller gives them to every account: without them an account's
             // state and identity are not known.
+            let domain = server.controller.as_ref().map(|controller| controller.domain.clone());
             asked.retain(|name| [CONTROL, EXPIRES, GUID].contains(&name.as_str()));
-            return Self { schema, suspects: Vec::new(), required: asked, members: false, doubts: None };
+            return Self {
+                schema,
+                suspects: Vec::new(),
+                required: asked,
+                members: false,
+                doubts: None,
+                childless: Vec::new(),
+                domain,
+            };
         }
         let required = server
             .required(classes)
@@ -49,7 +64,7 @@ impl<'a> Watch<'a> {
                 .iter()
                 .any(|name| name.eq_ignore_ascii_case(schema.member_attribute()));
         let doubts = server.tells_rights().then(Doubts::default);
-        Self { schema, suspects: Vec::new(), required, members, doubts }
+        Self { schema, suspects: Vec::new(), required, members, doubts, childless: Vec::new(), domain: None }
     }
 
     /// Looks at an account entry.
@@ -122,6 +137,17 @@ impl<'a> Watch<'a> {
         if let Some(doubts) = &mut self.doubts {
             doubts.groups(session, self.schema, collector).await;
         }
+        let Some(domain) = &self.domain else { return };
+        let asked = stream::iter(std::mem::take(&mut self.childless))
+            .map(|(dn, name)| async move { is_named_by_a_member(session, domain, &dn).await.then_some((dn, name)) });
+        let hidden: Vec<_> = asked.buffer_unordered(READS_IN_FLIGHT).filter_map(std::future::ready).collect().await;
+        for (dn, name) in hidden {
+            let why = format!(
+                "no `member` of `{dn}` was returned, although somebody is one: access control hides it; to go on: give \
+                 read on `member`"
+            );
+            collector.gap(GapScope::Group(name), why);
+        }
     }
 
     /// Looks at a group entry.
@@ -132,6 +158,14 @@ impl<'a> Watch<'a> {
         }
         let member = self.schema.member_attribute();
         if entry.values(member).next().is_some() {
+            return;
+        }
+        if self.domain.is_some() {
+            let pieces = |name: &str| name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("member;"));
+            let name = entry.text(self.schema.group_name_attribute());
+            if let Some(name) = name.filter(|_| !entry.attributes().any(|(name, _)| pieces(name))) {
+                self.childless.push((entry.dn.to_owned(), name.to_owned()));
+            }
             return;
         }
         let Some(name) = dn::rdn_value(entry.dn, "cn") else { return };
@@ -149,6 +183,16 @@ impl<'a> Watch<'a> {
         );
         collector.gap(GapScope::Group(name.into_owned()), why);
     }
+}
+
+/// Whether some entry of the domain says that it is a member of the group (`memberOf`).
+async fn is_named_by_a_member(session: &Session, domain: &str, group: &str) -> bool {
+    let filter = format!("(memberOf={})", ldap3::ldap_escape(group));
+    let none = ["1.1".to_owned()];
+    let search = Search { base: domain, scope: Depth::Subtree, filter: &filter, attributes: &none, page_size: 1 };
+    let mut found = false;
+    search::run_while(session, &search, |_| found = true, |_| false).await;
+    found
 }
 
 fn hidden_attribute(attribute: &str, dn: &str) -> String {

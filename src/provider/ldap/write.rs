@@ -54,6 +54,7 @@ pub(super) fn answer(site: &Site, operation: Operation, dn: &str, needs: &str, r
         68 => conflict("an entry of that name is there already"),
         122 => conflict("somebody changed the entry meanwhile"),
         51 | 52 => Answer::Retry { after_ms: BUSY, why: words },
+        53 => Answer::Unwilling { why: words },
         50 => Answer::Refused { why: format!("{words} for {}; it needs write on {needs}", site.who) },
         10 => {
             // Not followed: the setting names whom accord trusts with its password.
@@ -380,7 +381,8 @@ mod tests {
         for rc in [51, 52] {
             assert!(matches!(of(Operation::Add, rc), Answer::Retry { .. }), "{rc}");
         }
-        for rc in [1, 10, 19, 21, 50, 53, 65, 66, 80] {
+        assert!(matches!(of(Operation::Modify, 53), Answer::Unwilling { .. }));
+        for rc in [1, 10, 19, 21, 50, 65, 66, 80] {
             assert!(matches!(of(Operation::Delete, rc), Answer::Refused { .. }), "{rc}");
         }
         assert!(matches!(of(Operation::Add, 32), Answer::Refused { why } if why.contains("the entry above")));
