@@ -5,7 +5,7 @@
 //! for changes and questions only), and why nobody gives something (`why_not`).
 
 use super::ask::{Around, Ask};
-use super::way::{Link, Taken, feeders, walk};
+use super::way::{Link, Taken, walk};
 use super::{Resolution, Via};
 use crate::model::{Instant, Place, time};
 use crate::policy::rule::attribute;
@@ -125,7 +125,8 @@ impl Ask<'_> {
         for entry in lists.members {
             found.extend(self.entry_chains(*entry, &Around::giving()));
         }
-        for (role, place) in feeders(self.policy, holding) {
+        for (role, place) in self.resolution.feeders(self.policy, holding) {
+            let (role, place) = (*role, *place);
             let taken = Taken { link: Link::Role(role, holding), place };
             for mut chain in self.chains(Holding::Role(role)) {
                 chain.steps.extend(self.told(taken, &Around::giving()));

@@ -6,9 +6,7 @@
 
 use super::because::name;
 use super::constraints::{Breach, BreachKind, undated};
-use super::cuts::Cuts;
 use super::ever::{Ever, ever_surely};
-use super::joiners::Joiners;
 use super::sets::Ground;
 use super::terms::{self, is_ever_concerned};
 use super::times::{Facts, bounds};
@@ -84,7 +82,7 @@ fn broken(policy: &Policy, at: Instant) -> Vec<Breach> {
     let constraints = numbers.iter().filter_map(|number| policy.constraints.get(*number));
     let sides: Vec<Holding> = constraints.flat_map(|c| c.exclusive.iter().chain(&c.forbid)).copied().collect();
     let nodes = ground.only(&sides);
-    let resolution = Resolution { times: facts.times, nodes, cuts: Cuts::default(), joiners: Joiners::default() };
+    let resolution = Resolution { nodes, ..Resolution::without_sets(facts.times) };
     let mut found = undated(policy, &resolution, &numbers);
     found.retain(|breach| breach.kind != BreachKind::Unsettled);
     found

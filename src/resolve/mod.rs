@@ -52,7 +52,9 @@ use cuts::Cuts;
 use joiners::Joiners;
 use sets::{Node, Nodes};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use times::{Facts, Times};
+use way::Feeders;
 
 /// What is known of groups that are managed elsewhere (and of the directories' own
 /// exact groups nothing is needed: their members are what the policy says).
@@ -124,6 +126,7 @@ pub struct Resolution {
     nodes: Nodes,
     cuts: Cuts,
     joiners: Joiners,
+    feeders: OnceLock<Feeders>,
 }
 
 /// Resolves the policy at an instant. Reference groups that `references` lacks count
@@ -131,7 +134,7 @@ pub struct Resolution {
 pub fn resolve(policy: &Policy, references: &References, at: Instant) -> Resolution {
     let facts = Facts::new(policy, at);
     let (nodes, cuts) = sets::resolve(&facts, references);
-    Resolution { times: facts.times, nodes, cuts, joiners: Joiners::default() }
+    Resolution { nodes, cuts, ..Resolution::without_sets(facts.times) }
 }
 
 /// The same, with who is about to begin and gets an account ready for that day
@@ -141,6 +144,12 @@ pub fn resolve_with_joiners(policy: &Policy, references: &References, at: Instan
 }
 
 impl Resolution {
+    /// Nobody in anything, at the instant of `times`.
+    fn without_sets(times: Times) -> Self {
+        let (nodes, cuts, joiners) = (Nodes::default(), Cuts::default(), Joiners::default());
+        Self { times, nodes, cuts, joiners, feeders: OnceLock::new() }
+    }
+
     /// The instant that was resolved.
     pub fn at(&self) -> Instant {
         self.times.at

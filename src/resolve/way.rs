@@ -12,7 +12,7 @@ use super::times::{kept, later_start, period_of};
 use super::{Cut, Resolution, Via};
 use crate::model::{Instant, Place, time};
 use crate::policy::{EntryId, GroupId, Holding, Period, PersonId, Policy, RoleId, Select};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Most steps of one way; a way is as long as roles and groups are nested.
 const LONGEST: usize = 64;
@@ -116,10 +116,32 @@ pub(super) fn feeds(policy: &Policy, role: RoleId, holding: Holding) -> Option<P
     }
 }
 
-/// Roles whose members are, by them, members of this; with the line that says so.
-pub(super) fn feeders(policy: &Policy, holding: Holding) -> impl Iterator<Item = (RoleId, Place)> + '_ {
-    let roles = 0..u32::try_from(policy.roles.len()).unwrap_or(u32::MAX);
-    roles.map(RoleId).filter_map(move |role| Some((role, feeds(policy, role, holding)?)))
+/// By role and group: the roles whose members are, by them, members of it, with the line that
+/// says so. Made when the first reason is asked for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Feeders(BTreeMap<Holding, Vec<(RoleId, Place)>>);
+
+impl Feeders {
+    fn new(policy: &Policy) -> Self {
+        let mut feeders: BTreeMap<Holding, Vec<(RoleId, Place)>> = BTreeMap::new();
+        for (n, role) in (0u32..).zip(&policy.roles) {
+            let grants = role.grants.iter().map(|grant| (Holding::Group(grant.group), grant.place));
+            for (holding, place) in grants.chain(role.includes.iter().map(|(id, place)| (Holding::Role(*id), *place))) {
+                let list = feeders.entry(holding).or_default();
+                if list.last().is_none_or(|(last, _)| *last != RoleId(n)) {
+                    list.push((RoleId(n), place));
+                }
+            }
+        }
+        Self(feeders)
+    }
+}
+
+impl Resolution {
+    /// Roles whose members are, by them, members of this; with the line that says so.
+    pub(super) fn feeders(&self, policy: &Policy, holding: Holding) -> &[(RoleId, Place)] {
+        self.feeders.get_or_init(|| Feeders::new(policy)).0.get(&holding).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// The cut in force that keeps a person out of something, or out of what leads to it
@@ -138,7 +160,7 @@ pub fn barred<'r>(policy: &Policy, resolution: &'r Resolution, person: PersonId,
         for entry in lists(policy, holding).map_or(&[][..], |lists| lists.members) {
             read_by(policy, *entry, &mut sources);
         }
-        sources.extend(feeders(policy, holding).map(|(role, _)| Holding::Role(role)));
+        sources.extend(resolution.feeders(policy, holding).iter().map(|(role, _)| Holding::Role(*role)));
         for source in sources {
             if seen.len() < MOST && seen.insert(source) {
                 open.push_back(source);

@@ -9,7 +9,7 @@ use super::ask::{Around, Ask};
 use super::because::{Lists, last_day, lists, name};
 use super::terms::ending_term;
 use super::times::{later_start, period_of};
-use super::way::{barred, feeders};
+use super::way::barred;
 use crate::model::{Place, Window};
 use crate::policy::rule::Verdict;
 use crate::policy::{Entry, EntryId, Holding, Manage, PersonId, Policy, Position, Select, Standing};
@@ -104,7 +104,7 @@ impl Ask<'_> {
     fn taken_away(&self, holding: Holding, lists: &Lists<'_>) -> Option<Refusal> {
         let held = |role| self.resolution.held(self.id, Holding::Role(role)).is_some();
         let given = lists.members.iter().any(|entry| self.is_in(*entry, &Around::giving()))
-            || feeders(self.policy, holding).any(|(role, _)| held(role));
+            || self.resolution.feeders(self.policy, holding).iter().any(|(role, _)| held(*role));
         if !given {
             return None;
         }
@@ -146,9 +146,9 @@ impl Ask<'_> {
             }
         }
         let verb = if matches!(holding, Holding::Role(_)) { "included by" } else { "granted by" };
-        sources.extend(feeders(self.policy, holding).map(|(role, place)| {
-            let role = Holding::Role(role);
-            (role, other(format!("{verb} {}", name(self.policy, role)), place))
+        sources.extend(self.resolution.feeders(self.policy, holding).iter().map(|(role, place)| {
+            let role = Holding::Role(*role);
+            (role, other(format!("{verb} {}", name(self.policy, role)), *place))
         }));
         for (source, step) in sources {
             if seen.len() >= MOST || !seen.insert(source) || self.resolution.held(self.id, source).is_some() {

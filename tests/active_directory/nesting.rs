@@ -160,3 +160,52 @@ fn computers_and_members_of_other_domains_are_kept_and_said() {
     }
     assert_eq!(dc.tools().values(&format!("CN=staff,{}", groups()), "member").len(), 3);
 }
+
+#[test]
+fn a_change_of_scope_that_members_or_groups_above_do_not_allow_is_withheld_and_the_rest_goes_on() {
+    let dc = start();
+    let add = |name: &str, kind: &str, members: &[&str]| {
+        let members: Vec<_> = members.iter().map(|member| format!("member: CN={member},{}\n", groups())).collect();
+        let members = members.concat();
+        format!(
+            "dn: CN={name},{}\nchangetype: add\nobjectClass: group\nsAMAccountName: {name}\ngroupType: {kind}\n{members}\n",
+            groups()
+        )
+    };
+    let (global, local, universal) = ("-2147483646", "-2147483644", "-2147483640");
+    dc.tools().modify(
+        &[
+            add("u1", universal, &[]),
+            add("holds-universal", universal, &["u1"]),
+            add("l1", local, &[]),
+            add("holds-local", local, &["l1"]),
+            add("g1", global, &[]),
+            add("above", global, &["g1"]),
+        ]
+        .concat(),
+    );
+    let mut written = native(&dc);
+    written["ca"] = json!("ca.pem");
+    let mut policy = policy(
+        &written,
+        "groups:\n  corp/holds-universal: { scope: global }\n  corp/holds-local: { scope: universal }\n\
+         \x20 corp/g1: { scope: universal }\n  corp/l1: { scope: universal }\n",
+    );
+    policy.directories[0].settings.ca = Some(dc.ca().display().to_string());
+    // `l1` is declared, and nothing makes it a member any more: then both may change.
+    let planned = plan(&policy, &Memory::default());
+    assert_eq!(words(&planned), ["revoke holds-local Group(\"l1\")", "update-group holds-local", "update-group l1"]);
+    let withheld: Vec<_> = planned.withheld.iter().map(|held| held.reason.as_str()).collect();
+    assert_eq!(
+        withheld,
+        [
+            "`corp/g1` is universal, and `corp/above` cannot hold it: a global group holds only accounts and global \
+             groups of its own domain; it is a member there",
+            "`corp/u1` is universal, and `corp/holds-universal` cannot hold it: a global group holds only accounts and \
+             global groups of its own domain; it is a member there",
+        ]
+    );
+    done(&write(&native(&dc), &planned.changes, None));
+    let kind = |name: &str| dc.tools().values(&format!("CN={name},{}", groups()), "groupType").remove(0);
+    assert_eq!(["holds-local", "l1", "holds-universal", "g1"].map(kind), [universal, universal, universal, global]);
+}

@@ -28,6 +28,8 @@ struct Planned {
     grants: BTreeMap<(u32, String), u32>,
     /// Group and account.
     revoked: BTreeSet<(String, String)>,
+    /// Group outside and inside of links that end.
+    unnested: BTreeSet<(String, String)>,
 }
 
 impl<'a> Diff<'a> {
@@ -187,10 +189,18 @@ impl<'a> Diff<'a> {
             let text = format!("the people of {} are members one by one, not the group: {why}", name(inside));
             found.note("resolved-nesting", self.name(), name(group), text);
         }
-        if !found.drafts.iter().any(|draft| matches!(draft.why, Why::Nests | Why::Covered)) {
+        let is_update = |draft: &Draft| draft.action() == Action::UpdateGroup && draft.directory == self.number;
+        if !found.drafts.iter().any(|draft| is_update(draft) || matches!(draft.why, Why::Nests | Why::Covered)) {
             return;
         }
         let planned = self.planned(found);
+        if self.settings().kind == ProviderKind::ActiveDirectory {
+            for draft in found.drafts.iter_mut().filter(|draft| is_update(draft) && draft.is_kept()) {
+                if let Some(reason) = self.holds_the_scope(draft, &planned) {
+                    draft.fate = Fate::withheld(reason);
+                }
+            }
+        }
         for n in 0..found.drafts.len() {
             let Some(draft) = found.drafts.get(n).filter(|draft| draft.directory == self.number) else { continue };
             let waits = match (draft.why, &draft.change.object.member) {
@@ -229,10 +239,44 @@ impl<'a> Diff<'a> {
                     planned.grants.extend(draft.account.map(|account| ((account, group), n)));
                 }
                 (Action::Revoke, Some(account), _) => drop(planned.revoked.insert((group, key(account)))),
+                (Action::Revoke, None, Some(OtherMember::Group(inside))) => {
+                    planned.unnested.insert((group, key(inside)));
+                }
                 _ => {}
             }
         }
         planned
+    }
+
+    /// The link that is there, and stays, and does not allow another scope or type.
+    fn holds_the_scope(&self, draft: &Draft, planned: &Planned) -> Option<Reason> {
+        let after = draft.change.after.as_ref()?;
+        after.keys().find(|name| name.eq_ignore_ascii_case("groupType"))?;
+        let group = self.observed.group_named(draft.change.object.group.as_deref()?)?;
+        let links = self.observed.groups().flat_map(|outer| {
+            let inside = outer.others().filter_map(|member| match member {
+                Member::Group(name) => self.observed.group_named(name),
+                _ => None,
+            });
+            inside.map(move |inner| (outer, inner))
+        });
+        let concerned = |(outer, inner): &(GroupRef<'_>, GroupRef<'_>)| {
+            (outer.key() == group.key() || inner.key() == group.key())
+                && !planned.unnested.contains(&(outer.key().to_owned(), inner.key().to_owned()))
+        };
+        let forbids = |(outer, inner): (GroupRef<'a>, GroupRef<'a>)| {
+            let kinds = [outer, inner].map(|group| {
+                let desired = self.desired.state.group_named(group.name());
+                desired.filter(|desired| resolve::says_kind(desired.attributes())).unwrap_or(group).attributes()
+            });
+            let names = [outer, inner].map(|group| format!("{}/{}", self.name(), group.name()));
+            let [outer, inner] = kinds;
+            let (why, _) = resolve::forbidden(outer, inner, &names)?;
+            let [out, into] = names;
+            let help = format!("take `{into}` out of `{out}` first, or leave the scope and type as they are");
+            Some(Reason::new(format!("{why}; it is a member there"), help))
+        };
+        links.filter(concerned).find_map(forbids)
     }
 
     /// What must be done before an account that is listed may go because a link covers it.
