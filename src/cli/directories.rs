@@ -13,11 +13,12 @@ use super::secrets;
 use super::session::Session;
 use super::trust;
 use crate::history;
+use crate::model::{Change, State};
 use crate::plan::Memory;
 use crate::policy::{Directory, Policy};
 use crate::provider::connect;
 use crate::provider::observe::{Basis, Checks, Counts, Job, gather_since};
-use crate::provider::{Credentials, Kind, Observed, ProviderError, Purpose, Reader, Scope, Target};
+use crate::provider::{Credentials, Kind, Observed, ProviderError, Purpose, Reader, Recorded, Scope, Step, Target};
 use crate::record;
 use crate::render::escape;
 use std::io;
@@ -172,6 +173,56 @@ fn read(
         }
     }
     Ok(Answers { observed, not_kept })
+}
+
+/// What the directories recorded about just these changes, one answer each. Only the
+/// directories that keep such records are asked, and only where something differs.
+///
+/// # Errors
+/// When a secret is not there any more, or no runtime could be made. A directory that
+/// does not answer this knows nothing: everything else is told all the same.
+pub(super) fn recorded(
+    session: &Session<'_>,
+    live: &Live,
+    changes: &[&Change],
+) -> Result<Vec<Option<Recorded>>, Failure> {
+    let mut told: Vec<Option<Recorded>> = vec![None; changes.len()];
+    for (n, directory) in session.policy.directories.iter().enumerate() {
+        let (Some(kind), Some(observed)) = (live.kinds.get(n), live.observed.get(n)) else { continue };
+        let mine: Vec<usize> =
+            (0..changes.len()).filter(|n| changes.get(*n).is_some_and(|c| *c.directory == *directory.name)).collect();
+        if mine.is_empty() || !kind.capabilities().records_changes {
+            continue;
+        }
+        let credentials = secrets::credentials(session.global, &session.repository.root, directory, Purpose::Plan)?;
+        let Ok(mut reader) = connect::reader(&Target { directory, credentials, purpose: Purpose::Plan }) else {
+            continue;
+        };
+        let steps: Vec<Step<'_>> =
+            mine.iter().filter_map(|n| changes.get(*n)).map(|change| step(change, &observed.state)).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(format!("no runtime could be started: {error}")))?;
+        let answers = runtime.block_on(reader.recorded(&steps)).unwrap_or_default();
+        for (n, answer) in mine.into_iter().zip(answers) {
+            if let Some(cell) = told.get_mut(n) {
+                *cell = answer;
+            }
+        }
+    }
+    Ok(told)
+}
+
+/// A change with the handles that its objects were seen under.
+fn step<'c>(change: &'c Change, state: &State) -> Step<'c> {
+    let account = change.object.account.as_deref().and_then(|name| state.account_named(name));
+    let account = account.map(|account| account.handle().to_owned());
+    match change.object.group.as_deref() {
+        Some(group) => {
+            let handle = state.group_named(group).map(|group| group.handle().to_owned());
+            Step { change, handle, member: account, placeholder: None }
+        }
+        None => Step { change, handle: account, member: None, placeholder: None },
+    }
 }
 
 fn earlier(memory: &Memory, directory: &str) -> Option<Counts> {

@@ -12,7 +12,7 @@ use super::terminal::{self, Terminal};
 use super::{directories, plan as planned, planning};
 use crate::model::{Action, Change, Object};
 use crate::plan::{Filter, Plan};
-use crate::provider::Author;
+use crate::provider::{Author, Recorded};
 use crate::record::{self, Applied};
 use crate::render::drift::{self, Difference, Drift};
 
@@ -33,12 +33,10 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &DriftArgs) -> Resu
     let at = applied.as_ref().map_or(session.now, |applied| applied.at);
     let filter = Filter { directories: args.directory.clone(), ..Filter::default() };
     let plan = planning::derive(&session, &live, at, true, &filter)?;
-    let drift = Drift {
-        since: applied.map(|applied| applied.run),
-        at,
-        differences: differences(&plan, &session, &live),
-        incomplete: incomplete(&session, &live),
-    };
+    let mut differences = differences(&plan, &session, &live);
+    precise(&session, &live, &mut differences)?;
+    let drift =
+        Drift { since: applied.map(|applied| applied.run), at, differences, incomplete: incomplete(&session, &live) };
     match global.format {
         Format::Json => terminal.print(&terminal::json(&drift)?)?,
         _ => terminal.print(&drift::text(&drift, &plan, session.zone()))?,
@@ -79,6 +77,19 @@ fn differences(plan: &Plan, session: &Session<'_>, live: &Live) -> Vec<Differenc
         })
         .chain(kept(plan, session, live))
         .collect()
+}
+
+/// Where the directory records single changes, that record is told in the place of the
+/// object's last change, which may have been another.
+fn precise(session: &Session<'_>, live: &Live, differences: &mut [Difference]) -> Result<(), Failure> {
+    let changes: Vec<&Change> = differences.iter().map(|difference| &difference.undo).collect();
+    let told = directories::recorded(session, live, &changes)?;
+    for (difference, recorded) in differences.iter_mut().zip(told) {
+        if let Some(Recorded { at, on }) = recorded {
+            (difference.by, difference.at, difference.on) = (None, Some(at), Some(on));
+        }
+    }
+    Ok(())
 }
 
 /// Members that nobody declared and that stay, or stay for a while.

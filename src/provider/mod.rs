@@ -61,6 +61,8 @@ pub struct Capabilities {
     pub repeat: Repeat,
     /// Whether the directory knows who changed an object and when.
     pub knows_author: bool,
+    /// Whether it records single changes, which [`Reader::recorded`] tells.
+    pub records_changes: bool,
     /// Whether a read can go on from an earlier one, where the very server can tell what
     /// changed since.
     pub resume: bool,
@@ -155,6 +157,16 @@ pub struct Author {
     pub by: Option<String>,
     /// When (`modifyTimestamp`).
     pub at: Option<Instant>,
+}
+
+/// What a directory recorded about one single change: when, and where it was made first.
+/// Who made it, such a record does not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// When.
+    pub at: Instant,
+    /// On which server.
+    pub on: String,
 }
 
 /// Something that the directory itself keeps for itself: nothing that accord could
@@ -335,6 +347,18 @@ pub trait Reader {
         scope: &'a Scope,
         since: Option<&'a Cookie>,
     ) -> LocalBoxFuture<'a, Result<Reading, ProviderError>>;
+
+    /// What the directory recorded about the latest change of just what each step is
+    /// about, one answer each; where it keeps no such records, nothing.
+    ///
+    /// # Errors
+    /// When no connection could be made.
+    fn recorded<'a>(
+        &'a mut self,
+        steps: &'a [Step<'a>],
+    ) -> LocalBoxFuture<'a, Result<Vec<Option<Recorded>>, ProviderError>> {
+        Box::pin(std::future::ready(Ok(vec![None; steps.len()])))
+    }
 }
 
 /// Held by `apply` alone.

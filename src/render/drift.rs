@@ -61,6 +61,10 @@ pub struct Difference {
     /// Why it is not put right (now): `undeclared` says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
+    /// On which server just this was changed, at `at`, where the directory records that;
+    /// it does not record who then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
     /// When a run saw it first; such a difference that is kept is no alarm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<Instant>,
@@ -73,7 +77,7 @@ impl Difference {
     /// What `undo` would put right, and who brought it about, where that is known.
     pub fn new(undo: Change, by: Option<String>, at: Option<Instant>) -> Self {
         let end = MovedEnd::of(&undo);
-        Self { undo, by, at, kept: None, known: None, end }
+        Self { undo, by, at, kept: None, on: None, known: None, end }
     }
 }
 
@@ -109,7 +113,7 @@ pub fn text(drift: &Drift, plan: &Plan, zone: &TimeZone) -> String {
     }
     page.line(Line::default().word(Tone::Heading, "Changed behind accord's back").say(", compared with ").say(&since));
     let view = View { zone: zone.clone(), by_group: false, all: true };
-    for Difference { undo, by, at, kept, known, end } in &drift.differences {
+    for Difference { undo, by, at, kept, on, known, end } in &drift.differences {
         let symbol = match undo.action.symbol() {
             '+' => '-',
             '-' | '!' => '+',
@@ -128,7 +132,9 @@ pub fn text(drift: &Drift, plan: &Plan, zone: &TimeZone) -> String {
             Some(end) if others.is_empty() => (end, None),
             end => (done(undo.action).to_owned(), end),
         };
-        page.line(line.column(WORDS_COLUMN).say(&words).say(&author(by.as_deref(), *at, zone)).say(&kept_why));
+        page.line(
+            line.column(WORDS_COLUMN).say(&words).say(&author(by.as_deref(), *at, on.as_deref(), zone)).say(&kept_why),
+        );
         for attribute in more.iter().chain(&others) {
             page.line(Line::default().column(WORDS_COLUMN).say(attribute));
         }
@@ -165,7 +171,10 @@ fn done(undo: Action) -> &'static str {
     }
 }
 
-fn author(by: Option<&str>, at: Option<Instant>, zone: &TimeZone) -> String {
+fn author(by: Option<&str>, at: Option<Instant>, on: Option<&str>, zone: &TimeZone) -> String {
+    if let (Some(on), Some(at)) = (on, at) {
+        return format!(", changed {} on {on}; the directory does not record who", at.civil(zone));
+    }
     match (by, at) {
         (Some(by), Some(at)) => format!(", object last changed {} by {by}", at.civil(zone)),
         (Some(by), None) => format!(", object last changed by {by}"),
@@ -228,7 +237,7 @@ mod tests {
                 Difference::new(undo("li.na", &[new], &[old]), None, when),
                 Difference::new(undo("omar", &[new], &[]), by(), None),
                 Difference::new(undo("ines", &[("title", "Boss")], &[old, ("title", "Clerk")]), by(), when),
-                Difference::new(membership, None, None),
+                Difference { on: Some("DC1\u{1b}[31m".to_owned()), ..Difference::new(membership, None, when) },
             ],
             incomplete: Vec::new(),
         };
@@ -242,7 +251,7 @@ mod tests {
           ~ corp  ines                          was changed, object last changed 2026-11-21 09:00 by cn=helpdesk,dc=example,dc=com
                                                 the end 2027-04-01 00:00 was removed
                                                 title "Clerk" → "Boss"
-          ~ corp/sre  wei.chen                  the end 2027-04-01 00:00 was removed
+          ~ corp/sre  wei.chen                  the end 2027-04-01 00:00 was removed, changed 2026-11-21 09:00 on DC1\u{1b}[31m; the directory does not record who
 
         5 differences
         to go on: accord apply puts it back; or write into the policies what should stay

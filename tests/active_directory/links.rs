@@ -8,18 +8,18 @@ use crate::support::strict::{Rules, Strict};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
-struct Bed {
-    dc: Samba,
-    proxy: Strict,
+pub(super) struct Bed {
+    pub(super) dc: Samba,
+    pub(super) proxy: Strict,
     repo: Repo,
 }
 
-fn open() -> Samba {
+pub(super) fn open() -> Samba {
     start_with("  ldap server require strong auth = no")
 }
 
 impl Bed {
-    fn new(dc: Samba, rules: Rules, groups_setting: &str, access: &str) -> Self {
+    pub(super) fn new(dc: Samba, rules: Rules, groups_setting: &str, access: &str) -> Self {
         let proxy = Strict::start(dc.port(), rules);
         let repo = Repo::empty();
         let accord = format!(
@@ -41,7 +41,7 @@ impl Bed {
         Self { dc, proxy, repo }
     }
 
-    fn run(&self, arguments: &[&str], code: i32) -> String {
+    pub(super) fn run(&self, arguments: &[&str], code: i32) -> String {
         let mut command = self.repo.command(arguments);
         let output = command.env("BIND", ADMINISTRATOR.1).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -51,11 +51,11 @@ impl Bed {
         stdout
     }
 
-    fn json(&self, arguments: &[&str], code: i32) -> Value {
+    pub(super) fn json(&self, arguments: &[&str], code: i32) -> Value {
         serde_json::from_str(&self.run(&[arguments, &["--format", "json"]].concat(), code)).unwrap()
     }
 
-    fn apply(&self) {
+    pub(super) fn apply(&self) {
         let _ = self.run(&["apply", "--auto-approve"], 0);
         shows(&self.run(&["plan"], 0), "nothing to do");
     }
@@ -73,15 +73,15 @@ impl Bed {
     }
 }
 
-fn group() -> String {
+pub(super) fn group() -> String {
     format!("CN=sre,{}", groups())
 }
 
-fn member(name: &str) -> String {
+pub(super) fn member(name: &str) -> String {
     format!("CN={name},{}", people())
 }
 
-fn shows(told: &str, part: &str) {
+pub(super) fn shows(told: &str, part: &str) {
     assert!(told.contains(part), "`{part}` is not in:\n{told}");
 }
 
@@ -92,7 +92,7 @@ fn is_about(end: Option<u64>, text: &str) {
     assert!((end - wanted).abs() <= 5, "{end} is not {wanted}");
 }
 
-const DATED: &str = "groups:\n  corp/sre: { members: [ada, { person: bob, expires: 2030-01-31 }] }\n";
+pub(super) const DATED: &str = "groups:\n  corp/sre: { members: [ada, { person: bob, expires: 2030-01-31 }] }\n";
 
 #[test]
 fn a_dated_grant_ends_in_the_domain_and_follows_the_policy() {

@@ -3,6 +3,7 @@
 
 mod command;
 mod faults;
+mod authors;
 mod groups;
 mod links;
 mod managers;

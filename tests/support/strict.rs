@@ -48,10 +48,14 @@ pub(crate) struct Strict {
     /// Pieces of lists that were asked for.
     pub(crate) pieces: Arc<AtomicUsize>,
     links: Links,
+    records: Records,
 }
 
+/// DN, lower case, with an attribute and its values, for whoever asks for it.
+type Records = Arc<Mutex<Vec<(String, String, Vec<String>)>>>;
+
 /// One search on its way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Search {
     paged: bool,
     sent: usize,
@@ -61,6 +65,8 @@ struct Search {
     ends: bool,
     /// Whether the features of the forest are looked for.
     features: bool,
+    /// Attributes that are asked for, lower case.
+    wanted: Vec<String>,
 }
 
 type Searches = Arc<Mutex<BTreeMap<Vec<u8>, Search>>>;
@@ -69,21 +75,28 @@ impl Strict {
     /// Forwards a free loopback port to `127.0.0.1:port`.
     pub(crate) fn start(port: u16, rules: Rules) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port_here = listener.local_addr().unwrap().port();
         let proxy =
-            Self { port: listener.local_addr().unwrap().port(), pieces: Arc::default(), links: Links::default() };
-        let (pieces, links) = (Arc::clone(&proxy.pieces), Arc::clone(&proxy.links));
+            Self { port: port_here, pieces: Arc::default(), links: Links::default(), records: Records::default() };
+        let (pieces, links, records) =
+            (Arc::clone(&proxy.pieces), Arc::clone(&proxy.links), Arc::clone(&proxy.records));
         std::thread::spawn(move || {
             for client in listener.incoming().filter_map(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
                 let searches: Searches = Arc::default();
                 let (back, from) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let (asked, pieces) = (Arc::clone(&searches), Arc::clone(&pieces));
-                let (given, shown) = (Arc::clone(&links), Arc::clone(&links));
+                let (given, shown, records) = (Arc::clone(&links), Arc::clone(&links), Arc::clone(&records));
                 std::thread::spawn(move || requests(client, server, rules, (&asked, &given), &pieces));
-                std::thread::spawn(move || answers(from, back, rules, (&searches, &shown)));
+                std::thread::spawn(move || answers(from, back, rules, (&searches, &shown, &records)));
             }
         });
         proxy
+    }
+
+    /// The controller says so of an entry, to whom asks for the attribute.
+    pub(crate) fn say(&self, dn: &str, attribute: &str, values: &[String]) {
+        self.records.lock().unwrap().push((dn.to_lowercase(), attribute.to_owned(), values.to_vec()));
     }
 
     /// In how many seconds a membership ends.
@@ -197,10 +210,12 @@ fn requests(
         match parts[1].id {
             3 => {
                 let ends = rules.links && parts.get(2).is_some_and(shows_ends);
+                let list = children(&parts[1]).last().map_or(&[][..], children);
+                let wanted = list.iter().map(|name| String::from_utf8_lossy(bytes(name)).to_lowercase()).collect();
                 let features = rules.links && bytes(&children(&parts[1])[0]).starts_with(b"CN=Optional Features,");
                 let from = children(&parts[1]).last().and_then(|list| children(list).iter().find_map(range));
                 pieces.fetch_add(usize::from(from.is_some()), Ordering::SeqCst);
-                searches.lock().unwrap().insert(id, Search { paged, sent: 0, from, ends, features });
+                searches.lock().unwrap().insert(id, Search { paged, sent: 0, from, ends, features, wanted });
             }
             6 if rules.no_passwords && enables(&parts[1]) => {
                 let text = "0000052D: SvcErr: DSID-031A1236, problem 5003 (WILL_NOT_PERFORM), data 0";
@@ -214,7 +229,12 @@ fn requests(
     let _ = server.shutdown(std::net::Shutdown::Both);
 }
 
-fn answers(server: TcpStream, mut client: TcpStream, rules: Rules, (searches, links): (&Searches, &Links)) {
+fn answers(
+    server: TcpStream,
+    mut client: TcpStream,
+    rules: Rules,
+    (searches, links, records): (&Searches, &Links, &Records),
+) {
     messages(server, |mut message| {
         let PL::C(parts) = &mut message.payload else { return Ok(()) };
         let id = bytes(&parts[0]).iter().fold(0, |all, byte| all << 8 | u32::from(*byte));
@@ -229,10 +249,11 @@ fn answers(server: TcpStream, mut client: TcpStream, rules: Rules, (searches, li
                     if !search.paged && search.sent > PAGE {
                         return Ok(());
                     }
+                    add_records(&mut parts[1], &search.wanted, records);
                     if rules.links {
                         show_ends(&mut parts[1], search.ends, links);
                     }
-                    entry(&mut parts[1], rules, *search);
+                    entry(&mut parts[1], rules, search);
                 }
                 5 if search.features => {
                     client.write_all(&encode(&sequence(vec![parts[0].clone(), feature()])))?;
@@ -246,6 +267,20 @@ fn answers(server: TcpStream, mut client: TcpStream, rules: Rules, (searches, li
         client.write_all(&encode(&message))
     });
     let _ = client.shutdown(std::net::Shutdown::Both);
+}
+
+/// Adds what the controller is to say of an entry.
+fn add_records(entry: &mut StructureTag, wanted: &[String], records: &Records) {
+    let PL::C(parts) = &mut entry.payload else { return };
+    let dn = String::from_utf8_lossy(bytes(&parts[0])).to_lowercase();
+    let PL::C(attributes) = &mut parts[1].payload else { return };
+    for (of, attribute, values) in records.lock().unwrap().iter() {
+        if *of == dn && wanted.contains(&attribute.to_lowercase()) {
+            let values = values.iter().map(|value| octets(value)).collect();
+            let values = StructureTag { id: 17, ..sequence(values) };
+            attributes.push(sequence(vec![octets(attribute), values]));
+        }
+    }
 }
 
 /// The feature of the forest, enabled.
@@ -286,7 +321,7 @@ fn show_ends(entry: &mut StructureTag, asked: bool, links: &Links) {
 }
 
 /// Cuts long lists of an entry into pieces.
-fn entry(entry: &mut StructureTag, rules: Rules, search: Search) {
+fn entry(entry: &mut StructureTag, rules: Rules, search: &Search) {
     let PL::C(parts) = &mut entry.payload else { return };
     let is_root = bytes(&parts[0]).is_empty();
     let PL::C(attributes) = &mut parts[1].payload else { return };

@@ -4,10 +4,12 @@
 
 use std::fmt::Write as _;
 
+/// Where each byte of the text stands among the bytes of a GUID.
+const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+
 /// `30c31bb4-6d7b-4275-8365-37e86e52139c` ([MS-DTYP] §2.3.4.2): the first three parts
 /// are numbers, their lowest byte first.
 pub fn guid(bytes: &[u8]) -> Option<String> {
-    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
     let bytes: &[u8; 16] = bytes.try_into().ok()?;
     let mut text = String::with_capacity(36);
     for (n, place) in ORDER.iter().enumerate() {
@@ -17,6 +19,23 @@ pub fn guid(bytes: &[u8]) -> Option<String> {
         let _ = write!(text, "{:02x}", bytes.get(*place)?);
     }
     Some(text)
+}
+
+/// The filter that finds an object by the bytes of a GUID that is written as text.
+pub fn filter(attribute: &str, text: &str) -> Option<String> {
+    let digits: Vec<char> = text.chars().filter(|c| *c != '-').collect();
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if pairs.len() != ORDER.len() || !rest.is_empty() || !digits.iter().all(char::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut out = format!("({attribute}=");
+    for place in ORDER {
+        // The order is its own reverse.
+        let [high, low] = pairs.get(place)?;
+        out.extend(['\\', *high, *low]);
+    }
+    out.push(')');
+    Some(out)
 }
 
 /// The parts of a SID ([MS-DTYP] §2.4.2.2): authority, then one number after another.
@@ -40,6 +59,16 @@ mod tests {
         assert_eq!(guid(&bytes[..15]), None);
         assert_eq!(guid(&[0; 17]), None);
         assert_eq!(guid(&[]), None);
+    }
+
+    #[test]
+    fn a_guid_is_searched_for_by_its_bytes() {
+        let found = filter("invocationId", "b41bc330-7b6d-4275-b365-37e86e52139c").unwrap();
+        assert_eq!(found, r"(invocationId=\30\c3\1b\b4\6d\7b\75\42\b3\65\37\e8\6e\52\13\9c)");
+        assert!(ldap3::parse_filter(&found).is_ok());
+        for other in ["", "b41bc330", "x41bc330-7b6d-4275-b365-37e86e52139c", "é41bc330-7b6d-4275-b365-37e86e52139"] {
+            assert_eq!(filter("a", other), None);
+        }
     }
 
     #[test]

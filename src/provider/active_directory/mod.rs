@@ -14,6 +14,7 @@ pub mod filetime;
 pub mod group;
 pub mod identifier;
 pub mod link;
+pub mod metadata;
 pub mod number;
 pub mod protection;
 pub mod range;

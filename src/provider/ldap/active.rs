@@ -43,6 +43,8 @@ pub(super) struct Controller {
     pub(super) is_samba: bool,
     /// The naming context of its domain.
     pub(super) domain: String,
+    /// The naming context of the forest's settings.
+    pub(super) configuration: String,
     /// Whether the forest itself ends memberships.
     pub(super) ends_links: bool,
 }
@@ -101,15 +103,16 @@ pub(super) async fn probe(session: &Session, schema: &Schema) -> Result<Server, 
             capabilities: all("supportedCapabilities"),
             is_samba: one("vendorName").contains("Samba"),
             domain: one("defaultNamingContext"),
+            configuration: one("configurationNamingContext"),
             ends_links: false,
         };
         let server = Server { contexts: all("namingContexts"), controller: Some(controller), ..Server::default() };
-        (server, all("supportedControl"), one("configurationNamingContext"))
+        (server, all("supportedControl"))
     })
     .await?;
-    let (mut server, controls, configuration) = found.unwrap_or_default();
+    let (mut server, controls) = found.unwrap_or_default();
     if let Some(controller) = &mut server.controller {
-        controller.ends_links = link_ends::offered(session, &controls, &configuration).await;
+        controller.ends_links = link_ends::offered(session, &controls, &controller.configuration).await;
     }
     let is_one = |controller: &Controller| controller.capabilities.iter().any(|oid| oid == DOMAIN_CONTROLLER);
     if !server.controller.as_ref().is_some_and(is_one) {

@@ -36,6 +36,7 @@ pub(super) fn promised(schema: &Schema) -> Capabilities {
         in_flight: IN_FLIGHT,
         repeat: Repeat::CompareAndSwap,
         knows_author: true,
+        records_changes: schema.is_active(),
         resume: resumes(schema),
     }
 }

@@ -22,6 +22,7 @@ mod guard;
 mod link;
 mod link_ends;
 mod members;
+mod metadata;
 mod probe;
 mod read;
 mod references;
@@ -39,7 +40,8 @@ use self::errors::Site;
 use self::link::{Link, Open};
 use super::entries::{EntryKind, Schema};
 use super::{
-    Answer, Capabilities, Cookie, Kind, ProviderError, Purpose, Reader, Reading, Scope, Served, Step, Target, Writer,
+    Answer, Capabilities, Cookie, Kind, ProviderError, Purpose, Reader, Reading, Recorded, Scope, Served, Step, Target,
+    Writer,
 };
 use crate::policy::settings;
 use futures_util::future::{FutureExt, LocalBoxFuture};
@@ -175,6 +177,23 @@ impl Reader for Directory {
                 Err(self.site().error("read", NOT_LDAP, help))
             })
         })
+    }
+
+    fn recorded<'a>(
+        &'a mut self,
+        steps: &'a [Step<'a>],
+    ) -> LocalBoxFuture<'a, Result<Vec<Option<Recorded>>, ProviderError>> {
+        Box::pin(async move {
+            let unknown = || Ok(vec![None; steps.len()]);
+            self.contained(self.recorded_of(steps)).await.unwrap_or_else(unknown)
+        })
+    }
+}
+
+impl Directory {
+    async fn recorded_of(&self, steps: &[Step<'_>]) -> Result<Vec<Option<Recorded>>, ProviderError> {
+        let open = self.open().await?;
+        Ok(metadata::recorded(&open, steps).await)
     }
 }
 

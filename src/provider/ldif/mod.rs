@@ -51,6 +51,7 @@ pub fn kind(directory: &settings::Directory) -> Result<EntryKind, ProviderError>
         in_flight: 1,
         repeat: Repeat::CompareAndSwap,
         knows_author: true,
+        records_changes: false,
         resume: false,
     };
     Ok(EntryKind::new(schema, capabilities))
