@@ -10,7 +10,7 @@ mod edits;
 
 use crate::support::ldap::{block_on, directory, policy, settings};
 use crate::support::server::Tools;
-use crate::support::slapd::{Options, READER, SUFFIX, Slapd};
+use crate::support::slapd::{Options, PEOPLE, READER, SUFFIX, Slapd};
 use accord::model::bytes::Out;
 use accord::model::{Instant, State};
 use accord::plan::{DirectoryInput, Filter, Inputs, Memory, PolicyMark, derive::derive, file};
@@ -319,4 +319,28 @@ fn members_are_found_by_their_names() {
 #[test]
 fn overlays_that_write_by_themselves_change_nothing_about_that() {
     run(Groups::Names, Options::default(), 14, rounds(15));
+}
+
+/// The manager of somebody, as a DN that the server does not keep in order.
+fn manager(dice: &mut Dice) -> String {
+    let person = |dice: &mut Dice| {
+        let unit = ["", "", "ou=a,", "ou=b,"][dice.roll(4)];
+        format!("uid=p{},{unit}{PEOPLE}", dice.roll(24))
+    };
+    let (whose, mut who) = (person(dice), person(dice));
+    if dice.once_in(4) {
+        who = who.to_uppercase();
+    }
+    format!("dn: {whose}\nchangetype: modify\nreplace: manager\nmanager: {who}\n\n")
+}
+
+#[test]
+fn attributes_that_name_accounts_follow_them() {
+    let groups = Groups::Names;
+    let options = Options { seed: seed(groups), memberof: false, refint: false, ..Options::default() };
+    let case = Case::of_slapd(&options, |settings| {
+        settings["accounts"]["attributes"]["manager"] = serde_json::json!({ "account": "manager" });
+    });
+    let edits = |dice: &mut Dice| if dice.once_in(3) { manager(dice) } else { edit(dice, groups) };
+    rounds_of(case, Dice(15), rounds(25), edits);
 }

@@ -63,8 +63,7 @@ const WORKED_OUT: &[&str] = &[
 /// Whether what changed since a read can be told of everything that is compared.
 fn resumes(schema: &Schema) -> bool {
     let worked_out = |name: &str| WORKED_OUT.iter().any(|other| other.eq_ignore_ascii_case(name));
-    let mut read = schema.attributes.iter().chain(&schema.id_attribute);
-    (schema.is_active() || schema.references.is_empty()) && !read.any(|name| worked_out(name))
+    !schema.attributes.iter().chain(&schema.id_attribute).any(|name| worked_out(name))
 }
 
 /// How this server's entries are made, where that is not what the settings let
