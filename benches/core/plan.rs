@@ -83,8 +83,7 @@ fn case(size: usize) -> &'static Case {
             people: (0..shape.0).map(PersonId).collect(),
             wants: vec![Want::Enabled; shape.0 as usize],
             groups: (0..shape.1).map(GroupId).collect(),
-            nesting: accord::resolve::DesiredNesting::default(),
-            unsettled: Vec::new(),
+            ..DesiredDirectory::default()
         };
         let observed = |shift| Observed { state: state(shape, shift), ..Observed::default() };
         Case { policy, desired, same: observed(false), changed: observed(true) }

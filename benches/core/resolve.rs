@@ -158,6 +158,7 @@ fn policy() -> Policy {
             }))
             .expect("settings"),
             accounts_for: AccountsFor::Entitled,
+            bases: Vec::new(),
             place: HERE,
         }],
         guardrails: Guardrails::default(),

@@ -113,7 +113,8 @@ impl<'c> Expectation<'c> {
                 self.renamed = true;
                 self.claim(Claim::Exists(this), Claimed::Is(false), node);
                 self.claim(Claim::Exists(renamed.clone()), Claimed::Is(true), node);
-                self.claim(Claim::Value(renamed, "name"), only(new), node);
+                self.claim(Claim::Value(renamed.clone(), "name"), only(new), node);
+                self.values(&renamed, change.after.as_ref(), &["name"], node);
             }
             Action::UpdateAccount | Action::UpdateGroup => {
                 self.removed(&this, change, node);
@@ -147,7 +148,12 @@ impl<'c> Expectation<'c> {
             Action::CreateAccount | Action::CreateGroup => out.claim(Claim::Exists(this), Claimed::Is(false), 0),
             Action::DeleteAccount | Action::DeleteGroup | Action::RenameAccount | Action::RenameGroup => {
                 out.claim(Claim::Exists(this.clone()), Claimed::Is(true), 0);
-                out.claim(Claim::Value(this, "name"), only(name), 0);
+                out.claim(Claim::Value(this.clone(), "name"), only(name), 0);
+                // Where the account stands is what a move is about.
+                let base = change.before.as_ref().and_then(|before| before.get_key_value("base"));
+                if let Some((key, values)) = base {
+                    out.claim(Claim::Value(this, key), Claimed::Values(values.into()), 0);
+                }
             }
             Action::UpdateAccount | Action::UpdateGroup => {
                 out.added(&this, change);
@@ -519,6 +525,7 @@ impl<'a> Seen<'a> {
                     Enabled::Unknown => None,
                 },
                 "ends" => Some(account.ends().map(|ends| ends.to_string()).into_iter().collect()),
+                "base" => Some(vec![self.kind.base_of(account.handle())?.to_owned()]),
                 // Unless it is compared too, it is held apart.
                 _ if self.is_id(key) && !state.attributes().iter().any(|name| name.eq_ignore_ascii_case(key)) => {
                     Some(account.person_id().map(str::to_owned).into_iter().collect())
@@ -533,6 +540,7 @@ impl<'a> Seen<'a> {
         let Some(there) = there else { return Effect::Hidden(format!("`{key}` is not read")) };
         let matching = match key {
             "name" | "enabled" | "ends" => Matching::Exact,
+            "base" => Matching::Dn,
             _ => self.kind.matching(key),
         };
         // Which of the two is read hangs on whether the named account was read too.

@@ -23,7 +23,7 @@ pub enum Action {
     CreateAccount,
     /// A group comes into being.
     CreateGroup,
-    /// An account gets another name.
+    /// An account gets another name, or goes below another base, or both.
     RenameAccount,
     /// A group gets another name.
     RenameGroup,
@@ -157,7 +157,8 @@ impl Object {
 
 /// One side of a change: the properties that the change reads or writes, by the
 /// directory's own attribute names. Beside attributes these keys are used:
-/// `name`, `enabled` (`true`/`false`), `ends` (RFC 3339 UTC). An absent key is
+/// `name`, `enabled` (`true`/`false`), `ends` (RFC 3339 UTC), `base` (one of several below
+/// which the account is, as the settings write it). An absent key is
 /// an absent value.
 pub type Side = BTreeMap<String, Vec<String>>;
 

@@ -17,7 +17,7 @@ use super::{
     references,
 };
 
-use crate::model::{Action, Instant, Object, Side, State};
+use crate::model::{Action, Instant, Object, Side};
 use crate::policy::{Directory, Group, GroupId, Manage, PersonId};
 use crate::provider::{Gap, GapScope, Observed};
 use crate::resolve::{self, Breach, DesiredDirectory, Resolution};
@@ -124,15 +124,7 @@ fn desired(inputs: &Inputs<'_>, resolution: &Resolution) -> (Vec<DesiredDirector
             Ok(desired) => (desired, None),
             Err(error) => {
                 let gap = Gap { scope: GapScope::Directory, why: error.to_string() };
-                let nothing = DesiredDirectory {
-                    state: State::default(),
-                    people: Vec::new(),
-                    wants: Vec::new(),
-                    groups: Vec::new(),
-                    nesting: resolve::DesiredNesting::default(),
-                    unsettled: Vec::new(),
-                };
-                (nothing, Some(Observed { gaps: vec![gap], ..Observed::default() }))
+                (DesiredDirectory::default(), Some(Observed { gaps: vec![gap], ..Observed::default() }))
             }
         }
     });

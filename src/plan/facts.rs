@@ -136,7 +136,7 @@ impl<'a> Facts<'a> {
                 };
                 let whose = person.map(|(_, person)| format!(", the account of {}", person.key)).unwrap_or_default();
                 let place = person.map_or(group.place, |(_, person)| person.place);
-                chain.push((format!("{left} was renamed{whose}; nothing has that name any more"), place));
+                chain.push((format!("{left} was renamed or moved{whose}; nothing has that name any more"), place));
             }
             (Why::Follows, _, Some((_, group))) => {
                 chain.push((format!("{here}/{name} lists it under its earlier name"), group.place));

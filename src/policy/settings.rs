@@ -23,6 +23,8 @@ pub struct Directory {
     pub settings: DirectorySettings,
     /// `accounts.for`, with the rule compiled.
     pub accounts_for: AccountsFor,
+    /// The rules of `accounts.bases`, in their order; `None`: whoever no rule before took.
+    pub bases: Vec<Option<super::RuleId>>,
     /// Where it was written.
     pub place: Place,
 }
@@ -187,6 +189,9 @@ pub struct AccountSettings {
     /// DN below which the accounts are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// Several such DNs, chosen by rule, instead of `base`: the first rule that is true says where an account belongs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<AccountBase>,
     /// The attribute that carries the account name (default `uid`; Active Directory: `sAMAccountName`).
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub match_attribute: Option<String>,
@@ -219,11 +224,32 @@ pub struct AccountSettings {
 }
 
 impl AccountSettings {
+    /// Every DN below which accounts are, in the order written; the last is for whoever
+    /// no rule takes.
+    pub fn all_bases(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.base
+            .iter()
+            .filter(|_| self.bases.is_empty())
+            .chain(self.bases.iter().map(|one| &one.base))
+            .map(String::as_str)
+    }
+
     /// How long before a person begins the account is made; one that is no term was
     /// refused when the policy was loaded.
     pub fn create_before(&self) -> Option<Term> {
         super::date::term(self.create_before.as_deref()?).ok()
     }
+}
+
+/// Where the accounts of some people are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountBase {
+    /// Whose: a rule such as `person.kind == "service"`. The last base has none and takes everybody else.
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// DN below which their accounts are.
+    pub base: String,
 }
 
 /// How far accord goes with accounts.

@@ -166,6 +166,25 @@ pub struct Gone {
     pub all_but: Option<Vec<ObjectId>>,
 }
 
+impl Gone {
+    /// What several searches say together, which show different entries. Nothing where one
+    /// names what is gone and another what is there: the latter would take away what only
+    /// the former shows.
+    pub fn together(list: Vec<Self>) -> Option<Self> {
+        let mut list = list.into_iter();
+        let mut all = list.next().unwrap_or_default();
+        for one in list {
+            all.ids.extend(one.ids);
+            match (&mut all.all_but, one.all_but) {
+                (Some(present), Some(more)) => present.extend(more),
+                (None, None) => {}
+                _ => return None,
+            }
+        }
+        Some(all)
+    }
+}
+
 /// What makes a reading a delta.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delta {

@@ -319,6 +319,21 @@ pub trait Kind {
     fn scope(&self) -> Scope;
     /// The handle that a new account of that name gets.
     fn account_handle(&self, name: &str) -> String;
+    /// The same where that account belongs below one of several bases, as the settings
+    /// write it.
+    fn account_handle_in(&self, name: &str, _base: &str) -> String {
+        self.account_handle(name)
+    }
+    /// The base, as the settings write it, that an account with that handle stands below;
+    /// `None` where there are not several.
+    fn base_of(&self, _handle: &str) -> Option<&str> {
+        None
+    }
+    /// The handle of an account after it went below another base and, where one is
+    /// given, got another name.
+    fn moved(&self, handle: &str, _base: &str, _name: Option<&str>) -> String {
+        handle.to_owned()
+    }
     /// The handle that a new group of that name gets.
     fn group_handle(&self, name: &str) -> String;
     /// The account attribute that carries the person's `id`, which a state holds apart

@@ -75,8 +75,9 @@ impl Open {
     pub(super) fn take(&mut self, at: Instant, record: Record, memory: &mut Memory) {
         match record {
             Record::Intent(intent) => {
-                if let (Action::RenameAccount, Some(account), Some(person)) =
-                    (intent.action, &intent.object.account, &intent.person)
+                // One that only goes elsewhere keeps its name.
+                if let (Action::RenameAccount, Some(account), Some(person), Some(_)) =
+                    (intent.action, &intent.object.account, &intent.person, &intent.to)
                 {
                     memory.earlier.insert((intent.directory.clone(), account.clone()), person.clone());
                 }

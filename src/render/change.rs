@@ -23,7 +23,7 @@ const LONG_VALUE: usize = 60;
 pub(super) fn words(plan: &Plan, change: &Change, view: &View, said: Option<&Fact>) -> String {
     let done = match change.action {
         Action::CreateAccount => format!("create the account {}", account(change)),
-        Action::RenameAccount => format!("rename the account {}", renamed(change)),
+        Action::RenameAccount => relocated(change),
         Action::EnableAccount => "enable the account".to_owned(),
         Action::DisableAccount => "disable the account".to_owned(),
         Action::DeleteAccount => format!("delete the account {}", account(change)),
@@ -94,6 +94,17 @@ fn membership(change: &Change, by_group: bool) -> String {
         (Some(account), _, Some(person)) if account != person => format!("as {account}"),
         (None, Some(member), _) if !by_group => member_name(member),
         _ => String::new(),
+    }
+}
+
+/// `rename the account a → b`, `move the account a to OU=Staff,DC=example`, or both.
+fn relocated(change: &Change) -> String {
+    let has = |key: &str| change.after.as_ref().is_some_and(|after| after.contains_key(key));
+    let base = change.after.as_ref().and_then(|after| after.get("base")?.first());
+    match base {
+        Some(base) if has("name") => format!("rename the account {} and move it to {}", renamed(change), quoted(base)),
+        Some(base) => format!("move the account {} to {}", quoted(account(change)), quoted(base)),
+        None => format!("rename the account {}", renamed(change)),
     }
 }
 

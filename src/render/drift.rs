@@ -165,7 +165,7 @@ fn done(undo: Action) -> &'static str {
         Action::CreateAccount | Action::CreateGroup => "is not there",
         Action::EnableAccount => "was disabled",
         Action::DisableAccount => "was enabled",
-        Action::RenameAccount | Action::RenameGroup => "was renamed",
+        Action::RenameAccount | Action::RenameGroup => "was renamed or moved",
         Action::UpdateAccount | Action::UpdateGroup | Action::UpdateMembership => "was changed",
         Action::DeleteAccount | Action::DeleteGroup => "was made",
     }

@@ -7,7 +7,7 @@
 use super::joiners::soon;
 use super::nesting::{DesiredNesting, NestedGroup, nested};
 use super::sponsor::unsponsored;
-use super::{Resolution, Via, Want};
+use super::{Placed, Resolution, Via, Want};
 use crate::model::state::{AccountSlot, GroupSlot, StateError};
 use crate::model::{AccountId, Enabled, Instant, Matching, State, StateBuilder, StateGroupId};
 use crate::policy::rule::{Verdict, attribute};
@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What one directory should hold.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct DesiredDirectory {
     /// Accounts of everybody declared (whether or not one is wanted now), groups
     /// that the policy names and does not merely reference, and memberships.
@@ -29,6 +29,9 @@ pub struct DesiredDirectory {
     pub people: Vec<PersonId>,
     /// Beside each account of `state` what is wanted of it.
     pub wants: Vec<Want>,
+    /// Beside each account of `state` the base that it belongs below; empty where there is
+    /// only one.
+    pub bases: Vec<Placed>,
     /// Beside each group of `state` its number in the policy.
     pub groups: Vec<GroupId>,
     /// Groups that are members of groups.
@@ -67,8 +70,11 @@ pub fn desired(
     let entitled = maker.entitled(&groups);
     let sources = maker.sources(attributes);
     let mut wants = Vec::with_capacity(drafts.len());
+    let mut bases = Vec::new();
     for draft in &drafts {
-        wants.push(maker.account(draft, &sources, &entitled));
+        let want = maker.account(draft, &sources, &entitled);
+        wants.push(want);
+        bases.extend(maker.base(draft, want));
     }
     let people = drafts.iter().map(|draft| draft.person).collect();
     drop(drafts);
@@ -90,6 +96,7 @@ pub fn desired(
         state: maker.builder.finish()?,
         people,
         wants,
+        bases,
         groups: groups.iter().map(|(_, group)| *group).collect(),
         nesting,
         unsettled,
@@ -215,6 +222,29 @@ impl<'p> Maker<'_, 'p> {
             }
         }
         want
+    }
+
+    /// The base that the account belongs below, where there are several: the first whose
+    /// rule is true of what the account's values are taken from.
+    fn base(&self, draft: &Draft<'p>, want: Want) -> Option<Placed> {
+        let rules = self.settings().map(|directory| &directory.bases).filter(|rules| !rules.is_empty())?;
+        let person = self.policy.people.get(draft.person.0 as usize);
+        let at = if let Want::Soon(begins) = want { begins } else { self.resolution.at() };
+        let position = person.and_then(|person| Some((person, main_position(person, at)?)));
+        for (n, rule) in (0u16..).zip(rules) {
+            let rule = rule.and_then(|rule| self.policy.rules.get(rule.0 as usize));
+            let verdict = match (rule, position) {
+                (None, _) => Verdict::Yes,
+                (Some(rule), Some((person, position))) => rule.verdict(self.policy, person, position),
+                (Some(_), None) => Verdict::Unknown,
+            };
+            match verdict {
+                Verdict::Yes => return Some(Placed::In(n)),
+                Verdict::Unknown => return Some(Placed::Unknown(n)),
+                Verdict::No => {}
+            }
+        }
+        None
     }
 
     /// What is wanted of the account of somebody who is about to begin.

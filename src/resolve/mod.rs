@@ -227,6 +227,15 @@ impl Resolution {
     }
 }
 
+/// Below which of several bases an account belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Placed {
+    /// The base of that number in `accounts.bases`.
+    In(u16),
+    /// Whether the rule of that number takes the person cannot be told.
+    Unknown(u16),
+}
+
 /// What is wanted of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Want {

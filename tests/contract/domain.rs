@@ -98,6 +98,11 @@ impl Harness for Domain {
         }
     }
 
+    fn modify(&mut self, ldif: &str) -> bool {
+        self.dc.tools().modify(ldif);
+        true
+    }
+
     fn restart(&mut self) {
         self.dc.restart();
     }

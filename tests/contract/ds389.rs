@@ -20,6 +20,12 @@ impl Ds {
         Self { server: Ds389::start(&Options { changelog: true, usn: true, ..Options::default() }), tls: true }
     }
 
+    /// The same, where accord may move entries.
+    pub(crate) fn that_moves() -> Self {
+        let aci = format!("(version 3.0; acl \"moves\"; allow (moddn) userdn = \"ldap:///{}\";)", WRITER.0);
+        Self { server: Ds389::start(&Options { aci: vec![aci], ..Options::default() }), tls: true }
+    }
+
     /// `ldap://` with StartTLS; nothing keeps references whole but accord, nothing
     /// counts changes.
     pub(crate) fn start_tls_without_plugins() -> Self {
@@ -60,6 +66,11 @@ impl Harness for Ds {
             write!(ldif, "dn: {dn}\nchangetype: modify\n{operation}: {attribute}\n{attribute}: {value}\n\n").unwrap();
         }
         self.server.tools().modify(&ldif);
+    }
+
+    fn modify(&mut self, ldif: &str) -> bool {
+        self.server.tools().modify(ldif);
+        true
     }
 
     fn restart(&mut self) {

@@ -7,6 +7,7 @@ mod domain;
 mod ds389;
 mod edit;
 mod file;
+mod moves;
 mod server;
 mod steps;
 mod story;
@@ -26,6 +27,10 @@ pub(crate) trait Harness {
     fn prepare(&mut self, root: &Path);
     /// Edits behind accord's back.
     fn edit(&mut self, root: &Path, edits: &[Edit]);
+    /// Carries out LDIF behind accord's back; false where there is no server that could.
+    fn modify(&mut self, _ldif: &str) -> bool {
+        false
+    }
     /// The directory goes away and comes back with its data.
     fn restart(&mut self);
     /// Whether the directory can hold the end of an account itself.

@@ -82,6 +82,11 @@ impl Harness for Server {
         self.slapd.ldapmodify(&ldif);
     }
 
+    fn modify(&mut self, ldif: &str) -> bool {
+        self.slapd.ldapmodify(ldif);
+        true
+    }
+
     fn restart(&mut self) {
         self.slapd.restart();
     }

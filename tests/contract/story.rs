@@ -37,7 +37,7 @@ pub(crate) fn tell(harness: &mut dyn Harness) {
     }
 }
 
-fn run(harness: &mut dyn Harness, root: &Path, step: &Step) {
+pub(super) fn run(harness: &mut dyn Harness, root: &Path, step: &Step) {
     let policy = policy(harness, step);
     if !step.edits.is_empty() {
         harness.edit(root, step.edits);

@@ -297,8 +297,8 @@ fn random_desired(tape: &mut Tape<'_>, policy: &Policy, n: u16) -> DesiredDirect
         people,
         wants,
         groups,
-        nesting: accord::resolve::DesiredNesting::default(),
         unsettled: unsettled.into_iter().collect(),
+        ..DesiredDirectory::default()
     }
 }
 

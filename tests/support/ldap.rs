@@ -49,6 +49,7 @@ pub(crate) fn directory(settings: &Value) -> Directory {
         name: "corp".into(),
         settings,
         accounts_for: accord::policy::AccountsFor::Entitled,
+        bases: Vec::new(),
         place: Place { file: FileId(0), line: 1, column: 1 },
     }
 }

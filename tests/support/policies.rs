@@ -62,6 +62,7 @@ impl Draft {
             name: name.into(),
             settings: serde_json::from_value(serde_json::json!({"kind": "ldif", "file": "directory.ldif"})).unwrap(),
             accounts_for: accord::policy::AccountsFor::Entitled,
+            bases: Vec::new(),
             place: place(1),
         });
         let kinds =

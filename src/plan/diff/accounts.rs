@@ -4,6 +4,7 @@
 //! memberships are compared. Refuses: an account that is protected, managed
 //! elsewhere, not proven to be the person's, or not read completely.
 
+use super::place::Belongs;
 use super::{Diff, Link, Links, Owner};
 use crate::model::state::AccountRef;
 use crate::model::{AccountId, Action, Enabled, Instant, Matching, Object, Side};
@@ -107,7 +108,12 @@ impl Diff<'_> {
         match self.identity(desired, observed) {
             Ok(()) => {
                 links.connect(desired.id(), observed.id(), Owner::Account(desired.id()), Link::Is(observed.id()));
+                if self.manages_accounts() && self.is_staying(desired) {
+                    self.relocate((desired, observed), None, None, links, found);
+                }
+                let first = found.drafts.len();
                 self.compare(desired, observed, found);
+                Self::behind_rename(desired, observed.name(), links, first, found);
             }
             Err(reason) if desired.person_id().is_some() && observed.person_id().is_some() => {
                 // Somebody else's account: each may still find its own under another name.
@@ -218,30 +224,15 @@ impl Diff<'_> {
         links: &mut Links,
         found: &mut Found,
     ) {
-        let staying = matches!(self.want(desired.id()), Want::Enabled | Want::OnLeave | Want::Soon(_));
+        let staying = self.is_staying(desired);
         if staying && let Err(reason) = self.is_the_account(desired, observed) {
             let link = self.unproven(desired, reason, found);
             return links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), link);
         }
         links.connect(desired.id(), observed.id(), Owner::Account(desired.id()), Link::Is(observed.id()));
-        if staying && self.manages_accounts() && desired.name() != observed.name() {
-            if self.account_is_protected(observed.name()) || self.account_is_protected(desired.name()) {
-                found.note("protected", self.name(), observed.name(), "protected: it is not renamed".to_owned());
-            } else if self.known.accounts().or_else(|| self.known.some_group()).is_some() {
-                found.unknown += 1;
-            } else {
-                let name = |name: &str| Side::from([("name".to_owned(), vec![name.to_owned()])]);
-                let mut draft = self
-                    .about(Action::RenameAccount, desired, observed.name(), Why::Declared)
-                    .sides(name(observed.name()), name(desired.name()));
-                if let Some(reason) = taken {
-                    draft.fate = Fate::withheld(reason);
-                } else if let Some(reason) = self.still_listed(desired.name()) {
-                    draft.fate = Fate::withheld(reason);
-                }
-                let rename = found.push(draft);
-                links.renames.insert(desired.id(), rename);
-            }
+        if staying && self.manages_accounts() {
+            let new_name = Some(desired.name()).filter(|name| *name != observed.name());
+            self.relocate((desired, observed), new_name, taken, links, found);
         }
         let first = found.drafts.len();
         self.compare(desired, observed, found);
@@ -256,19 +247,24 @@ impl Diff<'_> {
             found.unknown += (count - found.drafts.len()) as u64;
             links.set(desired.id(), Link::Seen(observed.id()));
         }
-        Self::behind_rename(desired, links, first, found);
+        Self::behind_rename(desired, desired.name(), links, first, found);
+    }
+
+    /// Whether the account is kept as it is declared.
+    fn is_staying(&self, desired: AccountRef<'_>) -> bool {
+        matches!(self.want(desired.id()), Want::Enabled | Want::OnLeave | Want::Soon(_))
     }
 
     /// What takes away runs under the old name and before the rename; everything
     /// else under the new name and after it.
-    fn behind_rename(desired: AccountRef<'_>, links: &Links, first: usize, found: &mut Found) {
+    fn behind_rename(desired: AccountRef<'_>, name: &str, links: &Links, first: usize, found: &mut Found) {
         let Some(rename) = links.renames.get(&desired.id()).copied() else { return };
         let mut before = Vec::new();
         for (n, draft) in found.drafts.iter_mut().enumerate().skip(first) {
             if draft.action().takes() {
                 before.push(u32::try_from(n).unwrap_or(u32::MAX));
             } else {
-                draft.change.object.account = Some(desired.name().to_owned());
+                draft.change.object.account = Some(name.to_owned());
                 draft.needs.push(rename);
             }
         }
@@ -278,7 +274,7 @@ impl Diff<'_> {
     }
 
     /// A draft about a desired account under the name it has at that moment.
-    fn about(&self, action: Action, desired: AccountRef<'_>, name: &str, why: Why) -> Draft {
+    pub(super) fn about(&self, action: Action, desired: AccountRef<'_>, name: &str, why: Why) -> Draft {
         let mut draft = self.draft(action, Object::account(name), why);
         draft.account = Some(Self::number_of_desired(desired.id()));
         if let Some((id, person)) = self.person_of(desired) {
@@ -488,7 +484,9 @@ impl Diff<'_> {
                 format!("`{}` is protected in `{}`", desired.name(), self.name()),
                 "create it by hand, or narrow `protect.accounts`",
             ));
-        } else if let Some(reason) = taken.or_else(|| self.still_listed(desired.name())) {
+        } else if let Belongs::Unknown(rule) = self.belongs(desired) {
+            draft.fate = Fate::withheld(self.unplaced(rule));
+        } else if let Some(reason) = taken.or_else(|| self.still_listed(desired.name(), &self.handle_of_new(desired))) {
             draft.fate = Fate::withheld(reason);
         }
         let draft = found.push(draft);
@@ -558,8 +556,8 @@ impl Diff<'_> {
     }
 
     /// The reason where some group still lists a name that no account has.
-    pub(super) fn still_listed(&self, name: &str) -> Option<Reason> {
-        let groups = self.listing(name, &self.kind.account_handle(name), false);
+    pub(super) fn still_listed(&self, name: &str, handle: &str) -> Option<Reason> {
+        let groups = self.listing(name, handle, false);
         let first = groups.first()?;
         Some(Reason::new(
             format!(

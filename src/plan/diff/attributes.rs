@@ -5,6 +5,7 @@
 //! the directory would call equal as different, and attributes that were not read.
 
 use super::Diff;
+use super::place::Belongs;
 use crate::model::state::AccountRef;
 use crate::model::{Matching, Side};
 
@@ -104,6 +105,9 @@ impl Diff<'_> {
             insert(&mut after, attribute, vec![id.to_owned()]);
         }
         insert(&mut after, "name", vec![desired.name().to_owned()]);
+        if let Belongs::Below(base) = self.belongs(desired) {
+            insert(&mut after, "base", vec![base.to_owned()]);
+        }
         insert(&mut after, "enabled", vec![usable.to_string()]);
         if self.capabilities.native_end {
             insert(&mut after, "ends", desired.ends().iter().map(ToString::to_string).collect());

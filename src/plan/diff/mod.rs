@@ -17,6 +17,7 @@ mod identity;
 mod known;
 mod members;
 mod nested;
+mod place;
 mod references;
 mod renamed;
 

@@ -83,7 +83,7 @@ impl Behind<'_> {
             Member::Group(name) if diff.observed.group_named(name).is_none() => (name, true),
             _ => return false,
         };
-        let account = if is_group { None } else { self.account(diff, text) };
+        let account = if is_group { None } else { self.account(diff, text).or_else(|| diff.moved_away(text)) };
         let group = if account.is_some() { None } else { self.group(diff, text) };
         let is_shielded = || diff.shield(Some(observed.name()), Some(text)).is_some();
         if (account.is_none() && group.is_none()) || is_shielded() {
@@ -143,7 +143,7 @@ impl Behind<'_> {
     }
 
     /// The earlier name of an account, and whose it was.
-    fn account(&self, diff: &Diff<'_>, text: &str) -> Option<(&str, &str)> {
+    fn account<'t>(&'t self, diff: &Diff<'_>, text: &str) -> Option<(&'t str, &'t str)> {
         if self.names.is_empty() {
             return None;
         }

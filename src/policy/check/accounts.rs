@@ -7,18 +7,29 @@
 use super::directories::Spot;
 use super::{Checker, connection, rules, words};
 use crate::diagnostic::Diagnostic;
-use crate::policy::date;
 use crate::policy::settings::{
     AccountManage, AccountSettings, AccountsFor, AttributeSource, DirectorySettings, GroupClass, GroupSettings,
     Nesting, ProviderKind,
 };
+use crate::policy::{RuleId, date};
 
 /// The attribute that carries the account name where nothing is written.
 const MATCH: &str = "uid";
 
-pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings) -> AccountsFor {
+/// What the rules of a directory's accounts became.
+pub(super) struct Rules {
+    pub(super) accounts_for: AccountsFor,
+    pub(super) bases: Vec<Option<RuleId>>,
+}
+
+pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings) -> Rules {
     let accounts = &settings.accounts;
-    base(checker, spot, "accounts", accounts.base.as_deref(), "ou=people,dc=example,dc=com");
+    let bases = if accounts.bases.is_empty() {
+        base(checker, spot, "accounts", accounts.base.as_deref(), "ou=people,dc=example,dc=com");
+        Vec::new()
+    } else {
+        bases(checker, spot, accounts)
+    };
     base(checker, spot, "groups", settings.groups.base.as_deref(), "ou=groups,dc=example,dc=com");
     single_attributes(checker, spot, accounts);
     mapping(checker, spot, settings);
@@ -35,7 +46,47 @@ pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Direct
         spot.report(checker, &["accounts", "disable"], diagnostic);
     }
     create_before(checker, spot, accounts);
-    who(checker, spot, accounts)
+    Rules { accounts_for: who(checker, spot, accounts), bases }
+}
+
+/// Several bases: each a DN, each but the last with a rule.
+fn bases(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings) -> Vec<Option<RuleId>> {
+    let keys = ["accounts", "bases"];
+    if accounts.base.is_some() {
+        let diagnostic = Diagnostic::error("contradiction", "`base` and `bases` both say where accounts are");
+        spot.report_key(
+            checker,
+            &["accounts", "base"],
+            diagnostic.help("write it as the last of `bases`, without `where`"),
+        );
+    }
+    let last = accounts.bases.len().saturating_sub(1);
+    let mut rules = Vec::with_capacity(accounts.bases.len());
+    for (n, one) in accounts.bases.iter().enumerate() {
+        if let Some(why) = words::bad_dn(&one.base) {
+            let message = format!("`{}` is no distinguished name: {why}", one.base.escape_debug());
+            spot.report(checker, &keys, Diagnostic::error("bad-dn", message));
+        }
+        let diagnostic = match (&one.rule, n == last) {
+            (Some(_), true) => {
+                Diagnostic::error("missing-setting", "nobody said where the accounts of everybody else are")
+                    .help("end `bases` with one that has no `where`: `- { base: \"ou=people,dc=example,dc=com\" }`")
+            }
+            (None, false) => Diagnostic::error(
+                "unreachable",
+                format!("what comes after `{}` is never chosen: it has no `where`", one.base),
+            )
+            .help("put the base without `where` last"),
+            _ => {
+                let mark = spot.mark_of(checker, &keys);
+                let rule = one.rule.as_ref().map(|text| rules::compile_at(checker, spot.file, text, mark));
+                rules.push(rule.flatten());
+                continue;
+            }
+        };
+        spot.report(checker, &keys, diagnostic);
+    }
+    rules
 }
 
 fn create_before(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings) {

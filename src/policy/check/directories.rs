@@ -85,11 +85,12 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         }
         limits(checker, spot, settings);
         protect(checker, spot, settings);
-        let accounts_for = accounts::check(checker, spot, settings);
+        let accounts::Rules { accounts_for, bases } = accounts::check(checker, spot, settings);
         directories.push(Directory {
             name: named.key.value.clone(),
             settings: settings.clone(),
             accounts_for,
+            bases,
             place: Checker::place(named.file, named.key.mark),
         });
     }

@@ -238,6 +238,16 @@ pub fn parent(dn: &str) -> Option<&str> {
     split(dn).map(|(_, parent)| parent)
 }
 
+/// The entry's own RDN, as written.
+pub fn rdn(dn: &str) -> &str {
+    split(dn).map_or(dn, |(rdn, _)| rdn).trim_end()
+}
+
+/// The DN of the entry when it stands directly below `base`.
+pub fn moved(dn: &str, base: &str) -> String {
+    format!("{},{base}", rdn(dn))
+}
+
 /// The entry's own RDN as written, and the rest.
 fn split(dn: &str) -> Option<(&str, &str)> {
     let (mut escaped, mut quoted) = (false, false);

@@ -183,11 +183,11 @@ impl Schema {
     /// The DN of a new account of Active Directory: its display name where one is
     /// mapped and fits, which is what people look for there. Where that is taken, the
     /// account name is used.
-    pub(super) fn display_dn(&self, after: Option<&Side>) -> Option<String> {
+    pub(super) fn display_dn(&self, after: Option<&Side>, base: &str) -> Option<String> {
         let shown = after?.iter().find(|(key, _)| key.eq_ignore_ascii_case("displayName"))?.1.first()?;
         // [MS-ADA1] §2.109, upper range of `cn`.
         let fits = !shown.trim().is_empty() && shown.trim() == shown && shown.encode_utf16().count() <= 64;
         let plain = !shown.chars().any(char::is_control);
-        (self.is_active() && fits && plain).then(|| crate::provider::dn::child("cn", shown, &self.accounts_base))
+        (self.is_active() && fits && plain).then(|| crate::provider::dn::child("cn", shown, base))
     }
 }

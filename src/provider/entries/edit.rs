@@ -84,7 +84,7 @@ pub enum Edit {
 }
 
 /// Keys of a side that are no attributes.
-const WORDS: &[&str] = &["name", "enabled", "ends"];
+const WORDS: &[&str] = &["name", "enabled", "ends", "base"];
 
 impl Schema {
     /// The edit that carries out a step.
@@ -125,7 +125,8 @@ impl Schema {
 
     fn create_account(&self, change: &Change) -> Result<Edit, String> {
         let name = change.object.account.as_deref().ok_or("the change names no account")?;
-        let dn = self.account_dn(name);
+        let base = word(change.after.as_ref(), "base").unwrap_or_else(|| self.default_base());
+        let dn = self.account_dn_in(name, base);
         let mut attributes: Vec<(String, Vec<String>)> =
             vec![("objectClass".to_owned(), self.account_classes.iter().map(ToString::to_string).collect())];
         let after = change.after.as_ref();
@@ -165,7 +166,7 @@ impl Schema {
         if let Some(end) = self.end_of(after)? {
             put(&mut attributes, self.end_attribute(), vec![self.end_text(end)]);
         }
-        Ok(match self.display_dn(after) {
+        Ok(match self.display_dn(after, base) {
             Some(shown) => Edit::Add { dn: shown, or_dn: Some(dn), attributes },
             None => Edit::Add { dn, or_dn: None, attributes },
         })
@@ -210,7 +211,7 @@ impl Schema {
             }
             let values = |side: Option<&Side>| side.and_then(|side| side.get(key)).cloned().unwrap_or_default();
             match key.as_str() {
-                "name" => return Err("an update cannot carry a name; that is a rename".to_owned()),
+                "name" | "base" => return Err("an update cannot carry a name or a base; that is a rename".to_owned()),
                 "enabled" => mods.push(self.status_mod(flag(after, "enabled") != Some(false))),
                 "ends" => mods.push(self.end_mod(before, after)?),
                 _ if self.is_group_type(key) => mods.push(Self::group_type_mod(&values(before), &values(after))?),
@@ -237,10 +238,16 @@ impl Schema {
         let change = step.change;
         let is_group = change.object.account.is_none();
         let attribute = if is_group { self.group_name_attribute() } else { &self.name_attribute };
-        let named = |side: &Option<Side>| side.as_ref().and_then(|side| side.get("name")?.first().cloned());
-        let new_name = named(&change.after).ok_or("the change names no new name")?;
+        let named = |side: &Option<Side>| word(side.as_ref(), "name").map(str::to_owned);
         let object = if is_group { &change.object.group } else { &change.object.account };
         let old_name = named(&change.before).or_else(|| object.clone()).ok_or("the change names no old name")?;
+        let base = word(change.after.as_ref(), "base");
+        let new_name = match (named(&change.after), base) {
+            (Some(name), _) => name,
+            // It only goes somewhere else.
+            (None, Some(_)) => old_name.clone(),
+            (None, None) => return Err("the change names no new name".to_owned()),
+        };
         let dn = match &step.handle {
             Some(handle) => handle.clone(),
             None if is_group => self.group_dn(&old_name),
@@ -248,7 +255,9 @@ impl Schema {
         };
         // In Active Directory the name is an attribute, and the RDN follows it where it
         // was the same.
-        let (rdn, mods) = if self.is_active() {
+        let (rdn, mods) = if old_name == new_name {
+            (attribute, Vec::new())
+        } else if self.is_active() {
             ("cn", difference(attribute, std::slice::from_ref(&old_name), std::slice::from_ref(&new_name)))
         } else {
             (attribute, Vec::new())
@@ -256,7 +265,12 @@ impl Schema {
         let follows = mods.is_empty()
             || dn::rdn_value(&dn, rdn)
                 .is_some_and(|held| Matching::CaseIgnore.key(&held) == Matching::CaseIgnore.key(&old_name));
-        match dn::renamed(&dn, rdn, &new_name).filter(|_| follows) {
+        let renamed = if old_name == new_name { None } else { dn::renamed(&dn, rdn, &new_name).filter(|_| follows) };
+        let new_dn = match base {
+            Some(base) => Some(dn::moved(renamed.as_deref().unwrap_or(&dn), base)),
+            None => renamed,
+        };
+        match new_dn {
             Some(new_dn) => Ok(Edit::Rename { dn, new_dn, old_name, new_name, mods }),
             // The name is not part of the DN: only the attribute changes.
             None => Ok(Edit::Modify {
@@ -315,7 +329,7 @@ impl Schema {
         for (key, values) in before.into_iter().flatten() {
             match key.as_str() {
                 // The DN by which the entry is found carries the name.
-                "name" => {}
+                "name" | "base" => {}
                 "enabled" => out.extend(flag(before, "enabled").map(|enabled| self.status_assert(enabled))),
                 // The change of the number checks what it was.
                 "ends" if self.is_active() => {}
@@ -348,6 +362,11 @@ fn put(attributes: &mut Vec<(String, Vec<String>)>, name: &str, values: Vec<Stri
         }
         None => attributes.push((name.to_owned(), values)),
     }
+}
+
+/// The value of a key that has one.
+fn word<'s>(side: Option<&'s Side>, key: &str) -> Option<&'s str> {
+    side?.get(key)?.first().map(String::as_str)
 }
 
 fn flag(side: Option<&Side>, key: &str) -> Option<bool> {

@@ -108,6 +108,20 @@ impl Kind for EntryKind {
         self.schema.account_dn(name)
     }
 
+    fn account_handle_in(&self, name: &str, base: &str) -> String {
+        self.schema.account_dn_in(name, base)
+    }
+
+    fn base_of(&self, handle: &str) -> Option<&str> {
+        let several = self.schema.bases.len() > 1;
+        several.then(|| self.schema.base_of(handle)).flatten().map(|base| base.dn.as_ref())
+    }
+
+    fn moved(&self, handle: &str, base: &str, name: Option<&str>) -> String {
+        let renamed = name.and_then(|name| dn::renamed(handle, self.schema.account_rdn(), name));
+        dn::moved(renamed.as_deref().unwrap_or(handle), base)
+    }
+
     fn group_handle(&self, name: &str) -> String {
         self.schema.group_dn(name)
     }

@@ -74,6 +74,15 @@ pub enum Disabling {
     AccountControl,
 }
 
+/// An entry that others are below.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// Its DN, as written.
+    pub dn: Box<str>,
+    /// Its comparison key.
+    pub key: Box<str>,
+}
+
 /// What a directory's settings say about its entries, with every default filled in.
 #[derive(Debug, Clone)]
 pub struct Schema {
@@ -81,10 +90,8 @@ pub struct Schema {
     pub directory: Box<str>,
     /// How entries of this family of directories are made.
     pub dialect: Dialect,
-    /// DN below which the accounts are, as written.
-    pub accounts_base: Box<str>,
-    /// Its comparison key.
-    pub accounts_key: Box<str>,
+    /// DNs below which the accounts are; at least one, and the last is for whoever no rule takes.
+    pub bases: Vec<Base>,
     /// DN below which the groups are, as written; `None`: groups are not managed here.
     pub groups_base: Option<Box<str>>,
     /// Its comparison key.
@@ -139,12 +146,14 @@ impl Schema {
         let settings = directory.settings.clone().filled();
         let dialect = Dialect::of(settings.kind);
         let (accounts, groups) = (&settings.accounts, &settings.groups);
-        let Some(base) = &accounts.base else {
+        let bases = accounts.all_bases().map(|base| Ok(Base { dn: base.into(), key: key("accounts.base", base)? }));
+        let bases = bases.collect::<Result<Vec<Base>, ProviderError>>()?;
+        if bases.is_empty() {
             return Err(fail(
                 "`accounts.base` is missing".to_owned(),
                 "say where the accounts are: `accounts: { base: \"ou=people,dc=example,dc=com\" }`",
             ));
-        };
+        }
         let mut mapped = accounts.attributes.keys().chain(&accounts.match_attribute).chain(&accounts.id_attribute);
         if let Some(secret) = mapped.find(|attribute| is_credential(attribute)) {
             return Err(fail(
@@ -155,8 +164,7 @@ impl Schema {
         Ok(Self {
             directory: directory.name.clone(),
             dialect,
-            accounts_key: key("accounts.base", base)?,
-            accounts_base: base.as_str().into(),
+            bases,
             groups_key: groups.base.as_deref().map(|base| key("groups.base", base)).transpose()?,
             groups_base: groups.base.as_deref().map(Into::into),
             name_attribute: accounts.match_attribute.as_deref().unwrap_or("uid").into(),
@@ -227,9 +235,40 @@ impl Schema {
         self.demands_members() && (member_key == group_key || self.placeholder_key.as_deref() == Some(member_key))
     }
 
-    /// The handle of a new account.
+    /// The handle of a new account that no rule puts anywhere else.
     pub fn account_dn(&self, name: &str) -> String {
-        dn::child(self.account_rdn(), name, &self.accounts_base)
+        self.account_dn_in(name, self.default_base())
+    }
+
+    /// The handle of a new account below a base.
+    pub fn account_dn_in(&self, name: &str, base: &str) -> String {
+        dn::child(self.account_rdn(), name, base)
+    }
+
+    /// The base of accounts that no rule puts anywhere else, as written.
+    pub fn default_base(&self) -> &str {
+        self.bases.last().map_or("", |base| &base.dn)
+    }
+
+    /// The bases of accounts that are read: below none of the others, each once.
+    pub fn roots(&self) -> impl Iterator<Item = &Base> + Clone {
+        self.bases.iter().enumerate().filter_map(|(n, base)| {
+            let is_twice = self.bases.iter().take(n).any(|other| other.key == base.key);
+            let is_inside = self.bases.iter().any(|other| dn::is_below(&base.key, &other.key));
+            (!is_twice && !is_inside).then_some(base)
+        })
+    }
+
+    /// The base that an entry with that DN stands below: the innermost.
+    pub fn base_of(&self, dn: &str) -> Option<&Base> {
+        let key = dn::key(dn).ok()?;
+        let around = self.bases.iter().filter(|base| dn::is_below(&key, &base.key));
+        around.max_by_key(|base| base.key.len())
+    }
+
+    /// Whether an entry (by comparison key) is below one of the accounts' bases.
+    pub fn is_below_a_base(&self, key: &str) -> bool {
+        self.bases.iter().any(|base| dn::is_below(key, &base.key))
     }
 
     /// The handle of a new group.

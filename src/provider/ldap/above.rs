@@ -72,10 +72,10 @@ impl Above {
         traced: &Traced,
     ) -> Result<(), String> {
         let mut wanted: BTreeMap<String, Box<str>> = BTreeMap::new();
-        let bases = [Some(&schema.accounts_base), schema.groups_base.as_ref()];
-        let stops: Vec<&str> =
-            [Some(&schema.accounts_key), schema.groups_key.as_ref()].into_iter().flatten().map(AsRef::as_ref).collect();
-        for text in traced.parents.iter().chain(bases.into_iter().flatten()) {
+        let bases = schema.roots().map(|base| &base.dn).chain(&schema.groups_base);
+        let keys = schema.roots().map(|base| &base.key).chain(&schema.groups_key);
+        let stops: Vec<&str> = keys.map(AsRef::as_ref).collect();
+        for text in traced.parents.iter().chain(bases) {
             let mut next = Some(text.as_ref());
             while let Some(text) = next {
                 let Ok(key) = dn::key(text) else { return Err(format!("`{text}` is no DN")) };

@@ -123,9 +123,11 @@ pub(super) async fn probe(session: &Session, schema: &Schema) -> Result<Server, 
             vec![help],
         ));
     }
-    let bases = [("accounts.base", Some(&schema.accounts_base)), ("groups.base", schema.groups_base.as_ref())];
-    for (setting, base) in bases {
-        let Some(base) = base.filter(|base| server.suffix(base).is_none()) else { continue };
+    let accounts = schema.bases.iter().map(|base| ("accounts.base", &base.dn));
+    for (setting, base) in accounts.chain(schema.groups_base.iter().map(|base| ("groups.base", base))) {
+        if server.suffix(base).is_some() {
+            continue;
+        }
         let contexts = server.contexts.join("`, `");
         let help =
             format!("write a DN below one of them, or name a controller of the other domain in `url`: `{contexts}`");

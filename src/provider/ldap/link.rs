@@ -180,7 +180,7 @@ impl Directory {
         if open.server.contexts.is_empty() {
             return None;
         }
-        let bases = std::iter::once(&self.schema.accounts_base).chain(&self.schema.groups_base);
+        let bases = self.schema.roots().map(|base| &base.dn).chain(&self.schema.groups_base);
         let outside = bases.into_iter().find(|base| open.server.suffix(base).is_none())?;
         Some(format!("`{outside}` is in none of its naming contexts"))
     }

@@ -11,6 +11,7 @@
 mod above;
 mod active;
 mod asleep;
+mod bases;
 mod capabilities;
 mod changelog;
 mod confirm;

@@ -16,7 +16,7 @@ use super::probe::{self, Server};
 use super::refresh;
 use super::search::{self, Ended, Entry, Search};
 use super::watch::Watch;
-use super::{Directory, active, touched};
+use super::{Directory, active, bases, touched};
 use crate::model::{Matching, Object};
 use crate::provider::active_directory::{ACCOUNTS, link};
 use crate::provider::entries::{self, Collector, Schema, Traced};
@@ -168,27 +168,32 @@ impl Directory {
         let wanted = request(schema.account_request(&scope.account_attributes), scope, server);
         let mut hidden = None;
         let mut watch = Watch::new(server, schema, scope);
-        let accounts = Search {
-            base: &schema.accounts_base,
-            scope: Depth::Subtree,
-            filter: account_filter(schema),
-            attributes: &wanted,
-            page_size: self.page_size,
-        };
-        let mut ended = search::run(session, &accounts, |entry| {
-            tally.add(&self.hasher, entry);
-            watch.account(&mut collector, entry);
-            collector.account(&entry);
-        })
-        .await;
-        server.forget_own(&mut ended.referrals);
-        let mut whole = judge(session, &accounts, &ended, GapScope::Accounts, &mut collector)?;
-        tally.pages += ended.pages;
-        watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
+        let mut whole = true;
+        for base in schema.roots() {
+            let accounts = Search {
+                base: &base.dn,
+                scope: Depth::Subtree,
+                filter: account_filter(schema),
+                attributes: &wanted,
+                page_size: self.page_size,
+            };
+            let mut ended = search::run(session, &accounts, |entry| {
+                tally.add(&self.hasher, entry);
+                watch.account(&mut collector, entry);
+                collector.account(&entry);
+            })
+            .await;
+            server.forget_own(&mut ended.referrals);
+            whole &= judge(session, &accounts, &ended, GapScope::Accounts, &mut collector)?;
+            tally.pages += ended.pages;
+        }
+        bases::ensure_inner(session, schema).await?;
+        watch.settle(session, self.page_size, &mut collector).await;
         if let Some(base) = &schema.groups_base {
             let wanted = request(schema.group_request(&scope.group_attributes), scope, server);
             let filter = of_class(schema);
-            let groups = Search { base, attributes: &wanted, filter: &filter, ..accounts };
+            let groups =
+                Search { base, scope: Depth::Subtree, filter: &filter, attributes: &wanted, page_size: self.page_size };
             let mut ended = search::run(session, &groups, |entry| {
                 tally.add(&self.hasher, entry);
                 watch.group(&mut collector, entry);
@@ -242,7 +247,8 @@ impl Directory {
         let place = Named {
             attribute: &schema.name_attribute,
             is_rdn: !schema.is_active(),
-            base: &schema.accounts_base,
+            bases: schema.bases.iter().map(|base| base.dn.as_ref()).collect(),
+            roots: schema.roots().map(|base| base.dn.as_ref()).collect(),
             attributes: &wanted,
             filter: account_filter(schema),
             page_size: self.page_size,
@@ -255,14 +261,15 @@ impl Directory {
         for (name, why) in doubts.await? {
             collector.gap(GapScope::Account(name), why);
         }
-        watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
+        watch.settle(session, self.page_size, &mut collector).await;
         if let Some(base) = &schema.groups_base {
             let wanted = request(schema.group_request(&scope.group_attributes), scope, server);
             let filter = of_class(schema);
             let place = Named {
                 attribute: schema.group_name_attribute(),
                 is_rdn: !schema.is_active(),
-                base,
+                bases: vec![base],
+                roots: vec![base],
                 attributes: &wanted,
                 filter: &filter,
                 page_size: self.page_size,
@@ -368,28 +375,33 @@ async fn by_pages<'n>(
 ) -> BTreeSet<&'n str> {
     let folded = |name: &str| Matching::CaseIgnore.key(name).into_owned();
     let by_dn = |dn: &str| dn::key(dn).ok().map(Cow::into_owned);
-    let key_of = |name: &str| {
-        if place.is_rdn { by_dn(&dn::child(place.attribute, name, place.base)) } else { Some(folded(name)) }
+    let keys_of = |name: &str| -> Vec<String> {
+        let there = |base: &&str| by_dn(&dn::child(place.attribute, name, base));
+        if place.is_rdn { place.bases.iter().filter_map(there).collect() } else { vec![folded(name)] }
     };
     let seen = |entry: Entry<'_>| if place.is_rdn { by_dn(entry.dn) } else { entry.text(place.attribute).map(folded) };
-    let mut missing: BTreeMap<String, &str> = names.iter().filter_map(|name| Some((key_of(name)?, *name))).collect();
+    let mut missing: BTreeMap<String, &str> =
+        names.iter().flat_map(|name| keys_of(name).into_iter().map(move |key| (key, *name))).collect();
     let mut found = BTreeSet::new();
-    let hits = Cell::new(0);
-    let Named { base, attributes, filter, .. } = *place;
-    let search = Search { base, scope: Depth::Subtree, filter, attributes, page_size: place.page_size };
-    let each = |entry: Entry<'_>| {
-        if let Some(name) = seen(entry).and_then(|key| missing.remove(&key)) {
-            found.insert(name);
-            hits.set(hits.get() + 1);
-            take(entry);
-        }
-    };
-    search::run_while(session, &search, each, |so_far| hits.get() * 2 >= so_far.entries).await;
+    let Named { attributes, filter, .. } = *place;
+    for base in &place.roots {
+        let hits = Cell::new(0);
+        let search = Search { base, scope: Depth::Subtree, filter, attributes, page_size: place.page_size };
+        let each = |entry: Entry<'_>| {
+            if let Some(name) = seen(entry).and_then(|key| missing.remove(&key))
+                && found.insert(name)
+            {
+                hits.set(hits.get() + 1);
+                take(entry);
+            }
+        };
+        search::run_while(session, &search, each, |so_far| hits.get() * 2 >= so_far.entries).await;
+    }
     found
 }
 
 /// The entry where a new object of that name would be; if it is not there, the one
-/// that carries the name anywhere below the base. `Some` says why it is not known
+/// that carries the name anywhere below the bases. `Some` says why it is not known
 /// whether there is one.
 async fn named(
     session: &Session,
@@ -397,24 +409,30 @@ async fn named(
     name: &str,
     mut take: impl FnMut(Entry<'_>),
 ) -> Result<Option<String>, ProviderError> {
-    let dn = dn::child(place.attribute, name, place.base);
-    if place.is_rdn && search::base(session, &dn, place.filter, place.attributes, &mut take).await?.is_some() {
-        return Ok(None);
+    for base in place.bases.iter().filter(|_| place.is_rdn) {
+        let dn = dn::child(place.attribute, name, base);
+        if search::base(session, &dn, place.filter, place.attributes, &mut take).await?.is_some() {
+            return Ok(None);
+        }
     }
     let filter = format!("(&{}({}={}))", place.filter, place.attribute, ldap3::ldap_escape(name));
-    let search =
-        Search { base: place.base, scope: Depth::Subtree, filter: &filter, attributes: place.attributes, page_size: 0 };
-    let mut ended = search::run(session, &search, take).await;
-    place.server.forget_own(&mut ended.referrals);
-    match (ended.broken, ended.result) {
-        (Some(error), _) => Err(error),
-        (None, Some(result)) if ended.entries == 0 => {
-            Err(session.site.refused(&format!("search {}", place.base), place.base, &result))
+    let mut doubt = None;
+    for base in &place.roots {
+        let search =
+            Search { base, scope: Depth::Subtree, filter: &filter, attributes: place.attributes, page_size: 0 };
+        let mut ended = search::run(session, &search, &mut take).await;
+        place.server.forget_own(&mut ended.referrals);
+        match (ended.broken, ended.result) {
+            (Some(error), _) => return Err(error),
+            (None, Some(result)) if ended.entries == 0 => {
+                return Err(session.site.refused(&format!("search {base}"), base, &result));
+            }
+            (None, Some(result)) => doubt = Some(errors::words(&result)),
+            (None, None) if ended.referrals.is_empty() => {}
+            (None, None) => doubt = Some(format!("the server refers to {}", errors::referrals(&ended.referrals))),
         }
-        (None, Some(result)) => Ok(Some(errors::words(&result))),
-        (None, None) if ended.referrals.is_empty() => Ok(None),
-        (None, None) => Ok(Some(format!("the server refers to {}", errors::referrals(&ended.referrals)))),
     }
+    Ok(doubt)
 }
 
 /// Where an object of a name is looked for.
@@ -422,7 +440,10 @@ struct Named<'a> {
     attribute: &'a str,
     /// Whether the name is the RDN of the entries that accord makes.
     is_rdn: bool,
-    base: &'a str,
+    /// Where new objects are made.
+    bases: Vec<&'a str>,
+    /// Below what all of them are.
+    roots: Vec<&'a str>,
     attributes: &'a [String],
     filter: &'a str,
     page_size: u32,
@@ -468,8 +489,8 @@ fn request(mut list: Vec<String>, scope: &Scope, server: &Server) -> Vec<String>
 }
 
 pub(super) fn suffixes(server: &Server, schema: &Schema) -> Vec<String> {
-    let bases = [Some(&schema.accounts_base), schema.groups_base.as_ref()];
-    let found: BTreeSet<&str> = bases.into_iter().flatten().filter_map(|base| server.suffix(base)).collect();
+    let bases = schema.roots().map(|base| &base.dn).chain(&schema.groups_base);
+    let found: BTreeSet<&str> = bases.filter_map(|base| server.suffix(base)).collect();
     found.into_iter().map(str::to_owned).collect()
 }
 

@@ -48,17 +48,14 @@ async fn dn_of(open: &Open, attribute: &str, name: &str) -> Result<String, Answe
     let filter = format!("(&{class}({}={}))", schema.name_attribute, ldap3::ldap_escape(name));
     let none = ["1.1".to_owned()];
     let mut found = Vec::new();
-    let search = search::Search {
-        base: &schema.accounts_base,
-        scope: Depth::Subtree,
-        filter: &filter,
-        attributes: &none,
-        page_size: 0,
-    };
-    let ended = search::run(&open.session, &search, |entry| found.push(entry.dn.to_owned())).await;
-    if let Some(error) = ended.broken {
-        let why = error.message;
-        return Err(if open.session.is_closed() { Answer::Broken { why } } else { Answer::Refused { why } });
+    for base in schema.roots() {
+        let search =
+            search::Search { base: &base.dn, scope: Depth::Subtree, filter: &filter, attributes: &none, page_size: 0 };
+        let ended = search::run(&open.session, &search, |entry| found.push(entry.dn.to_owned())).await;
+        if let Some(error) = ended.broken {
+            let why = error.message;
+            return Err(if open.session.is_closed() { Answer::Broken { why } } else { Answer::Refused { why } });
+        }
     }
     match (found.pop(), found.is_empty()) {
         (Some(dn), true) => Ok(dn),

@@ -21,7 +21,7 @@ use super::watch::Watch;
 use super::{Directory, touched};
 use crate::model::bytes::{Cursor, Damaged, Out};
 use crate::provider::entries::{self, Collector, Schema, Traced};
-use crate::provider::identities::{Delta, ObjectId};
+use crate::provider::identities::{Delta, Gone, ObjectId};
 use crate::provider::{Cookie, ProviderError, Reading, Scope};
 use ldap3::Scope as Depth;
 
@@ -104,7 +104,7 @@ impl Mark {
             Some(format!("rid=000,csn={}", values.join(";")).into_bytes())
         };
         let groups = schema.groups_base.iter().flat_map(|base| [base, base]);
-        let bases = std::iter::once(&schema.accounts_base).chain(groups);
+        let bases = schema.roots().map(|base| &base.dn).chain(groups);
         let servers = bases.map(|base| cookie(base)).collect::<Option<_>>()?;
         Some(Self { servers, ..Self::default() })
     }
@@ -146,7 +146,7 @@ pub(super) async fn ahead(
 ) -> Result<Vec<Ahead>, String> {
     let wanted = [COUNTER.to_owned(), id_attribute(server).to_owned()];
     let mut found = Vec::new();
-    for base in std::iter::once(&schema.accounts_base).chain(&schema.groups_base) {
+    for base in schema.roots().map(|base| &base.dn).chain(&schema.groups_base) {
         let counted = counters.iter().find(|(suffix, _)| server.suffix(base) == Some(suffix));
         let Some(last) = counted.and_then(|(_, values)| values.iter().max()) else { continue };
         let filter = format!("({COUNTER}>={})", ldap3::ldap_escape(last.as_str()));
@@ -258,24 +258,29 @@ impl Directory {
             list
         };
         let attributes = with_parent(schema.account_request(&scope.account_attributes));
-        let (base, depth) = (&schema.accounts_base, Depth::Subtree);
-        let accounts = Search { base, scope: depth, filter: EVERYTHING, attributes: &attributes, page_size: 0 };
-        let old = cookie()?;
-        let mut synced = sync::refresh(session, &accounts, Some(&aged(&old)), |entry, id| {
-            mark.above.ensure_alone(entry, id)?;
-            watch.account(&mut collector, entry);
-            collector.account(&Identified { entry, id });
-            Ok(())
-        })
-        .await?;
-        ended(&mut synced, old);
-        delta.accounts = synced.gone;
-        watch.settle(session, &schema.accounts_base, self.page_size, &mut collector).await;
+        let mut gone = Vec::new();
+        for base in schema.roots() {
+            let (base, scope) = (&base.dn, Depth::Subtree);
+            let accounts = Search { base, scope, filter: EVERYTHING, attributes: &attributes, page_size: 0 };
+            let old = cookie()?;
+            let mut synced = sync::refresh(session, &accounts, Some(&aged(&old)), |entry, id| {
+                mark.above.ensure_alone(entry, id)?;
+                watch.account(&mut collector, entry);
+                collector.account(&Identified { entry, id });
+                Ok(())
+            })
+            .await?;
+            ended(&mut synced, old);
+            gone.push(synced.gone);
+        }
+        delta.accounts = Gone::together(gone)
+            .ok_or("the server names what is there below one base, and what is gone below another")?;
+        watch.settle(session, self.page_size, &mut collector).await;
 
         if let Some(base) = &schema.groups_base {
             let attributes = with_parent(schema.group_request(&scope.group_attributes));
             let filter = of_class(schema);
-            let groups = Search { base, attributes: &attributes, filter: &filter, ..accounts };
+            let groups = Search { base, scope: Depth::Subtree, attributes: &attributes, filter: &filter, page_size: 0 };
             let old = cookie()?;
             let mut synced = sync::refresh(session, &groups, Some(&aged(&old)), |entry, id| {
                 mark.above.ensure_alone(entry, id)?;

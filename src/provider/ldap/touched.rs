@@ -102,7 +102,7 @@ pub(super) fn tells(server: &Server) -> bool {
 
 /// What entries are asked for.
 struct Asked<'a> {
-    accounts: Search<'a>,
+    accounts: Vec<Search<'a>>,
     groups: Option<Search<'a>>,
     ids: [String; 1],
 }
@@ -271,18 +271,20 @@ impl Directory {
         let account_attributes = with_more(schema.account_request(&scope.account_attributes));
         let group_attributes = with_more(schema.group_request(&scope.group_attributes));
         let (group_filter, page_size) = (of_class(schema), self.page_size);
-        let accounts = Search {
-            base: &schema.accounts_base,
+        let accounts = schema.roots().map(|base| Search {
+            base: &base.dn,
             scope: Depth::Subtree,
             filter: account_filter(schema),
             attributes: &account_attributes,
             page_size,
-        };
+        });
+        let accounts: Vec<Search<'_>> = accounts.collect();
         let groups = schema.groups_base.as_ref().map(|base| Search {
             base,
+            scope: Depth::Subtree,
             filter: &group_filter,
             attributes: &group_attributes,
-            ..accounts
+            page_size,
         });
         let asked = Asked { accounts, groups, ids: [id_attribute(server).to_owned()] };
         let found = RefCell::new(Found {
@@ -298,7 +300,7 @@ impl Directory {
             .await?;
         let Found { mut collector, mut watch, holders } = found.into_inner();
         ensure_alone(session, asked, &holders, ids).await?;
-        watch.settle(session, &schema.accounts_base, page_size, &mut collector).await;
+        watch.settle(session, page_size, &mut collector).await;
         watch.settle_groups(session, &mut collector).await;
         let rest = active::rest_of_members(session, &mut collector, &mut Tally::default(), &self.hasher).await;
         rest.map_err(said)?;
@@ -334,18 +336,20 @@ async fn one(
 ) -> Result<(), String> {
     let mut met = false;
     let holds = |entry: Entry<'_>| entry.text(PARENT).is_some_and(|value| !value.eq_ignore_ascii_case("FALSE"));
-    find(session, server, &asked.accounts, id, |entry| {
-        if is_inside(entry.dn, &schema.accounts_key) {
-            met = true;
-            let Found { collector, watch, holders } = &mut *sink.borrow_mut();
-            if holds(entry) && !above.holds(entry.dn, Some(id)) {
-                holders.push(entry.dn.to_owned());
+    for (root, place) in schema.roots().zip(&asked.accounts) {
+        find(session, server, place, id, |entry| {
+            if is_inside(entry.dn, &root.key) {
+                met = true;
+                let Found { collector, watch, holders } = &mut *sink.borrow_mut();
+                if holds(entry) && !above.holds(entry.dn, Some(id)) {
+                    holders.push(entry.dn.to_owned());
+                }
+                watch.account(collector, entry);
+                collector.account(&Identified { entry, id });
             }
-            watch.account(collector, entry);
-            collector.account(&Identified { entry, id });
-        }
-    })
-    .await?;
+        })
+        .await?;
+    }
     if let (Some(groups), Some(key)) = (&asked.groups, &schema.groups_key) {
         find(session, server, groups, id, |entry| {
             if is_inside(entry.dn, key) {
@@ -361,9 +365,8 @@ async fn one(
         return Ok(());
     }
     // Neither, and yet it may hold some: a unit.
-    let keys = [Some(&schema.accounts_key), schema.groups_key.as_ref()];
-    let bases = [Some(&asked.accounts), asked.groups.as_ref()];
-    for (key, place) in keys.into_iter().flatten().zip(bases.into_iter().flatten()) {
+    let keys = schema.roots().map(|base| &base.key).chain(&schema.groups_key);
+    for (key, place) in keys.zip(asked.accounts.iter().chain(&asked.groups)) {
         let bare = Search { filter: "(objectClass=*)", attributes: &asked.ids, ..*place };
         find(session, server, &bare, id, |entry| {
             if is_inside(entry.dn, key) && !above.holds(entry.dn, Some(id)) {
@@ -417,7 +420,7 @@ async fn ensure_alone(
     ids: &BTreeSet<ObjectId>,
 ) -> Result<(), String> {
     for dn in holders {
-        for place in [Some(&asked.accounts), asked.groups.as_ref()].into_iter().flatten() {
+        for place in asked.accounts.iter().chain(&asked.groups) {
             let below = Search { base: dn, attributes: &asked.ids, ..*place };
             let mut unknown = false;
             let each = |entry: Entry<'_>| unknown |= id_of(entry).is_none_or(|id| !ids.contains(&id));
@@ -438,11 +441,13 @@ fn is_inside(dn: &str, base: &str) -> bool {
 /// The naming context of all bases.
 fn context<'s>(server: &'s Server, schema: &Schema) -> Result<&'s str, String> {
     let of = |base: &str| server.suffix(base).ok_or_else(|| format!("`{base}` is in no naming context"));
-    let context = of(&schema.accounts_base)?;
-    match &schema.groups_base {
-        Some(base) if of(base)? != context => Err("accounts and groups are in different naming contexts".to_owned()),
-        _ => Ok(context),
+    let context = of(schema.default_base())?;
+    for base in schema.roots().map(|base| &base.dn).chain(&schema.groups_base) {
+        if of(base)? != context {
+            return Err("accounts and groups are in different naming contexts".to_owned());
+        }
     }
+    Ok(context)
 }
 
 /// That whoever may use `DirSync` is told of everything. Samba (4.17.12 was seen) lets access

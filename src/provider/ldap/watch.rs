@@ -99,13 +99,7 @@ impl<'a> Watch<'a> {
 
     /// An entry of another class need not carry what the configured classes require:
     /// asks for those that are of these classes.
-    pub(super) async fn settle(
-        &mut self,
-        session: &Session,
-        base: &str,
-        page_size: u32,
-        collector: &mut Collector<'_>,
-    ) {
+    pub(super) async fn settle(&mut self, session: &Session, page_size: u32, collector: &mut Collector<'_>) {
         if let Some(doubts) = &mut self.doubts {
             doubts.accounts(session, self.schema, collector).await;
         }
@@ -118,12 +112,16 @@ impl<'a> Watch<'a> {
         let filter = format!("(&{})", parts.concat());
         let none = ["1.1".to_owned()];
         let mut of_class: BTreeSet<String> = BTreeSet::new();
-        let search = Search { base, scope: Depth::Subtree, filter: &filter, attributes: &none, page_size };
-        let ended = search::run(session, &search, |entry| {
-            of_class.insert(entry.dn.to_owned());
-        })
-        .await;
-        let sure = ended.result.is_none() && ended.broken.is_none();
+        let mut sure = true;
+        for base in self.schema.roots() {
+            let search =
+                Search { base: &base.dn, scope: Depth::Subtree, filter: &filter, attributes: &none, page_size };
+            let ended = search::run(session, &search, |entry| {
+                of_class.insert(entry.dn.to_owned());
+            })
+            .await;
+            sure &= ended.result.is_none() && ended.broken.is_none();
+        }
         for (dn, name, attribute) in std::mem::take(&mut self.suspects) {
             if !sure || of_class.contains(&dn) {
                 let gap = hidden_attribute(&attribute, &dn);

@@ -6,7 +6,7 @@
 
 use super::connect::Session;
 use super::errors::{self, Site};
-use super::{Directory, Open, active, asleep, guard, references, search};
+use super::{Directory, Open, active, asleep, bases, guard, references, search};
 use crate::model::Action;
 use crate::provider::entries::{Assert, Edit, Mod};
 use crate::provider::{Answer, Step};
@@ -230,7 +230,16 @@ impl Directory {
         else {
             return Answer::Refused { why: format!("`{}` has no parent", names.new_dn) };
         };
-        let done = match open.session.operation().modifydn(dn, rdn, true, None).await {
+        let superior = bases::superior(dn, names.new_dn);
+        // Where only the place changes the value stays; a domain demands that the old one goes.
+        let drops_old = open.schema.is_active() || crate::provider::dn::rdn(dn) != rdn;
+        let done = match open.session.operation().modifydn(dn, rdn, drops_old, superior).await {
+            Ok(result)
+                if let Some(superior) = superior
+                    && let Some(refused) = bases::refused(open, dn, superior, &result).await =>
+            {
+                refused
+            }
             Ok(result) => answer(site, Operation::Rename, dn, &format!("`{dn}`"), &result),
             Err(error) => return unanswered(&error),
         };
@@ -267,7 +276,7 @@ async fn follow(open: &Open, names: &Names<'_>, is_group: bool) -> Result<(), St
     let Some(base) = &schema.groups_base else { return Ok(()) };
     let (old, new) = match schema.members_are_dns() {
         true => (names.dn, names.new_dn),
-        false if is_group => return Ok(()),
+        false if is_group || names.old_name == names.new_name => return Ok(()),
         false => (names.old_name, names.new_name),
     };
     let attribute = schema.member_attribute();

@@ -284,7 +284,7 @@ impl Document {
         }
     }
 
-    /// Another RDN; values that name the entry in `attribute` of entries below
+    /// Another RDN or another parent; values that name the entry in `attribute` of entries below
     /// `groups` follow, as does `old` → `new` where members are names.
     pub(super) fn rename(&mut self, dn: &str, new_dn: &str) -> Result<(), Refusal> {
         let record = self.find(dn)?;
@@ -296,6 +296,14 @@ impl Document {
             _ => {}
         }
         self.no_children(dn)?;
+        let old_parent = dn::key(dn).ok().and_then(|key| dn::parent(&key).map(str::to_owned));
+        if let Some(parent) = dn::parent(&new_key).filter(|parent| old_parent.as_deref() != Some(parent))
+            && !self.parsed.index.contains_key(parent)
+        {
+            return Err(Refusal::Never(format!(
+                "the new parent `{parent}` is not in the file: add that entry, or write `create: true`"
+            )));
+        }
         for (attribute, value) in &first_rdn(dn) {
             self.remove(record, attribute, value);
         }
@@ -310,6 +318,10 @@ impl Document {
         new_dn.clone_into(&mut row.dn);
         row.head = None;
         self.parsed.index.remove(&old_key);
+        self.leave(&old_key);
+        if let (Some(children), Some(parent)) = (&mut self.children, dn::parent(&new_key)) {
+            *children.entry(parent.to_owned()).or_default() += 1;
+        }
         self.parsed.index.insert(new_key, record);
         Ok(())
     }

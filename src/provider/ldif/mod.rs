@@ -140,7 +140,7 @@ impl Directory {
         for entry in document.entries() {
             if is_group(&entry) {
                 groups.push(entry);
-            } else if super::dn::is_below(entry.key(), &schema.accounts_key) {
+            } else if schema.is_below_a_base(entry.key()) {
                 collector.account(&entry);
             }
         }

@@ -70,6 +70,7 @@ fn settings(json: &str) -> settings::Directory {
         name: "trial".into(),
         settings,
         accounts_for: crate::policy::settings::AccountsFor::Entitled,
+        bases: Vec::new(),
         place,
     }
 }

@@ -33,7 +33,9 @@ impl Directory {
             return all(Answer::Conflict { why: self.changed() });
         }
         if self.create {
-            document.make_base(&self.schema.accounts_base);
+            for base in &self.schema.bases {
+                document.make_base(&base.dn);
+            }
             if let Some(base) = &self.schema.groups_base {
                 document.make_base(base);
             }
@@ -129,7 +131,7 @@ fn carry_out(
                 let attribute = schema.member_attribute();
                 if schema.members_are_dns() {
                     document.replace_everywhere(base, attribute, dn, new_dn);
-                } else if step.change.action == Action::RenameAccount {
+                } else if step.change.action == Action::RenameAccount && old_name != new_name {
                     document.replace_everywhere(base, attribute, old_name, new_name);
                 }
             }
