@@ -22,6 +22,7 @@ mod faults;
 mod fuzz_bodies;
 mod incremental;
 mod kills;
+mod ldap_moves;
 mod ldap_writes;
 mod memberships;
 mod native;

@@ -4,9 +4,8 @@
 //! each is in effect, is not, or cannot be told. Refuses: to conclude anything
 //! from what was not read completely.
 //!
-//! A change is taken apart into facts: an object exists, a value is so, somebody
-//! is a member. After several changes of one object the last word on each fact
-//! counts, so an object is read once, after its last change.
+//! A change is taken apart into facts: an object exists, a value is so, somebody is a member.
+//! The last word on each fact counts, so an object is read once, after its last change.
 
 use super::names::{Names, Sort, new_name, subject};
 use crate::model::change::OtherMember;
@@ -149,11 +148,7 @@ impl<'c> Expectation<'c> {
             Action::DeleteAccount | Action::DeleteGroup | Action::RenameAccount | Action::RenameGroup => {
                 out.claim(Claim::Exists(this.clone()), Claimed::Is(true), 0);
                 out.claim(Claim::Value(this.clone(), "name"), only(name), 0);
-                // Where the account stands is what a move is about.
-                let base = change.before.as_ref().and_then(|before| before.get_key_value("base"));
-                if let Some((key, values)) = base {
-                    out.claim(Claim::Value(this, key), Claimed::Values(values.into()), 0);
-                }
+                out.values(&this, change.before.as_ref(), &["name"], 0);
             }
             Action::UpdateAccount | Action::UpdateGroup => {
                 out.added(&this, change);

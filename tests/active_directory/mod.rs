@@ -7,6 +7,7 @@ mod authors;
 mod groups;
 mod links;
 mod managers;
+mod moves;
 mod nesting;
 mod protection;
 mod rights;

@@ -240,6 +240,32 @@ fn moves_in_a_file() {
     tell(&mut file::File::new("groupOfNames"), false);
 }
 
+/// As if a run had been killed between a move and what follows it.
+#[test]
+fn what_a_move_left_behind_in_a_group_is_taken_out() {
+    let root = tempfile::tempdir().unwrap();
+    let mut file = file::File::new("groupOfNames");
+    let mut moving = Moving(&mut file);
+    let steps = steps();
+    for step in steps.iter().take(2) {
+        story::run(&mut moving, root.path(), step);
+    }
+    let path = root.path().join("corp.ldif");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let old = text.replace("member: uid=li.na,ou=service,", "member: uid=li.na,ou=people,");
+    assert_ne!(old, text);
+    std::fs::write(path, old).unwrap();
+    let mended = Step {
+        name: "the member is told by the account that was there",
+        at: "2026-03-03T10:00:00Z",
+        people: steps[1].people.clone(),
+        access: steps[1].access.clone(),
+        changes: &["grant vpn li.na", "revoke vpn Other(\"uid=li.na,ou=people,dc=example,dc=com\")"],
+        ..steps[1]
+    };
+    story::run(&mut moving, root.path(), &mended);
+}
+
 #[test]
 fn moves_in_openldap() {
     tell(&mut server::Server::over_tls(), true);

@@ -219,6 +219,15 @@ fn a_domain_controller_tells_what_was_written() {
     rounds_of(case(ADMINISTRATOR, |_| {}), Dice(31), rounds(24), edit);
 }
 
+#[test]
+fn a_domain_controller_tells_of_several_bases() {
+    let dc = Samba::start();
+    dc.edit(&seed());
+    let mut settings = settings(&dc, ADMINISTRATOR.0);
+    super::with_bases(&mut settings, &format!("OU=elsewhere,{BASE}"));
+    rounds_of(Case::new(dc, &settings, &access(), ADMINISTRATOR.1), Dice(33), rounds(12), edit);
+}
+
 fn line(read: &Observed, n: usize) -> &str {
     read.evidence.get(n).map_or("", String::as_str)
 }

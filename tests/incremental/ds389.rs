@@ -47,6 +47,18 @@ fn a_change_log_tells_what_was_written() {
 }
 
 #[test]
+fn of_several_bases_too() {
+    let options = Options { memberof: false, refint: false, ..options(seed(Groups::Names)) };
+    let server = Ds389::start(&options);
+    let mut settings = settings_at(&server.ca(), &server.plain_url());
+    settings["tls"] = "none".into();
+    settings.as_object_mut().unwrap().remove("ca");
+    super::with_bases(&mut settings, &format!("ou=elsewhere,{SUFFIX}"));
+    let case = Case::new(server, &settings, &access(), READER.1);
+    rounds_of(case, Dice(23), rounds(12), |dice| edit(dice, Groups::Names));
+}
+
+#[test]
 fn and_what_plug_ins_wrote() {
     rounds_of(case(&options(seed(Groups::Names))), Dice(22), rounds(12), |dice| edit(dice, Groups::Names));
 }

@@ -254,8 +254,16 @@ fn rounds(usual: usize) -> usize {
 
 /// Edits, reads both ways, compares; says how many readings were incremental.
 fn run(groups: Groups, options: Options, seeded: u64, count: usize) {
+    run_with(groups, options, seeded, count, |_| ());
+}
+
+/// The same with other settings.
+fn run_with(groups: Groups, options: Options, seeded: u64, count: usize, change: impl FnOnce(&mut serde_json::Value)) {
     let options = Options { seed: seed(groups), ..options };
-    let case = Case::of_slapd(&options, |settings| settings["groups"]["object_class"] = groups.class().into());
+    let case = Case::of_slapd(&options, |settings| {
+        settings["groups"]["object_class"] = groups.class().into();
+        change(settings);
+    });
     rounds_of(case, Dice(seeded), count, |dice| edit(dice, groups));
 }
 
@@ -309,6 +317,23 @@ fn whatever_changes_an_incremental_read_is_a_full_read() {
 #[test]
 fn members_are_written_as_the_directory_writes_them() {
     run(Groups::UniqueNames, Options { memberof: false, refint: false, ..Options::default() }, 12, rounds(25));
+}
+
+#[test]
+fn several_bases_are_one_reading() {
+    let options = Options { memberof: false, refint: false, ..Options::default() };
+    run_with(Groups::Names, options, 15, rounds(30), |settings| {
+        with_bases(settings, &format!("ou=elsewhere,{SUFFIX}"));
+    });
+}
+
+/// Puts a second base beside the one that is there.
+fn with_bases(settings: &mut serde_json::Value, second: &str) {
+    let accounts = settings["accounts"].as_object_mut().unwrap();
+    let people = accounts.remove("base").unwrap();
+    let rule = "person.key == \"x\"";
+    let bases = [serde_json::json!({ "where": rule, "base": second }), serde_json::json!({ "base": people })];
+    accounts.insert("bases".to_owned(), bases.to_vec().into());
 }
 
 #[test]
