@@ -15,6 +15,8 @@ port, and prints wall seconds, CPU seconds and peak memory of
     plan, 1 % changed   accord plan
     apply, 1 % changed  accord apply                   beside  ldapmodify of the same values
     10,000 grants       accord apply                   beside  ldapmodify of the same values
+    … delayed           the same number once more with 10 ms of delay in each direction, both programs,
+                        and how many times the undelayed apply it takes
 
 ldapmodify runs twice: with one modify per group, the fastest way it has, and with
 one modify per value, as they come out of a ticket.
@@ -24,6 +26,9 @@ but loopback is contacted. Needs slapd, ldap-utils and Python 3.9, no packages.
 """
 
 import argparse
+import asyncio
+import collections
+import multiprocessing
 import os
 import random
 import shutil
@@ -43,6 +48,8 @@ SIZES = {
     "100k": (100_000, 10_000, 1_000_000),
 }
 BASE = "dc=bench,dc=test"
+# Seconds that everything takes longer in each direction.
+DELAY = 0.010
 ADMIN, PASSWORD = f"cn=admin,{BASE}", "bench-only"
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -97,14 +104,68 @@ syncprov-sessionlog 100000
                 time.sleep(0.025)
         sys.exit("slapd did not start")
 
-    def tool(self, name, *args):
-        return [name, "-x", "-H", self.url, "-D", ADMIN, "-w", PASSWORD, *args]
+    def tool(self, name, *args, url=None):
+        return [name, "-x", "-H", url or self.url, "-D", ADMIN, "-w", PASSWORD, *args]
 
     def stop(self):
         if self.process:
             self.process.send_signal(signal.SIGINT)
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Delay:
+    """A proxy that lets everything arrive so many seconds later, in either direction: pieces wait side by side."""
+
+    def __init__(self, port, seconds):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.url = f"ldap://127.0.0.1:{self.port}"
+        self.process = multiprocessing.get_context("fork").Process(target=self.serve, args=(port, seconds), daemon=True)
+        self.process.start()
+        self.listener.close()
+
+    def serve(self, port, seconds):
+        async def pump(reader, writer):
+            waiting, there = collections.deque(), asyncio.Event()
+
+            async def send():
+                while True:
+                    while not waiting:
+                        there.clear()
+                        await there.wait()
+                    due, piece = waiting.popleft()
+                    await asyncio.sleep(max(0, due - time.monotonic()))
+                    if not piece:
+                        return writer.close()
+                    writer.write(piece)
+
+            task = asyncio.create_task(send())
+            piece = True
+            while piece:
+                try:
+                    piece = await reader.read(65536)
+                except OSError:
+                    piece = b""
+                waiting.append((time.monotonic() + seconds, piece))
+                there.set()
+            await task
+
+        async def client(reader, writer):
+            to_server = await asyncio.open_connection("127.0.0.1", port)
+            for one in (writer, to_server[1]):
+                one.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.gather(pump(reader, to_server[1]), pump(to_server[0], writer), return_exceptions=True)
+
+        async def main():
+            server = await asyncio.start_server(client, sock=self.listener)
+            await server.serve_forever()
+
+        asyncio.run(main())
+
+    def stop(self):
+        self.process.terminate()
+        self.process.join()
 
 
 def measure(command, cwd=None, stdin=None, accept=(0,)):
@@ -323,6 +384,23 @@ def show_reads(data, server, work, accord, runs):
             show("read, 1 % changed", median(figures), full=full)
 
 
+def show_delayed(data, server, plain, work, apply, near):
+    """As many grants again, over a long line."""
+    lines = [Delay(one.port, DELAY) for one in (server, plain)]
+    try:
+        moves = data.grow(10_000)
+        data.write_policies(work, lines[0].url)
+        changes = work / "changes.ldif"
+        write_modifications(changes, moves)
+        modified = measure(plain.tool("ldapmodify", "-f", str(changes), url=lines[1].url))
+        far = measure(apply, work)
+        show("… delayed", far, ldapmodify_delayed=modified, undelayed=near)
+        data.write_policies(work, server.url)
+    finally:
+        for line in lines:
+            line.stop()
+
+
 def run_size(name, accord, runs, keep):
     people, groups, memberships = SIZES[name]
     data = Data(people, groups, memberships)
@@ -363,8 +441,9 @@ def run_size(name, accord, runs, keep):
             measure(plain.tool("ldapmodify", "-f", str(changes)))
             write_modifications(changes, moves, singly=True)
             one_by_one = measure(plain.tool("ldapmodify", "-f", str(changes)))
-            show(f"apply of {count:,} values", measure(apply, work),
-                 ldapmodify_per_group=modified, ldapmodify_per_value=one_by_one)
+            near = measure(apply, work)
+            show(f"apply of {count:,} values", near, ldapmodify_per_group=modified, ldapmodify_per_value=one_by_one)
+        show_delayed(data, server, plain, work, apply, near)
         measure(plan, work, accept=(0,))
     finally:
         server.stop()
