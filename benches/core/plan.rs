@@ -79,6 +79,8 @@ fn case(size: usize) -> &'static Case {
         }
         let policy = load(&InMemory::new([("policies/accord.yaml", text.as_str())])).expect("the policy is right");
         let desired = DesiredDirectory {
+            labels: vec![],
+            lacking: vec![],
             state: state(shape, false),
             people: (0..shape.0).map(PersonId).collect(),
             wants: vec![Want::Enabled; shape.0 as usize],

@@ -143,6 +143,7 @@ fn policy() -> Policy {
     // Held once for all who have the same, as the loader does it.
     let departments: Vec<Attributes> = (0..DEPARTMENTS).map(|n| [(Arc::clone(&name), department(n))].into()).collect();
     let mut policy = Policy {
+        labels: vec![],
         organization: "example".into(),
         timezone: jiff::tz::TimeZone::UTC,
         kinds: vec![kind("employee", false), kind("contractor", true)],
@@ -242,6 +243,7 @@ fn group(n: u32) -> Group {
         members: Vec::new(),
         only: Vec::new(),
         except: Vec::new(),
+        account: None,
         expires: None,
         place: HERE,
     }
@@ -257,6 +259,7 @@ fn role(n: u32, entry: EntryId, grants: Vec<Grant>) -> Role {
         members: vec![entry],
         only: Vec::new(),
         except: Vec::new(),
+        account: None,
         expires: None,
         place: HERE,
     }

@@ -104,6 +104,7 @@ fn kept<'a>(plan: &'a Plan, session: &'a Session<'_>, live: &'a Live) -> impl It
             action: Action::Revoke,
             object: Object::membership(group, account),
             person: None,
+            label: None,
             before: None,
             after: None,
             because: Vec::new(),

@@ -85,8 +85,8 @@ fn about(question: &Question<'_, '_>, person: &Person, at: Instant) -> Vec<(Stri
     }
     for account in &person.accounts {
         let directory = policy.directories.get(usize::from(account.directory.0)).map_or("?", |one| &one.name);
-        let suffix = account.suffix.as_ref().map(|suffix| format!("#{suffix}")).unwrap_or_default();
-        add("account", Some(format!("{} in {directory}{suffix}", account.name)));
+        let label = policy.label(account.label).map(|label| format!("#{label}")).unwrap_or_default();
+        add("account", Some(format!("{} in {directory}{label}", account.name)));
     }
     list
 }

@@ -178,6 +178,10 @@ pub struct Change {
     /// The person concerned by key, where one is known. Ids only: no name, no address.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub person: Option<String>,
+    /// Which of the person's second accounts it is about (`admin` of `corp#admin`); none
+    /// for the everyday one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub label: Option<String>,
     /// The compared values before.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub before: Option<Side>,

@@ -6,7 +6,7 @@
 
 use super::Note;
 use crate::model::{Action, Change, Instant, Object, Side};
-use crate::policy::{GroupId, PersonId};
+use crate::policy::{GroupId, Label, PersonId};
 
 /// A change that may become part of the plan.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Draft {
     pub person: Option<PersonId>,
     /// Of a group that becomes a member: everybody who is in the group outside by it.
     pub people: Vec<PersonId>,
+    /// Which of the person's accounts.
+    pub label: Label,
     /// The policy's group concerned, where one is declared.
     pub group: Option<GroupId>,
     /// Number of the account among those of its directory: the same for every
@@ -116,6 +118,7 @@ impl Draft {
                 action,
                 object,
                 person: None,
+                label: None,
                 before: None,
                 after: None,
                 because: Vec::new(),
@@ -125,6 +128,7 @@ impl Draft {
             directory: directory.0,
             person: None,
             people: Vec::new(),
+            label: Label::EVERYDAY,
             group: None,
             account: None,
             why,

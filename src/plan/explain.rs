@@ -7,7 +7,7 @@
 use super::facts::Explain;
 use crate::model::Place;
 use crate::policy::rule::Verdict;
-use crate::policy::{Entry, EntryId, GroupId, Holding, PersonId, Policy, Role, RoleId, Select};
+use crate::policy::{Entry, EntryId, GroupId, Holding, Label, PersonId, Policy, Role, RoleId, Select};
 use crate::resolve::{self, Link, RefusalKind, Resolution, Taken};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,11 +22,17 @@ pub(super) struct Ways<'a> {
 }
 
 impl Explain for Ways<'_> {
-    fn holds(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)> {
-        let way = resolve::winning(self.policy, self.resolution, person, Holding::Group(group));
+    fn holds(&self, person: PersonId, label: Label, group: GroupId) -> Vec<(String, Place)> {
+        let way = resolve::winning(self.policy, self.resolution, (person, label), Holding::Group(group));
         way.into_iter().filter_map(|taken| self.told(taken)).collect()
     }
-    fn holds_not(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)> {
+    fn holds_not(&self, person: PersonId, label: Label, group: GroupId) -> Vec<(String, Place)> {
+        if let Some(other) = self.resolution.held(person, Holding::Group(group)) {
+            let way = resolve::winning(self.policy, self.resolution, (person, other.label), Holding::Group(group));
+            let which = |label| resolve::account(self.policy, label);
+            let text = format!("held with {}, not with {}", which(other.label), which(label));
+            return way.last().map(|taken| (text, taken.place)).into_iter().collect();
+        }
         let why = resolve::why_not(self.policy, self.resolution, person, Holding::Group(group));
         let first = why.into_iter().next().filter(|reason| reason.kind != RefusalKind::Nothing);
         let told = first.and_then(|reason| match reason.kind {
@@ -92,7 +98,11 @@ impl Ways<'_> {
     fn told(&self, Taken { link, place }: Taken) -> Option<(String, Place)> {
         let text = match link {
             Link::Entry(id) => return self.entry(id),
-            Link::Role(role, _) => format!("role {}", self.policy.roles.get(role.0 as usize)?.key),
+            Link::Role(role, _) => {
+                let role = self.policy.roles.get(role.0 as usize)?;
+                let with = role.account.map(|label| format!(", to {}", resolve::account(self.policy, label)));
+                format!("role {}{}", role.key, with.unwrap_or_default())
+            }
             Link::Directory(id) => format!("the directory lists it in {}", group(self.policy, id)),
             Link::Through(id, holding) => {
                 let entry = self.policy.entries.get(id.0 as usize)?;

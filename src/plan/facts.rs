@@ -7,17 +7,17 @@ use super::Fact;
 use super::draft::{Draft, Why};
 use crate::model::change::OtherMember;
 use crate::model::{Instant, Place};
-use crate::policy::{Directory, Group, GroupId, Person, PersonId, Policy, Select};
+use crate::policy::{Directory, Group, GroupId, Label, Person, PersonId, Policy, Select};
 use crate::resolve;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 /// Who can say why somebody holds something, or no longer does.
 pub trait Explain {
-    /// From the person to the entitlement: why the person holds the group.
-    fn holds(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)>;
-    /// Why the person does not: what ended, what takes it away. May be empty.
-    fn holds_not(&self, person: PersonId, group: GroupId) -> Vec<(String, Place)>;
+    /// From the person to the entitlement: why the person holds the group with that account.
+    fn holds(&self, person: PersonId, label: Label, group: GroupId) -> Vec<(String, Place)>;
+    /// Why the person does not, with that account: what ended, what takes it away. May be empty.
+    fn holds_not(&self, person: PersonId, label: Label, group: GroupId) -> Vec<(String, Place)>;
     /// What gave it to somebody who has left, as far as the policy still knows.
     fn gave(&self, _person: PersonId, _group: GroupId) -> Option<(String, Place)> {
         None
@@ -105,9 +105,9 @@ impl<'a> Facts<'a> {
         let here = draft.change.directory.as_str();
         let mut chain = Vec::new();
         match (draft.why, person, group) {
-            (Why::Holds, Some((person, _)), Some((group, _))) => chain = self.explain.holds(person, group),
+            (Why::Holds, Some((person, _)), Some((group, _))) => chain = self.explain.holds(person, draft.label, group),
             (Why::HoldsNot, Some((id, person)), Some((group, written))) => {
-                chain = self.explain.holds_not(id, group);
+                chain = self.explain.holds_not(id, draft.label, group);
                 if chain.is_empty() {
                     chain.push((format!("nothing gives {here}/{name} to {} now", person.key), written.place));
                 }

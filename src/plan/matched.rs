@@ -8,10 +8,10 @@
 //! Without these pairs its person could be removed from the files, and the account
 //! would look like one that nobody ever declared.
 
-use super::diff::Known;
+use super::diff::{Known, by_object};
 use super::{DirectoryInput, Memory};
 use crate::policy::settings::AccountManage;
-use crate::policy::{Person, Policy};
+use crate::policy::{Label, Person, Policy};
 use std::collections::BTreeMap;
 
 /// An account and whose it is.
@@ -23,6 +23,9 @@ pub struct Sighting {
     pub person: String,
     /// What the directory itself calls it for ever, where it says so.
     pub object: Option<String>,
+    /// Which account of the person it is: a label, or an empty text for the everyday one;
+    /// `None` where nobody declared it.
+    pub label: Option<String>,
 }
 
 /// Directory → accounts with their people, sorted; only what `memory` lacks.
@@ -42,16 +45,24 @@ pub fn matched(
         let ids = input.kind.matching(settings.id_attribute.as_deref().unwrap_or("id"));
         let mut by_id: BTreeMap<String, &Person> = BTreeMap::new();
         let mut by_name: BTreeMap<String, &Person> = BTreeMap::new();
+        let mut second: BTreeMap<String, (&Person, Label)> = BTreeMap::new();
         for person in &policy.people {
             if let Some(id) = &person.id {
                 by_id.insert(ids.key(id).into_owned(), person);
             }
-            let own = person.accounts.iter().find(|a| a.directory == input.id && a.suffix.is_none());
-            by_name.insert(matching.key(own.map_or(&person.key, |own| &own.name)).into_owned(), person);
+            let own = person.account(input.id, Label::EVERYDAY).unwrap_or(&person.key);
+            by_name.insert(matching.key(own).into_owned(), person);
+            for account in person.accounts.iter().filter(|a| a.directory == input.id && a.label.is_second()) {
+                second.insert(matching.key(&account.name).into_owned(), (person, account.label));
+            }
         }
+        let objects = by_object(memory, &directory.name);
         let known = Known::new(&input.observed.gaps, matching);
         for account in input.observed.state.accounts() {
-            let by_key = || by_name.get(account.key()).filter(|_| settings.adopt);
+            let of_second = second.get(account.key());
+            let everyday = || by_name.get(account.key()).map(|person| (*person, Label::EVERYDAY));
+            let declared = of_second.copied().or_else(everyday);
+            let by_key = || declared.as_ref().map(|(person, _)| person).filter(|_| settings.adopt);
             let person = account.person_id().map_or_else(by_key, |id| by_id.get(ids.key(id).as_ref()));
             let key = (directory.name.to_string(), account.name().to_owned());
             let remembered = memory.accounts.get(&key);
@@ -60,8 +71,16 @@ pub fn matched(
             let made = || remembered.filter(|known| known.object.is_none()).and_then(|known| known.person.as_deref());
             let person = person.map(|person| person.key.as_ref()).or_else(made);
             let Some(person) = person.filter(|_| known.account(account.name()).is_none()) else { continue };
+            // The name says which account it is, unless it was seen to be another one before.
+            let declared = declared.filter(|(declared, _)| *declared.key == *person);
+            let named = || declared.map(|(_, label)| policy.label(label).unwrap_or_default());
+            let seen = account.object_id().and_then(|object| objects.get(object).copied()).or(remembered);
+            let seen = || seen.filter(|known| known.person.as_deref() == Some(person))?.label.as_deref();
+            let adopts = declared.is_some_and(|(person, _)| person.adopt);
+            let label = if adopts { named().or_else(seen) } else { seen().or_else(named) };
             let is_known = remembered.is_some_and(|known| {
                 known.person.as_deref() == Some(person)
+                    && label.is_none_or(|label| known.label.as_deref() == Some(label))
                     && account.object_id().is_none_or(|object| known.object.as_deref() == Some(object))
             });
             if !is_known {
@@ -69,6 +88,7 @@ pub fn matched(
                     account: key.1,
                     person: person.to_owned(),
                     object: account.object_id().map(str::to_owned),
+                    label: label.map(str::to_owned),
                 });
             }
         }

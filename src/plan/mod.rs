@@ -304,6 +304,9 @@ pub struct AccountMemory {
     pub disabled: Option<Instant>,
     /// What the directory itself called it when it was first seen (`objectGUID`).
     pub object: Option<String>,
+    /// Which account of the person it is: a label, or an empty text for the everyday one.
+    /// `None`: one that carries the person's id, and nobody declared.
+    pub label: Option<String>,
 }
 
 /// Everything a plan is derived from. Equal inputs give byte-identical plans.

@@ -101,7 +101,7 @@ fn accounts(policy: &Policy, directory: DirectoryId, matching: Matching) -> BTre
         let here = person.accounts.iter().filter(|account| account.directory == directory);
         let mut own = false;
         for account in here {
-            own |= account.suffix.is_none();
+            own |= !account.label.is_second();
             names.insert(matching.key(&account.name).into_owned(), id);
         }
         if !own {

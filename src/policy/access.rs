@@ -4,7 +4,7 @@
 //! Refuses: YAML, and references to what is not declared.
 
 use super::few::Few;
-use super::people::{KindId, PersonId};
+use super::people::{KindId, Label, PersonId};
 use super::settings::DirectoryId;
 use crate::model::{Instant, Place, Term, Window};
 
@@ -130,6 +130,9 @@ pub struct Role {
     pub only: Vec<EntryId>,
     /// Taken away, always.
     pub except: Vec<EntryId>,
+    /// Which account of its members its entitlements go to; `None`: the one by which
+    /// somebody is in it.
+    pub account: Option<Label>,
     /// When the whole role ends.
     pub expires: Option<Instant>,
     /// Where it was written.
@@ -175,6 +178,8 @@ pub struct Group {
     pub only: Vec<EntryId>,
     /// Taken away, always.
     pub except: Vec<EntryId>,
+    /// Which account of its people is in it; `None`: the one by which somebody holds it.
+    pub account: Option<Label>,
     /// When every membership of it ends.
     pub expires: Option<Instant>,
     /// Where it was written.

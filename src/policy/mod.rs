@@ -25,7 +25,7 @@ pub use access::{
 };
 pub use few::Few;
 pub use load::{load, load_read};
-pub use people::{AccountName, Kind, KindId, Leave, Period, Person, PersonId, Position, Rare, Standing, Value};
+pub use people::{AccountName, Kind, KindId, Label, Leave, Period, Person, PersonId, Position, Rare, Standing, Value};
 pub use settings::{AccountsFor, Directory, DirectoryId, Guardrails};
 
 use crate::diagnostic::{Diagnostic, Span};
@@ -43,6 +43,9 @@ pub struct Policy {
     pub timezone: TimeZone,
     /// Kinds of people, the built-in ones and the organisation's own.
     pub kinds: Vec<Kind>,
+    /// Labels of second accounts (`admin` of `corp#admin`), sorted; a [`Label`] is a
+    /// position in it, plus one.
+    pub labels: Vec<Box<str>>,
     /// Directories by name.
     pub directories: Vec<Directory>,
     /// Limits on one plan.
@@ -76,6 +79,12 @@ impl Policy {
     /// The place as a span of length 1, for diagnostics.
     pub fn span(&self, place: Place) -> Span {
         Span { file: self.file(place.file), line: place.line, column: place.column, length: 1 }
+    }
+
+    /// The word of a second account; `None` for the everyday one.
+    pub fn label(&self, label: Label) -> Option<&str> {
+        let n = usize::from(label.0).checked_sub(1)?;
+        self.labels.get(n).map(AsRef::as_ref)
     }
 
     fn file(&self, file: FileId) -> Arc<str> {

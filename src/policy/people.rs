@@ -80,13 +80,32 @@ pub struct Leave {
     pub place: Place,
 }
 
+/// Which of a person's accounts in a directory: the everyday one, or a second one by
+/// the word after `#`, its label. A number: position in `Policy::labels`, plus one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Label(pub u8);
+
+impl Label {
+    /// The everyday account.
+    pub const EVERYDAY: Self = Self(0);
+
+    /// Most labels of an organisation. Together with a person's number a label is one
+    /// number of 32 bits while sets are made.
+    pub const MOST: usize = u8::MAX as usize;
+
+    /// Whether it is a second account.
+    pub fn is_second(self) -> bool {
+        self != Self::EVERYDAY
+    }
+}
+
 /// An account name that differs from the key, or a second account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountName {
     /// In which directory.
     pub directory: super::DirectoryId,
-    /// The word after `#`, if it is a second account.
-    pub suffix: Option<Box<str>>,
+    /// Which account there.
+    pub label: Label,
     /// The account's name.
     pub name: Box<str>,
     /// Where it was written.
@@ -138,7 +157,7 @@ pub struct Rare {
     pub adopt: bool,
     /// Old names and addresses.
     pub aliases: Vec<Box<str>>,
-    /// Account names that differ from the key, sorted by directory and suffix.
+    /// Account names that differ from the key, sorted by directory and label.
     pub accounts: Vec<AccountName>,
 }
 
@@ -188,6 +207,14 @@ pub enum Standing {
 }
 
 impl Person {
+    /// The name of one of the person's accounts in a directory; `None` for a second
+    /// account that is not declared there.
+    pub fn account(&self, directory: super::DirectoryId, label: Label) -> Option<&str> {
+        let mut named = self.accounts.iter().filter(|account| account.directory == directory);
+        let written = named.find(|account| account.label == label).map(|account| account.name.as_ref());
+        written.or_else(|| (!label.is_second()).then_some(self.key.as_ref()))
+    }
+
     /// Where the person stands `at`. Between two periods the person has left.
     pub fn standing(&self, at: Instant) -> Standing {
         if let Some(period) = self.periods.iter().find(|period| period.window.contains(at)) {

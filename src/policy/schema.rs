@@ -58,6 +58,7 @@ impl Known {
         add("roles", policy.roles.iter().map(|r| r.key.to_string()).collect());
         add("groups", policy.groups.iter().map(group).collect());
         add("kinds", policy.kinds.iter().map(|k| k.name.to_string()).collect());
+        add("labels", policy.labels.iter().map(ToString::to_string).collect());
         add("directories", policy.directories.iter().map(|d| d.name.to_string()).collect());
         Self(names)
     }

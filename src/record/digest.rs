@@ -16,8 +16,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// What is known of one account: directory, account, person, disabled, object.
-type Known = (String, String, Option<String>, Option<Instant>, Option<String>);
+/// What is known of one account: directory, account, person, disabled, object, label.
+type Known = (String, String, Option<String>, Option<Instant>, Option<String>, Option<String>);
 
 /// The memory as it is written.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ type Known = (String, String, Option<String>, Option<Instant>, Option<String>);
 struct Written {
     /// The run at whose end this was known.
     run: String,
-    /// (directory, account, person, disabled, object), sorted.
+    /// (directory, account, person, disabled, object, label), sorted.
     accounts: Vec<Known>,
     /// (directory, earlier account name, person), sorted.
     earlier: Vec<(String, String, String)>,
@@ -44,7 +44,8 @@ struct Written {
 impl Written {
     fn of(run: &str, memory: &Memory) -> Self {
         let accounts = memory.accounts.iter().map(|((directory, account), known)| {
-            (directory.clone(), account.clone(), known.person.clone(), known.disabled, known.object.clone())
+            let (person, object, label) = (known.person.clone(), known.object.clone(), known.label.clone());
+            (directory.clone(), account.clone(), person, known.disabled, object, label)
         });
         let named = |names: &BTreeMap<(String, String), String>| {
             names.iter().map(|((directory, name), of)| (directory.clone(), name.clone(), of.clone())).collect()
@@ -73,8 +74,8 @@ impl Written {
 
     fn memory(self) -> Memory {
         let accounts = self.accounts.into_iter();
-        let accounts = accounts.map(|(directory, name, person, disabled, object)| {
-            ((directory, name), AccountMemory { person, disabled, object })
+        let accounts = accounts.map(|(directory, name, person, disabled, object, label)| {
+            ((directory, name), AccountMemory { person, disabled, object, label })
         });
         let named = |names: Vec<(String, String, String)>| {
             names.into_iter().map(|(directory, name, of)| ((directory, name), of)).collect()
@@ -164,6 +165,7 @@ mod tests {
             person: Some("ada".to_owned()),
             disabled: Some(Instant::from_seconds(7)),
             object: Some("b41bc330-7b6d-4275-b365-37e86e52139c".to_owned()),
+            label: Some("admin".to_owned()),
         };
         memory.accounts.insert(("corp".to_owned(), "ada".to_owned()), known);
         memory.undeclared.insert(("corp".to_owned(), "g".to_owned(), "eve".to_owned()), Instant::from_seconds(9));

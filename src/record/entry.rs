@@ -137,6 +137,10 @@ pub struct Matched {
     /// Account → what the directory itself calls it for ever, where it says so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub objects: BTreeMap<String, String>,
+    /// Account → its label among those of its person, null where it is not known which one
+    /// it is. Absent are everyday accounts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, Option<String>>,
 }
 
 /// A group that is managed elsewhere, as the run read it.
@@ -173,6 +177,9 @@ pub struct Intent {
     /// Key of the person concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
+    /// Which of the person's second accounts it is about; none for the everyday one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Digest of the values before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
@@ -297,8 +304,12 @@ pub struct RunEnded {
 impl Matched {
     /// What was seen in a directory.
     pub fn of(directory: String, sightings: Vec<Sighting>) -> Self {
-        let mut matched = Self { directory, accounts: Vec::with_capacity(sightings.len()), objects: BTreeMap::new() };
-        for Sighting { account, person, object } in sightings {
+        let accounts = Vec::with_capacity(sightings.len());
+        let mut matched = Self { directory, accounts, objects: BTreeMap::new(), labels: BTreeMap::new() };
+        for Sighting { account, person, object, label } in sightings {
+            if label.as_deref() != Some("") {
+                matched.labels.insert(account.clone(), label);
+            }
             matched.objects.extend(object.map(|object| (account.clone(), object)));
             matched.accounts.push((account, person));
         }
@@ -338,6 +349,7 @@ impl Intent {
             to: if renames { name.cloned() } else { None },
             disabled: change.action == Action::CreateAccount && says("enabled", "false"),
             person: change.person.clone(),
+            label: change.label.clone(),
             before: change.before.as_ref().map(digest),
             after: change.after.as_ref().map(digest),
             ends: change.ends,
@@ -377,6 +389,7 @@ mod tests {
             action: Action::CreateAccount,
             object: Object::account("maria.lopez"),
             person: Some("maria.lopez".into()),
+            label: None,
             before: None,
             after: Some(Side::from([("sn".to_owned(), vec!["Lopez-Secret".to_owned()])])),
             because: vec![0],

@@ -121,10 +121,13 @@ impl Open {
                 }
             }
             Record::Matched(matched) => {
-                let mut objects = matched.objects;
+                let (mut objects, mut labels) = (matched.objects, matched.labels);
                 for (account, person) in matched.accounts {
+                    let label = labels.remove(&account).unwrap_or_else(|| Some(String::new()));
                     let object = objects.remove(&account);
                     let entry = memory.accounts.entry((matched.directory.clone(), account)).or_default();
+                    let known = if entry.person.as_ref() == Some(&person) { entry.label.take() } else { None };
+                    entry.label = label.or(known);
                     entry.person = Some(person);
                     entry.object = object.or(entry.object.take());
                 }
@@ -174,6 +177,7 @@ fn done(intent: &Intent, at: Instant, memory: &mut Memory) {
             }
             let entry = memory.accounts.entry(key).or_default();
             entry.person = intent.person.clone().or(known.person);
+            entry.label = whose(intent).or(known.label);
             entry.disabled = known.disabled;
             entry.object = known.object.or(entry.object.take());
         }
@@ -213,6 +217,7 @@ fn maybe(intent: &Intent, at: Instant, memory: &mut Memory) {
             let key = (intent.directory.clone(), intent.to.clone().unwrap_or_else(|| account.clone()));
             let entry = memory.accounts.entry(key).or_default();
             entry.person = intent.person.clone().or(known.person);
+            entry.label = whose(intent).or(known.label);
             entry.disabled = known.disabled;
             entry.object = known.object.or(entry.object.take());
         }
@@ -224,6 +229,14 @@ fn entry<'m>(intent: &Intent, key: (String, String), memory: &'m mut Memory) -> 
     let entry = memory.accounts.entry(key).or_default();
     if intent.person.is_some() {
         entry.person.clone_from(&intent.person);
+        entry.label = whose(intent).or(entry.label.take());
     }
     entry
+}
+
+/// Which account of its person a change gave something to. What takes away may be about
+/// one that nobody declared: that says nothing.
+fn whose(intent: &Intent) -> Option<String> {
+    let gives = intent.person.is_some() && !intent.action.takes();
+    gives.then(|| intent.label.clone().unwrap_or_default())
 }

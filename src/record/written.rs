@@ -203,6 +203,7 @@ mod tests {
             action,
             object,
             person: Some("maria.lopez".into()),
+            label: None,
             before: None,
             after,
             because: Vec::new(),

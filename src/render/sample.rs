@@ -20,6 +20,7 @@ fn change(action: Action, object: Object, person: Option<&str>, because: &[u32])
         action,
         object,
         person: person.map(str::to_owned),
+        label: None,
         before: None,
         after: None,
         because: because.to_vec(),

@@ -12,7 +12,7 @@ use super::term::clamp_of;
 use super::times::{kept, later_start, period_of};
 use crate::model::{Instant, Window, time};
 use crate::policy::rule::Verdict;
-use crate::policy::{Entry, EntryId, Holding, KindId, Person, PersonId, Policy, Position, RuleId, Select};
+use crate::policy::{Entry, EntryId, Holding, KindId, Label, Person, PersonId, Policy, Position, RuleId, Select};
 
 /// What the entries around a nested one say.
 #[derive(Debug, Clone)]
@@ -76,12 +76,14 @@ pub(super) struct Ask<'a, H = Resolution> {
     pub(super) id: PersonId,
     pub(super) person: &'a Person,
     pub(super) at: Instant,
+    /// Which of the person's accounts is asked about; `None` is any.
+    pub(super) label: Option<Label>,
 }
 
 impl<'a, H: Holds> Ask<'a, H> {
     pub(super) fn new(policy: &'a Policy, resolution: &'a H, id: PersonId) -> Option<Self> {
         let person = policy.people.get(id.0 as usize)?;
-        Some(Self { policy, resolution, id, person, at: resolution.at() })
+        Some(Self { policy, resolution, id, person, at: resolution.at(), label: None })
     }
 
     pub(super) fn entry(&self, id: EntryId) -> Option<&'a Entry> {

@@ -6,10 +6,10 @@
 
 use super::ask::{Around, Ask};
 use super::way::{Link, Taken, walk};
-use super::{Resolution, Via};
+use super::{Held, Resolution, Via};
 use crate::model::{Instant, Place, time};
 use crate::policy::rule::attribute;
-use crate::policy::{Entry, EntryId, Holding, PersonId, Policy, Position, RuleId, Select};
+use crate::policy::{Entry, EntryId, Holding, Label, PersonId, Policy, Position, RuleId, Select};
 use std::cmp::Reverse;
 
 /// Most ways that are told; a person with more has the first of them.
@@ -36,10 +36,24 @@ pub struct Chain {
 /// Every way by which a person surely holds something, the winning one first. Empty
 /// if the person does not.
 pub fn because(policy: &Policy, resolution: &Resolution, person: PersonId, holding: Holding) -> Vec<Chain> {
-    let (Some(ask), Some(held)) = (Ask::new(policy, resolution, person), resolution.held(person, holding)) else {
-        return Vec::new();
-    };
-    let steps = ask.winning(holding);
+    resolution.held(person, holding).map(|held| ways(policy, resolution, held, holding)).unwrap_or_default()
+}
+
+/// The same with one account: its winning way first, then all others, with whichever
+/// account. Empty if the person does not hold it with that account.
+pub fn because_with(
+    policy: &Policy,
+    resolution: &Resolution,
+    (person, label): (PersonId, Label),
+    holding: Holding,
+) -> Vec<Chain> {
+    let held = resolution.held_with(person, label, holding);
+    held.map(|held| ways(policy, resolution, held, holding)).unwrap_or_default()
+}
+
+fn ways(policy: &Policy, resolution: &Resolution, held: Held, holding: Holding) -> Vec<Chain> {
+    let Some(ask) = Ask::new(policy, resolution, held.person) else { return Vec::new() };
+    let steps = Ask { label: Some(held.label), ..ask }.winning(holding);
     let mut others = ask.chains(holding);
     others.retain(|chain| chain.steps != steps);
     // What ends last, then what was found first.
@@ -87,11 +101,17 @@ pub fn name(policy: &Policy, holding: Holding) -> String {
     .unwrap_or_default()
 }
 
+/// `the account admin`, `the everyday account`.
+pub fn account(policy: &Policy, label: Label) -> String {
+    policy.label(label).map_or_else(|| "the everyday account".to_owned(), |word| format!("the account {word}"))
+}
+
 impl Ask<'_> {
     /// The winning way in words, from the person.
     fn winning(&self, holding: Holding) -> Vec<Step> {
         let mut told = Vec::new();
-        walk(self.policy, self.resolution, self.id, holding, |taken, around| told.push(self.told(taken, around)));
+        let who = (self.id, self.label);
+        walk(self.policy, self.resolution, who, holding, |taken, around| told.push(self.told(taken, around)));
         told.into_iter().rev().flatten().collect()
     }
 
@@ -102,7 +122,9 @@ impl Ask<'_> {
         match link {
             Link::Role(role, holding) => {
                 let verb = if matches!(holding, Holding::Role(_)) { "included by" } else { "granted by" };
-                vec![Step { text: format!("{verb} {}", name(self.policy, Holding::Role(role))), place }]
+                let label = self.policy.roles.get(role.0 as usize).and_then(|role| role.account);
+                let to = label.map(|label| format!(", to {}", account(self.policy, label))).unwrap_or_default();
+                vec![Step { text: format!("{verb} {}{to}", name(self.policy, Holding::Role(role))), place }]
             }
             Link::Directory(group) => vec![self.listed(Holding::Group(group), place)],
             Link::Through(id, holding) => self.entry(id).map(|entry| self.inside(holding, entry)).into_iter().collect(),
@@ -177,10 +199,10 @@ impl Ask<'_> {
     fn all_parts(&self, id: EntryId, parts: &[EntryId], entry: &Entry, around: &Around) -> Chain {
         let mut whole = Chain { steps: Vec::new(), ends: None };
         for part in parts {
-            whole.ends = time::earlier(whole.ends, self.ends(*part, around));
-            let best = self.best(*part, around);
+            whole.ends = time::earlier(whole.ends, self.anyhow().ends(*part, around));
+            let best = self.anyhow().best(*part, around);
             if let Some((holding, entry)) = best.leads.zip(self.entry(best.entry)) {
-                whole.steps.extend(self.winning(holding));
+                whole.steps.extend(self.anyhow().winning(holding));
                 whole.steps.push(self.inside(holding, entry));
             } else {
                 let first = self.entry_chains(best.entry, &best.around).into_iter().next();

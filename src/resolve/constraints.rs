@@ -39,6 +39,8 @@ pub struct Side {
     pub holding: Holding,
     /// The winning way; `None` where it is not known whether the person holds it.
     pub held: Option<Held>,
+    /// With how many of the person's accounts.
+    pub accounts: usize,
     /// Groups that carry it.
     pub groups: Arc<BTreeSet<GroupId>>,
     /// `corp/payment-clerks by role payment-clerk (policies/roles/finance.yaml:20)`.
@@ -119,7 +121,13 @@ impl Checked<'_> {
         let mut held: BTreeMap<PersonId, Vec<(Holding, Option<Held>)>> = BTreeMap::new();
         for holding in holdings {
             for one in self.resolution.held_in(*holding) {
-                held.entry(one.person).or_default().push((*holding, Some(one)));
+                let mine = held.entry(one.person).or_default();
+                // A person counts once, with however many accounts.
+                if !mine.iter().any(|(other, _)| other == holding) {
+                    let several = !self.policy.labels.is_empty();
+                    let held = if several { self.resolution.held(one.person, *holding) } else { Some(one) };
+                    mine.push((*holding, held));
+                }
             }
         }
         // What is unsettled matters only to those who hold another of the holdings.
@@ -161,7 +169,8 @@ impl Checked<'_> {
                 format!("{name} {} ({file}:{line})", self.by(held))
             }
         };
-        Side { holding, held, groups, text }
+        let with = |held: Held| self.resolution.accounts_with(held.person, holding);
+        Side { holding, held, accounts: held.map_or(0, with), groups, text }
     }
 
     fn breach(

@@ -176,7 +176,10 @@ impl<'a> Search<'a> {
             could.has(*person)
                 && policy.people.get(*person as usize).is_some_and(|p| is_ever_concerned(policy, self.constraint, p))
         };
-        let people: Vec<u32> = holders.iter().map(|span| span.person).filter(in_question).collect();
+        let person = |span: &Span| self.ground.facts.holders.person(span.person);
+        let mut people: Vec<u32> = holders.iter().map(person).filter(in_question).collect();
+        people.sort_unstable();
+        people.dedup();
         if people.is_empty() {
             return Vec::new();
         }

@@ -13,8 +13,8 @@ use crate::model::{AccountId, Enabled, Instant, Matching, State, StateBuilder, S
 use crate::policy::rule::{Verdict, attribute};
 use crate::policy::settings::AttributeSource;
 use crate::policy::{
-    AccountsFor, Directory, DirectoryId, EntryId, Group, GroupId, Manage, Person, PersonId, Policy, Position, Standing,
-    Value,
+    AccountsFor, Directory, DirectoryId, EntryId, Group, GroupId, Label, Manage, Person, PersonId, Policy, Position,
+    Standing, Value,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,6 +32,11 @@ pub struct DesiredDirectory {
     /// Beside each account of `state` the base that it belongs below; empty where there is
     /// only one.
     pub bases: Vec<Placed>,
+    /// Which of `state`'s accounts are second ones; sorted.
+    pub labels: Vec<(AccountId, Label)>,
+    /// Who holds a group of `state` with a second account that is not declared here:
+    /// nothing is granted to them. Sorted.
+    pub lacking: Vec<(StateGroupId, PersonId, Label)>,
     /// Beside each group of `state` its number in the policy.
     pub groups: Vec<GroupId>,
     /// Groups that are members of groups.
@@ -41,13 +46,20 @@ pub struct DesiredDirectory {
     pub unsettled: Vec<(StateGroupId, AccountId)>,
 }
 
+impl DesiredDirectory {
+    /// Which account of its person an account of `state` is.
+    pub fn label(&self, account: AccountId) -> Label {
+        let n = self.labels.binary_search_by_key(&account, |(account, _)| *account).ok();
+        n.and_then(|n| self.labels.get(n)).map_or(Label::EVERYDAY, |(_, label)| *label)
+    }
+}
+
 /// An account before it has a number.
 struct Draft<'p> {
     key: Cow<'p, str>,
     name: &'p str,
     person: PersonId,
-    /// A second account, named after `#`: it holds no memberships.
-    second: bool,
+    label: Label,
 }
 
 /// What the directory should hold. `names` is how it compares names, `attributes` are
@@ -65,7 +77,8 @@ pub fn desired(
 ) -> Result<DesiredDirectory, StateError> {
     let builder = StateBuilder::new(names, attributes.iter().cloned());
     let drafts = drafts(policy, directory, names);
-    let mut maker = Maker { policy, resolution, directory, builder, slots: vec![None; policy.people.len()] };
+    let (slots, seconds) = (vec![None; policy.people.len()], BTreeMap::new());
+    let mut maker = Maker { policy, resolution, directory, builder, slots, seconds };
     let groups = maker.groups(names);
     let entitled = maker.entitled(&groups);
     let sources = maker.sources(attributes);
@@ -78,25 +91,31 @@ pub fn desired(
     }
     let people = drafts.iter().map(|draft| draft.person).collect();
     drop(drafts);
-    let mut unsettled = Vec::new();
+    let (mut unsettled, mut lacking) = (Vec::new(), Vec::new());
     let numbers: BTreeMap<GroupId, u32> = (0u32..).zip(&groups).map(|(n, (_, group))| (*group, n)).collect();
     let mut nesting = DesiredNesting::default();
     for (number, (slot, group)) in (0u32..).zip(&groups) {
         let links = maker.links(*group, StateGroupId(number), &numbers, &mut nesting);
-        let covered = maker.memberships(*slot, *group, &links);
+        let (covered, without) = maker.memberships(*slot, *group, &links);
         nesting.covered.extend(covered.into_iter().map(|account| (StateGroupId(number), account)));
-        let accounts = resolution.unsettled(*group).filter_map(|person| maker.slot(person));
+        lacking.extend(without.into_iter().map(|(person, label)| (StateGroupId(number), person, label)));
+        let accounts = resolution.unsettled(*group).filter_map(|(person, label)| maker.slot(person, label));
         unsettled.extend(accounts.map(|account| (StateGroupId(number), AccountId(account.0))));
     }
     unsettled.sort_unstable();
     nesting.links.sort_unstable();
     nesting.covered.sort_unstable();
+    let mut labels: Vec<(AccountId, Label)> =
+        maker.seconds.iter().map(|((_, label), slot)| (AccountId(slot.0), *label)).collect();
+    labels.sort_unstable();
     Ok(DesiredDirectory {
         // Accounts and groups were added in the order of their keys: slots are numbers.
         state: maker.builder.finish()?,
         people,
         wants,
         bases,
+        labels,
+        lacking,
         groups: groups.iter().map(|(_, group)| *group).collect(),
         nesting,
         unsettled,
@@ -107,20 +126,12 @@ pub fn desired(
 fn drafts(policy: &Policy, directory: DirectoryId, names: Matching) -> Vec<Draft<'_>> {
     let mut drafts = Vec::with_capacity(policy.people.len());
     for (n, person) in (0u32..).zip(&policy.people) {
-        let mut own = None;
-        for account in person.accounts.iter().filter(|account| account.directory == directory) {
-            match account.suffix {
-                None => own = Some(account.name.as_ref()),
-                Some(_) => drafts.push(Draft {
-                    key: names.key(&account.name),
-                    name: &account.name,
-                    person: PersonId(n),
-                    second: true,
-                }),
-            }
+        let here = person.accounts.iter().filter(|account| account.directory == directory);
+        let second = here.map(|account| account.label).filter(|label| label.is_second());
+        for label in [Label::EVERYDAY].into_iter().chain(second) {
+            let Some(name) = person.account(directory, label) else { continue };
+            drafts.push(Draft { key: names.key(name), name, person: PersonId(n), label });
         }
-        let name = own.unwrap_or(&person.key);
-        drafts.push(Draft { key: names.key(name), name, person: PersonId(n), second: false });
     }
     drafts.sort_by(|a, b| a.key.cmp(&b.key));
     drafts
@@ -131,8 +142,10 @@ struct Maker<'r, 'p> {
     resolution: &'r Resolution,
     directory: DirectoryId,
     builder: StateBuilder,
-    /// Each person's own account here.
+    /// Each person's everyday account here.
     slots: Vec<Option<AccountSlot>>,
+    /// The second accounts here: few people have one.
+    seconds: BTreeMap<(PersonId, Label), AccountSlot>,
 }
 
 impl<'p> Maker<'_, 'p> {
@@ -140,7 +153,10 @@ impl<'p> Maker<'_, 'p> {
         self.policy.directories.get(usize::from(self.directory.0))
     }
 
-    fn slot(&self, person: PersonId) -> Option<AccountSlot> {
+    fn slot(&self, person: PersonId, label: Label) -> Option<AccountSlot> {
+        if label.is_second() {
+            return self.seconds.get(&(person, label)).copied();
+        }
         self.slots.get(person.0 as usize).copied().flatten()
     }
 
@@ -165,10 +181,11 @@ impl<'p> Maker<'_, 'p> {
         groups
     }
 
-    /// Whether each person holds something here.
+    /// Whether each person holds something here with the everyday account.
     fn entitled(&self, groups: &[(GroupSlot, GroupId)]) -> Vec<bool> {
         let mut entitled = vec![false; self.policy.people.len()];
-        for held in groups.iter().flat_map(|(_, group)| self.resolution.members(*group)) {
+        let held = groups.iter().flat_map(|(_, group)| self.resolution.members(*group));
+        for held in held.filter(|held| !held.label.is_second()) {
             if let Some(cell) = entitled.get_mut(held.person.0 as usize) {
                 *cell = true;
             }
@@ -188,16 +205,18 @@ impl<'p> Maker<'_, 'p> {
         let Some(person) = self.policy.people.get(draft.person.0 as usize) else {
             return Want::NotNeeded;
         };
-        if !draft.second {
-            if let Some(cell) = self.slots.get_mut(draft.person.0 as usize) {
-                *cell = Some(slot);
-            }
-            if let Some(id) = &person.id {
-                self.builder.set_id(slot, id);
-            }
+        if draft.label.is_second() {
+            self.seconds.insert((draft.person, draft.label), slot);
+        } else if let Some(cell) = self.slots.get_mut(draft.person.0 as usize) {
+            *cell = Some(slot);
+        }
+        if let Some(id) = &person.id {
+            self.builder.set_id(slot, id);
         }
         let at = self.resolution.at();
-        let needed = draft.second || self.is_needed(person, entitled.get(draft.person.0 as usize) == Some(&true));
+        // Who writes a second account down wants it, whatever it holds.
+        let needed =
+            draft.label.is_second() || self.is_needed(person, entitled.get(draft.person.0 as usize) == Some(&true));
         let want = self.early(draft, person).unwrap_or_else(|| want(self.policy, draft.person, person, needed, at));
         // Of an account that is made ready everything is as it will be on the first day.
         let at = if let Want::Soon(begins) = want { begins } else { at };
@@ -250,7 +269,7 @@ impl<'p> Maker<'_, 'p> {
     /// What is wanted of the account of somebody who is about to begin.
     fn early(&self, draft: &Draft<'p>, person: &Person) -> Option<Want> {
         let directory = self.settings()?;
-        let is_ready = draft.second || self.resolution.joiners.has(self.directory, draft.person);
+        let is_ready = draft.label.is_second() || self.resolution.joiners.has(self.directory, draft.person);
         let begins = || soon(self.policy, directory, draft.person, person, self.resolution.at());
         is_ready.then(begins).flatten().map(Want::Soon)
     }
@@ -265,8 +284,7 @@ impl<'p> Maker<'_, 'p> {
         let other = self.policy.people.get(id.0 as usize)?;
         let needed = self.is_needed(other, entitled.get(id.0 as usize) == Some(&true));
         let want = want(self.policy, id, other, needed, self.resolution.at());
-        let own = other.accounts.iter().find(|account| account.directory == self.directory && account.suffix.is_none());
-        matches!(want, Want::Enabled | Want::OnLeave).then(|| own.map_or(other.key.as_ref(), |own| own.name.as_ref()))
+        matches!(want, Want::Enabled | Want::OnLeave).then(|| other.account(self.directory, Label::EVERYDAY)).flatten()
     }
 
     /// Whether `accounts.for` gives the person an account.
@@ -307,18 +325,26 @@ impl<'p> Maker<'_, 'p> {
         links
     }
 
-    /// Puts the people of a group into it, and says who is in it by links.
-    fn memberships(&mut self, slot: GroupSlot, group: GroupId, links: &[EntryId]) -> Vec<AccountId> {
-        let mut covered = Vec::new();
+    /// Puts the accounts of a group into it; says which are in it by links, and who lacks
+    /// the account that would be.
+    fn memberships(
+        &mut self,
+        slot: GroupSlot,
+        group: GroupId,
+        links: &[EntryId],
+    ) -> (Vec<AccountId>, Vec<(PersonId, Label)>) {
+        let (mut covered, mut lacking) = (Vec::new(), Vec::new());
         for held in self.resolution.members(group) {
-            let Some(account) = self.slot(held.person) else { continue };
-            if matches!(held.via, Via::Entry(entry) if links.contains(&entry)) {
-                covered.push(AccountId(account.0));
-            } else {
-                self.builder.member(slot, account, held.ends);
+            match self.slot(held.person, held.label) {
+                None => lacking.push((held.person, held.label)),
+                Some(account) if matches!(held.via, Via::Entry(entry) if links.contains(&entry)) => {
+                    covered.push(AccountId(account.0));
+                }
+                Some(account) => self.builder.member(slot, account, held.ends),
             }
         }
-        covered
+        lacking.sort_unstable();
+        (covered, lacking)
     }
 }
 

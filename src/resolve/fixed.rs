@@ -7,6 +7,7 @@
 use super::because::name;
 use super::constraints::{Breach, BreachKind, undated};
 use super::ever::{Ever, ever_surely};
+use super::lacking::lacking;
 use super::sets::Ground;
 use super::terms::{self, is_ever_concerned};
 use super::times::{Facts, bounds};
@@ -24,6 +25,7 @@ pub fn checked(mut policy: Policy) -> Result<Policy, Vec<Diagnostic>> {
     let mut found = static_breaches(&policy);
     found.extend(logon::refused(&policy));
     found.extend(nesting::refused(&policy));
+    found.extend(lacking(&policy));
     found.append(&mut policy.warnings);
     found.sort();
     found.dedup();
@@ -82,7 +84,7 @@ fn broken(policy: &Policy, at: Instant) -> Vec<Breach> {
     let constraints = numbers.iter().filter_map(|number| policy.constraints.get(*number));
     let sides: Vec<Holding> = constraints.flat_map(|c| c.exclusive.iter().chain(&c.forbid)).copied().collect();
     let nodes = ground.only(&sides);
-    let resolution = Resolution { nodes, ..Resolution::without_sets(facts.times) };
+    let resolution = Resolution { nodes, ..Resolution::without_sets(facts) };
     let mut found = undated(policy, &resolution, &numbers);
     found.retain(|breach| breach.kind != BreachKind::Unsettled);
     found

@@ -11,7 +11,7 @@ use crate::model::Instant;
 use crate::policy::rule::Verdict;
 use crate::policy::settings::LeaverAction;
 use crate::policy::{
-    AccountsFor, Directory, DirectoryId, GroupId, Holding, Manage, Person, PersonId, Policy, Standing,
+    AccountsFor, Directory, DirectoryId, GroupId, Holding, Label, Manage, Person, PersonId, Policy, Standing,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,7 +106,7 @@ fn given(
             let groups = (0u32..).zip(&policy.groups);
             let mut mine =
                 groups.filter(|(_, group)| group.directory == directory && group.manage != Manage::Reference);
-            mine.any(|(n, _)| then.held(person, Holding::Group(GroupId(n))).is_some())
+            mine.any(|(n, _)| then.held_with(person, Label::EVERYDAY, Holding::Group(GroupId(n))).is_some())
         };
         let some = people.into_iter().filter(|(directory, person)| holds(*directory, *person));
         found.extend(some.map(|(directory, person)| (directory, person, begins)));

@@ -43,7 +43,7 @@ fn accounts(policy: &Policy, id: DirectoryId, directory: &Directory, found: &mut
     for (n, person) in (0u32..).zip(&policy.people) {
         let mut own = false;
         for account in person.accounts.iter().filter(|account| account.directory == id) {
-            own |= account.suffix.is_none();
+            own |= !account.label.is_second();
             if let Some(why) = logon::bad_account(&account.name) {
                 let message = format!("`{}` cannot be the name of an account: {why}", account.name);
                 let diagnostic = Diagnostic::error("refused-name", message);
@@ -96,7 +96,8 @@ fn given(policy: &Policy, id: DirectoryId, directory: &Directory, people: BTreeS
     let resolution = resolve(&timeless, &References::default(), Instant::from_seconds(0));
     for (n, group) in (0u32..).zip(&policy.groups) {
         if group.directory == id {
-            let members = resolution.members(crate::policy::GroupId(n));
+            // The name of a second account was looked at where it is written.
+            let members = resolution.members(crate::policy::GroupId(n)).filter(|held| !held.label.is_second());
             found.extend(members.map(|held| held.person).filter(|person| rest.contains(person)));
         }
     }

@@ -15,7 +15,9 @@ mod ended;
 mod ever;
 mod fixed;
 mod graph;
+mod holder;
 mod joiners;
+mod lacking;
 mod logon;
 mod moments;
 mod nesting;
@@ -31,7 +33,7 @@ mod tree;
 mod way;
 mod why_not;
 
-pub use because::{Chain, Step, because, name};
+pub use because::{Chain, Step, account, because, because_with, name};
 pub use constraints::{Breach, BreachKind, Side, carried, constraints};
 pub use cuts::Cut;
 pub use desired::{DesiredDirectory, desired};
@@ -47,8 +49,9 @@ pub use way::{Link, Taken, barred, winning};
 pub use why_not::{Refusal, RefusalKind, why_not};
 
 use crate::model::Instant;
-use crate::policy::{EntryId, GroupId, Holding, PersonId, Policy, RoleId};
+use crate::policy::{EntryId, GroupId, Holding, Label, PersonId, Policy, RoleId};
 use cuts::Cuts;
+use holder::Holders;
 use joiners::Joiners;
 use sets::{Node, Nodes};
 use std::collections::BTreeMap;
@@ -108,11 +111,13 @@ impl Via {
     }
 }
 
-/// One person in one set.
+/// One person in one set, with one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Held {
     /// Who.
     pub person: PersonId,
+    /// With which account.
+    pub label: Label,
     /// Through what; where several ways lead there, the one that ends last, then the first written.
     pub via: Via,
     /// When it ends, as far as is written; `None` is no end.
@@ -127,6 +132,9 @@ pub struct Resolution {
     cuts: Cuts,
     joiners: Joiners,
     feeders: OnceLock<Feeders>,
+    holders: Holders,
+    /// Number of the last label.
+    labels: u8,
 }
 
 /// Resolves the policy at an instant. Reference groups that `references` lacks count
@@ -134,7 +142,7 @@ pub struct Resolution {
 pub fn resolve(policy: &Policy, references: &References, at: Instant) -> Resolution {
     let facts = Facts::new(policy, at);
     let (nodes, cuts) = sets::resolve(&facts, references);
-    Resolution { nodes, cuts, ..Resolution::without_sets(facts.times) }
+    Resolution { nodes, cuts, ..Resolution::without_sets(facts) }
 }
 
 /// The same, with who is about to begin and gets an account ready for that day
@@ -144,10 +152,11 @@ pub fn resolve_with_joiners(policy: &Policy, references: &References, at: Instan
 }
 
 impl Resolution {
-    /// Nobody in anything, at the instant of `times`.
-    fn without_sets(times: Times) -> Self {
+    /// Nobody in anything, at the instant of `facts`.
+    fn without_sets(facts: Facts<'_>) -> Self {
+        let labels = u8::try_from(facts.policy.labels.len()).unwrap_or(u8::MAX);
         let (nodes, cuts, joiners) = (Nodes::default(), Cuts::default(), Joiners::default());
-        Self { times, nodes, cuts, joiners, feeders: OnceLock::new() }
+        Self { times: facts.times, nodes, cuts, joiners, feeders: OnceLock::new(), holders: facts.holders, labels }
     }
 
     /// The instant that was resolved.
@@ -155,33 +164,60 @@ impl Resolution {
         self.times.at
     }
 
-    /// Sure members of a group, by person.
+    /// Sure members of a group, by account, then person.
     pub fn members(&self, group: GroupId) -> impl ExactSizeIterator<Item = Held> + '_ {
         self.held_in(Holding::Group(group))
     }
 
-    /// Sure members of a role, by person.
+    /// Sure members of a role, by account, then person.
     pub fn role_members(&self, role: RoleId) -> impl ExactSizeIterator<Item = Held> + '_ {
         self.held_in(Holding::Role(role))
     }
 
-    /// Sure members of a role or group, by person.
+    /// Sure members of a role or group: the everyday accounts by person, then the
+    /// second ones. Somebody may be in it with several.
     pub fn held_in(&self, holding: Holding) -> impl ExactSizeIterator<Item = Held> + '_ {
         static NOBODY: Node = Node::nobody();
         let node = self.nodes.get(holding).unwrap_or(&NOBODY);
-        node.sure.iter().enumerate().map(move |(n, span)| Held {
-            person: PersonId(span.person),
-            via: node.via(n),
-            ends: self.times.instant(span.tick),
+        (0..node.sure.len()).map(move |n| self.held_at(node, n))
+    }
+
+    fn held_at(&self, node: &Node, n: usize) -> Held {
+        let span = node.sure.get(n).copied().unwrap_or(span::Span { person: 0, tick: 0 });
+        let (person, label) = self.holders.parts(span.person);
+        Held { person, label, via: node.via(n), ends: self.times.instant(span.tick) }
+    }
+
+    /// Whether, through what and until when a person surely holds something, with
+    /// whichever account; of several with the one that ends last.
+    pub fn held(&self, person: PersonId, holding: Holding) -> Option<Held> {
+        let all = (0..=self.labels).filter_map(|label| self.held_with(person, Label(label), holding));
+        // Of two that end together the first, which is the everyday one.
+        all.reduce(|best, other| {
+            let longer = best.ends.is_some_and(|end| other.ends.is_none_or(|other| other > end));
+            if longer { other } else { best }
         })
     }
 
-    /// Whether, through what and until when a person surely holds something.
-    pub fn held(&self, person: PersonId, holding: Holding) -> Option<Held> {
+    /// With how many accounts a person surely holds something.
+    fn accounts_with(&self, person: PersonId, holding: Holding) -> usize {
+        (0..=self.labels).filter(|label| self.held_with(person, Label(*label), holding).is_some()).count()
+    }
+
+    /// The same with one account, or with any.
+    fn held_by(&self, person: PersonId, label: Option<Label>, holding: Holding) -> Option<Held> {
+        match label {
+            Some(label) => self.held_with(person, label, holding),
+            None => self.held(person, holding),
+        }
+    }
+
+    /// The same with one account.
+    pub fn held_with(&self, person: PersonId, label: Label, holding: Holding) -> Option<Held> {
         let node = self.nodes.get(holding)?;
-        let n = node.sure.binary_search_by_key(&person.0, |span| span.person).ok()?;
-        let ends = self.times.instant(node.sure.get(n)?.tick);
-        Some(Held { person, via: node.via(n), ends })
+        let holder = self.holders.number(person.0, label);
+        let n = node.sure.binary_search_by_key(&holder, |span| span.person).ok()?;
+        Some(self.held_at(node, n))
     }
 
     /// Possible members (expired included, unknown counts as yes), by person. `None`
@@ -192,16 +228,22 @@ impl Resolution {
         Some(possible.iter().filter(|span| span.tick == 0).map(|span| PersonId(span.person)))
     }
 
-    /// People whose membership hangs on a reference that was not read: neither in
-    /// nor out. Sorted.
-    pub fn unsettled(&self, group: GroupId) -> impl ExactSizeIterator<Item = PersonId> + '_ {
-        self.unsettled_in(Holding::Group(group))
+    /// People whose membership hangs on a reference that was not read, with the account:
+    /// neither in nor out. Sorted by account, then person.
+    pub fn unsettled(&self, group: GroupId) -> impl ExactSizeIterator<Item = (PersonId, Label)> + '_ {
+        self.nodes.unsettled(Holding::Group(group)).iter().map(|holder| self.holders.parts(*holder))
     }
 
-    /// The same for a role or group.
+    /// People of whom nobody can say whether they hold it at all. Sorted.
     pub fn unsettled_in(&self, holding: Holding) -> impl ExactSizeIterator<Item = PersonId> + '_ {
-        let list = self.nodes.get(holding).map_or(&[][..], |node| node.unsettled.as_slice());
-        list.iter().map(|person| PersonId(*person))
+        let mut list: Vec<PersonId> =
+            self.nodes.unsettled(holding).iter().map(|holder| self.holders.parts(*holder).0).collect();
+        if self.labels > 0 {
+            list.sort_unstable();
+            list.dedup();
+            list.retain(|person| self.held(*person, holding).is_none());
+        }
+        list.into_iter()
     }
 
     /// What constraints with `on_breach: revoke` take away, now or later as far as is

@@ -107,6 +107,9 @@ fn narrowed(policy: &Policy, outer: &Group, entry: &Entry, inner: &Group) -> Opt
         () if entry.window != Window::default() => Some("the entry has dates"),
         () if !outer.only.is_empty() => Some("the group has `only`"),
         () if !outer.except.is_empty() => Some("the group has `except`"),
+        () if outer.account.is_some() && outer.account != inner.account => {
+            Some("the group holds only accounts of another label")
+        }
         () if outer.expires.is_some() => Some("the group has an end"),
         () if inner.manage == Manage::Reference => Some("that group is managed elsewhere"),
         () if inner.manage == Manage::Additive => Some("that group keeps members whom nobody declared"),
@@ -120,10 +123,9 @@ fn narrowed(policy: &Policy, outer: &Group, entry: &Entry, inner: &Group) -> Opt
 pub fn nested(policy: &Policy, resolution: &Resolution, group: GroupId) -> Vec<Nested> {
     let mut nested = written(policy, group);
     for one in nested.iter_mut().filter(|one| one.resolved.is_none()) {
-        let outer = |person| resolution.held(person, Holding::Group(group));
+        let outer = |inner: super::Held| resolution.held_with(inner.person, inner.label, Holding::Group(group));
         let lasts = |inner: super::Held| {
-            outer(inner.person)
-                .is_some_and(|held| held.ends.is_none_or(|end| inner.ends.is_some_and(|inner| inner <= end)))
+            outer(inner).is_some_and(|held| held.ends.is_none_or(|end| inner.ends.is_some_and(|inner| inner <= end)))
         };
         if !resolution.members(one.member).all(lasts) {
             one.resolved = Some("a constraint takes the group from somebody who is in both".to_owned());

@@ -5,7 +5,7 @@
 
 use super::rules::Rules;
 use super::sets::Nodes;
-use super::span::{NEVER, Reading, Span, intersect, normalise, subtract};
+use super::span::{NEVER, Reading, Span, normalise};
 use super::times::{Facts, later_start};
 use super::tree::Tree;
 use crate::model::{Window, time};
@@ -122,11 +122,16 @@ impl Selector<'_, '_> {
     fn node(&self, holding: Holding, lens: Lens, around: &Around, out: &mut Vec<Span>) {
         let first = out.len();
         self.nodes.spans(holding, lens, out);
+        // Which account counts only where something is given.
+        if around.kinds.is_none() || lens.reading == Reading::Possible {
+            self.facts.holders.forget(out.get_mut(first..).unwrap_or_default());
+        }
         let mut kept = first;
         for n in first..out.len() {
             let Some(mut span) = out.get(n).copied() else { continue };
             span.tick = lens.reading.both(span.tick, Self::bound(lens, around));
-            let lets_in = self.facts.person(span.person).is_some_and(|person| self.lets_in(around, person.kind));
+            let person = self.facts.person(self.facts.holders.person(span.person));
+            let lets_in = person.is_some_and(|person| self.lets_in(around, person.kind));
             if let Some(cell) = out.get_mut(kept).filter(|_| lets_in && !lens.reading.is_out(span.tick)) {
                 *cell = span;
                 kept += 1;
@@ -203,7 +208,10 @@ impl Selector<'_, '_> {
             let mut list = Vec::new();
             self.collect(*part, lens, around, &mut list);
             normalise(&mut list, lens.reading);
-            people = Some(people.map_or_else(|| list.clone(), |people| intersect(&people, &list, lens.reading)));
+            people = Some(match people {
+                Some(people) => self.facts.holders.meet(&people, &list, lens.reading),
+                None => list,
+            });
         }
         let mut people = people.unwrap_or_else(|| self.everybody(lens, around));
         for (inner, entry) in parts.iter().filter_map(negated) {
@@ -230,7 +238,7 @@ impl Selector<'_, '_> {
         let mut away = Vec::new();
         self.collect(entry, lens.flipped(), &Around::filtering(), &mut away);
         normalise(&mut away, lens.reading.flipped());
-        subtract(people, &away, lens.reading);
+        self.facts.holders.subtract(people, &away, lens.reading);
     }
 
     /// The tick of somebody to whom only the entry's own dates apply.

@@ -1,7 +1,7 @@
 //! The sets of every role and group, level by level.
 //!
 //! Comes in: the policy in numbers and the references. Goes out: for each node its
-//! sure members with entry and end, its possible members where somebody's being in it
+//! sure members (people with one of their accounts: [`super::holder`]) with entry and end, its possible members where somebody's being in it
 //! takes something away, and who is unsettled. Refuses: circles (see `graph`).
 //!
 //! `sure = (∪ sure(members) ∩ sure(only)) − possible(except)`, and
@@ -13,11 +13,11 @@ use super::cuts::{Cuts, NodeCuts};
 use super::graph::Graph;
 use super::rules::Rules;
 use super::select::{Around, Lens, Selector};
-use super::span::{NEVER, Reading, Span, find, intersect, normalise, subtract};
+use super::span::{NEVER, Reading, Span, find, normalise};
 use super::times::Facts;
 use super::tree::Tree;
 use super::{Reference, References, Via};
-use crate::policy::{EntryId, GroupId, Holding, Manage, RoleId};
+use crate::policy::{EntryId, GroupId, Holding, Label, Manage, RoleId};
 use rayon::prelude::*;
 
 /// One node's sets. Lists are sorted by person.
@@ -73,6 +73,11 @@ impl Nodes {
             Holding::Role(role) => self.list.get(role.0 as usize).filter(|_| (role.0 as usize) < self.roles),
             Holding::Group(group) => self.list.get(self.roles + group.0 as usize),
         }
+    }
+
+    /// Holders in a node of whom nobody can say; sorted.
+    pub(super) fn unsettled(&self, holding: Holding) -> &[u32] {
+        self.get(holding).map_or(&[][..], |node| node.unsettled.as_slice())
     }
 
     /// Appends a node's people as seen through a lens.
@@ -195,6 +200,8 @@ struct Written<'p> {
     members: &'p [EntryId],
     only: &'p [EntryId],
     except: &'p [EntryId],
+    /// Which account of whoever is in it is.
+    account: Option<Label>,
     /// End tick of the whole.
     expires: u32,
     /// For a reference group: the group.
@@ -244,6 +251,7 @@ impl<'p> Maker<'_, 'p> {
                 members: &role.members,
                 only: &role.only,
                 except: &role.except,
+                account: role.account,
                 expires: facts.times.end(role.expires),
                 reference: None,
             });
@@ -255,6 +263,7 @@ impl<'p> Maker<'_, 'p> {
             members: &group.members,
             only: &group.only,
             except: &group.except,
+            account: group.account,
             expires: facts.times.end(group.expires),
             reference: (group.manage == Manage::Reference).then_some(id),
         })
@@ -272,6 +281,7 @@ impl<'p> Maker<'_, 'p> {
         let mut items = Vec::new();
         let mut spans = Vec::new();
         let mut take = |spans: &mut Vec<Span>, via: u32| {
+            self.relabel(written, spans);
             let alive = spans.drain(..).filter(|span| span.tick > 0);
             items.extend(alive.map(|span| Item { person: span.person, rank: NEVER - span.tick, via }));
         };
@@ -313,9 +323,23 @@ impl<'p> Maker<'_, 'p> {
             self.selector.nodes.spans(Holding::Role(*role), lens, &mut people);
         }
         self.read(written, lens, &mut people);
+        match lens.reading {
+            Reading::Sure => self.relabel(written, &mut people),
+            // Whoever may be in it takes something away from people, not from accounts.
+            Reading::Possible => self.selector.facts.holders.forget(&mut people),
+        }
         normalise(&mut people, lens.reading);
         self.narrow(number, written, lens, &mut people);
         people
+    }
+
+    /// Everybody in it is with the account that it says.
+    fn relabel(&self, written: &Written<'_>, spans: &mut [Span]) {
+        let Some(label) = written.account else { return };
+        let holders = self.selector.facts.holders;
+        for span in spans {
+            span.person = holders.number(holders.person(span.person), label);
+        }
     }
 
     /// The members that a reference group has in its directory.
@@ -342,13 +366,14 @@ impl<'p> Maker<'_, 'p> {
         if people.is_empty() {
             return;
         }
+        let holders = self.selector.facts.holders;
         if !written.only.is_empty() {
             let mut only = Vec::new();
             for entry in written.only {
                 self.selector.collect(*entry, lens, &Around::filtering(), &mut only);
             }
             normalise(&mut only, lens.reading);
-            *people = intersect(people, &only, lens.reading);
+            *people = holders.keep(people, &only, lens.reading);
         }
         if !written.except.is_empty() {
             let mut away = Vec::new();
@@ -356,11 +381,11 @@ impl<'p> Maker<'_, 'p> {
                 self.selector.collect(*entry, lens.flipped(), &Around::filtering(), &mut away);
             }
             normalise(&mut away, lens.reading.flipped());
-            subtract(people, &away, lens.reading);
+            holders.subtract(people, &away, lens.reading);
         }
         // A negated position keeps them: nobody comes in through a cut.
         if let Some(cut) = self.cuts.of_node(number).filter(|_| lens.reading == Reading::Sure) {
-            subtract(people, if lens.generous { &cut.certain } else { &cut.perhaps }, lens.reading);
+            holders.subtract(people, if lens.generous { &cut.certain } else { &cut.perhaps }, lens.reading);
         }
         if lens.reading == Reading::Sure && written.expires != NEVER {
             for span in people.iter_mut() {

@@ -82,7 +82,7 @@ pub(super) fn normalise(list: &mut Vec<Span>, reading: Reading) {
 pub(super) fn intersect(a: &[Span], b: &[Span], reading: Reading) -> Vec<Span> {
     let (small, large) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     let mut out = Vec::with_capacity(small.len());
-    each_match(small, large, |span, other| {
+    each_match(small, 0, large, |span, other| {
         if let Some(other) = other {
             out.push(Span { person: span.person, tick: reading.both(span.tick, other) });
         }
@@ -90,34 +90,20 @@ pub(super) fn intersect(a: &[Span], b: &[Span], reading: Reading) -> Vec<Span> {
     out
 }
 
-/// People of `list` without those of `away`, which is of the flipped reading. Both
-/// normalised. Somebody who will be taken away later stays until then.
-pub(super) fn subtract(list: &mut Vec<Span>, away: &[Span], reading: Reading) {
-    if away.is_empty() {
-        return;
-    }
-    let mut out = Vec::with_capacity(list.len());
-    each_match(list, away, |span, other| {
-        let tick = other.map_or(span.tick, |other| reading.both(span.tick, other));
-        if !reading.is_out(tick) {
-            out.push(Span { person: span.person, tick });
-        }
-    });
-    *list = out;
-}
-
-/// Calls `found` for each of `list` with the tick of the same person in `other`.
-pub(super) fn each_match(list: &[Span], other: &[Span], mut found: impl FnMut(Span, Option<u32>)) {
+/// Calls `found` for each of `list` with the tick in `other` of whoever has the same
+/// number less `base`.
+pub(super) fn each_match(list: &[Span], base: u32, other: &[Span], mut found: impl FnMut(Span, Option<u32>)) {
     if list.len().saturating_mul(16) < other.len() {
         for span in list {
-            found(*span, find(other, span.person));
+            found(*span, find(other, span.person - base));
         }
         return;
     }
     let mut rest = other.iter().peekable();
     for span in list {
-        while rest.next_if(|o| o.person < span.person).is_some() {}
-        found(*span, rest.peek().filter(|o| o.person == span.person).map(|o| o.tick));
+        let person = span.person - base;
+        while rest.next_if(|o| o.person < person).is_some() {}
+        found(*span, rest.peek().filter(|o| o.person == person).map(|o| o.tick));
     }
 }
 
@@ -146,15 +132,5 @@ mod tests {
         assert_eq!(possible, spans(&[(1, 3), (2, 5), (4, 0)]));
         assert_eq!(intersect(&list, &spans(&[(2, 9), (3, 9)]), Sure), spans(&[(2, 7)]));
         assert_eq!(intersect(&possible, &spans(&[(2, 9), (3, 9)]), Possible), spans(&[(2, 9)]));
-    }
-
-    #[test]
-    fn what_is_taken_away_later_bounds_the_end() {
-        let mut sure = spans(&[(1, NEVER), (2, NEVER), (3, 4)]);
-        subtract(&mut sure, &spans(&[(1, 0), (2, 6)]), Sure);
-        assert_eq!(sure, spans(&[(2, 6), (3, 4)]));
-        let mut possible = spans(&[(1, 0), (2, 0), (3, 4)]);
-        subtract(&mut possible, &spans(&[(1, NEVER), (2, 6)]), Possible);
-        assert_eq!(possible, spans(&[(2, 6), (3, 4)]));
     }
 }

@@ -4,6 +4,7 @@
 //! position the few numbers that set operations need, side by side in memory.
 //! Refuses: the clock.
 
+use super::holder::Holders;
 use super::span::NEVER;
 use super::term::Terms;
 use crate::model::{Instant, Term, Window};
@@ -157,6 +158,8 @@ pub(super) struct Facts<'p> {
     pub(super) times: Times,
     pub(super) people: Vec<PersonFacts>,
     pub(super) positions: Vec<PositionFacts>,
+    /// What takes holders apart.
+    pub(super) holders: Holders,
     /// Whether a kind is gated, by number.
     pub(super) gated: Vec<bool>,
     pub(super) terms: Terms,
@@ -185,7 +188,8 @@ impl<'p> Facts<'p> {
         }
         let gated = policy.kinds.iter().map(|kind| kind.gated).collect();
         let terms = Terms::new(policy, at);
-        Self { policy, times, people, positions, gated, terms }
+        let holders = Holders::new(people.len());
+        Self { policy, times, people, positions, holders, gated, terms }
     }
 
     /// The same with everybody's period open and without maximum terms: what is said of

@@ -9,9 +9,9 @@ use super::ask::{Around, Ask};
 use super::because::lists;
 use super::term::clamp_of;
 use super::times::{kept, later_start, period_of};
-use super::{Cut, Resolution, Via};
+use super::{Cut, Held, Resolution, Via};
 use crate::model::{Instant, Place, time};
-use crate::policy::{EntryId, GroupId, Holding, Period, PersonId, Policy, RoleId, Select};
+use crate::policy::{EntryId, GroupId, Holding, Label, Period, PersonId, Policy, RoleId, Select};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Most steps of one way; a way is as long as roles and groups are nested.
@@ -42,12 +42,17 @@ pub struct Taken {
     pub place: Place,
 }
 
-/// The way by which a person surely holds something, from the person to it: of several
-/// the one that ends last, then the first written. Empty if the person does not hold it.
-/// It ends when [`Resolution::held`] says.
-pub fn winning(policy: &Policy, resolution: &Resolution, person: PersonId, holding: Holding) -> Vec<Taken> {
+/// The way by which a person surely holds something with one account, from the person to
+/// it: of several the one that ends last, then the first written. Empty if the person does
+/// not hold it so. It ends when [`Resolution::held_with`] says.
+pub fn winning(
+    policy: &Policy,
+    resolution: &Resolution,
+    (person, label): (PersonId, Label),
+    holding: Holding,
+) -> Vec<Taken> {
     let mut taken = Vec::new();
-    walk(policy, resolution, person, holding, |step, _| taken.push(step));
+    walk(policy, resolution, (person, Some(label)), holding, |step, _| taken.push(step));
     taken.reverse();
     taken
 }
@@ -57,12 +62,14 @@ pub fn winning(policy: &Policy, resolution: &Resolution, person: PersonId, holdi
 pub(super) fn walk(
     policy: &Policy,
     resolution: &Resolution,
-    person: PersonId,
+    (person, mut label): (PersonId, Option<Label>),
     mut holding: Holding,
     mut visit: impl FnMut(Taken, &Around),
 ) {
     for _ in 0..LONGEST {
-        let Some(held) = resolution.held(person, holding) else { return };
+        let Some(held) = resolution.held_by(person, label, holding) else { return };
+        // Above what says which account it goes to, with whichever account leads there.
+        label = label.filter(|_| account_of(policy, holding).is_none());
         let next = match held.via {
             Via::Directory => {
                 let (Holding::Group(group), Some(lists)) = (holding, lists(policy, holding)) else { return };
@@ -74,7 +81,7 @@ pub(super) fn walk(
                 visit(Taken { link: Link::Role(role, holding), place }, &Around::giving());
                 Some(Holding::Role(role))
             }
-            Via::Entry(entry) => into(policy, resolution, person, entry, &mut visit),
+            Via::Entry(entry) => into(policy, resolution, (person, label), entry, &mut visit),
         };
         let Some(next) = next else { return };
         holding = next;
@@ -85,7 +92,7 @@ pub(super) fn walk(
 fn into(
     policy: &Policy,
     resolution: &Resolution,
-    person: PersonId,
+    (person, label): (PersonId, Option<Label>),
     id: EntryId,
     visit: &mut impl FnMut(Taken, &Around),
 ) -> Option<Holding> {
@@ -96,7 +103,8 @@ fn into(
         Select::Group(group) => Some((id, Holding::Group(*group))),
         Select::People(_) | Select::Where(_) | Select::ReportsTo { .. } | Select::All(_) | Select::Not(_) => None,
         Select::Groups(..) | Select::Any(_) => {
-            let best = Ask::new(policy, resolution, person)?.best(id, &Around::giving());
+            let ask = Ask { label, ..Ask::new(policy, resolution, person)? };
+            let best = ask.best(id, &Around::giving());
             let place = policy.entries.get(best.entry.0 as usize).map_or(written.place, |entry| entry.place);
             visit(Taken { link: best.link(), place }, &best.around);
             return best.leads;
@@ -105,6 +113,14 @@ fn into(
     let link = leads.map_or(Link::Entry(id), |(id, holding)| Link::Through(id, holding));
     visit(Taken { link, place: written.place }, &Around::giving());
     leads.map(|(_, holding)| holding)
+}
+
+/// Which account a role or group goes to, where it says so.
+fn account_of(policy: &Policy, holding: Holding) -> Option<Label> {
+    match holding {
+        Holding::Role(role) => policy.roles.get(role.0 as usize)?.account,
+        Holding::Group(group) => policy.groups.get(group.0 as usize)?.account,
+    }
 }
 
 /// Where a role says that its members are members of this, if it does.
@@ -205,11 +221,11 @@ impl Ask<'_> {
             Some(Select::Group(group)) => Some(Holding::Group(*group)),
             Some(Select::Groups(groups, _)) => {
                 let groups = groups.iter().map(|group| Holding::Group(*group));
-                latest(groups.filter_map(|group| Some((group, self.resolution.held(self.id, group)?.ends))))
+                latest(groups.filter_map(|group| Some((group, self.held(group)?.ends))))
             }
             Some(Select::Any(parts)) => {
                 let inner = written.map_or_else(|| around.clone(), |entry| around.within(entry));
-                let parts = parts.iter().filter(|part| self.is_in(**part, &inner));
+                let parts = parts.iter().filter(|part| self.is_in(**part, &inner) && self.leads(**part));
                 match latest(parts.map(|part| (*part, self.ends(*part, &inner)))) {
                     Some(part) => return self.best(part, &inner),
                     None => None,
@@ -225,7 +241,7 @@ impl Ask<'_> {
     pub(super) fn ends(&self, id: EntryId, around: &Around) -> Option<Instant> {
         let entry = self.entry(id)?;
         let inner = around.within(entry);
-        let held = |holding: Holding| self.resolution.held(self.id, holding);
+        let held = |holding: Holding| self.held(holding);
         let ends = match &entry.select {
             Select::Role(role) => held(Holding::Role(*role))?.ends,
             Select::Group(group) => held(Holding::Group(*group))?.ends,
@@ -234,10 +250,16 @@ impl Ask<'_> {
                 held.map(|held| held.ends).reduce(time::later).flatten()
             }
             Select::Any(parts) => {
-                let parts = parts.iter().filter(|part| self.is_in(**part, &inner));
+                let parts = parts.iter().filter(|part| self.is_in(**part, &inner) && self.leads(**part));
                 parts.map(|part| self.ends(*part, &inner)).reduce(time::later).flatten()
             }
-            Select::All(parts) => parts.iter().map(|part| self.ends(*part, &inner)).fold(None, time::earlier),
+            Select::All(parts) => {
+                // With a second account where any part says so: the others say only who.
+                let of = |part: &EntryId| {
+                    if self.leads(*part) { self.ends(*part, &inner) } else { self.anyhow().ends(*part, &inner) }
+                };
+                parts.iter().map(of).fold(None, time::earlier)
+            }
             Select::Where(rule) => {
                 let position = self.position_for(*rule, &inner)?;
                 time::earlier(kept(position), self.stay(&inner, self.now()))
@@ -247,6 +269,30 @@ impl Ask<'_> {
             Select::Not(_) => None,
         };
         time::earlier(ends, inner.window.expires)
+    }
+
+    /// How the person holds something, with the account that is asked about.
+    fn held(&self, holding: Holding) -> Option<Held> {
+        self.resolution.held_by(self.id, self.label, holding)
+    }
+
+    /// The same question about whichever account.
+    pub(super) fn anyhow(&self) -> Self {
+        Self { label: None, ..*self }
+    }
+
+    /// Whether an entry that the person is in leads to the account that is asked about.
+    fn leads(&self, id: EntryId) -> bool {
+        let (Some(label), Some(entry)) = (self.label, self.entry(id)) else { return true };
+        match &entry.select {
+            Select::Role(role) => self.held(Holding::Role(*role)).is_some(),
+            Select::Group(group) => self.held(Holding::Group(*group)).is_some(),
+            Select::Groups(groups, _) => groups.iter().any(|group| self.held(Holding::Group(*group)).is_some()),
+            Select::Any(parts) => parts.iter().any(|part| self.leads(*part)),
+            Select::All(parts) if label.is_second() => parts.iter().any(|part| self.leads(*part)),
+            Select::All(parts) => parts.iter().all(|part| self.leads(*part)),
+            Select::People(_) | Select::Where(_) | Select::ReportsTo { .. } | Select::Not(_) => !label.is_second(),
+        }
     }
 
     fn now(&self) -> Option<&Period> {

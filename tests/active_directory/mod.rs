@@ -1,9 +1,9 @@
 //! What is special about Active Directory, on a real Samba domain controller, looked
 //! at with OpenLDAP's tools and real binds.
 
+mod authors;
 mod command;
 mod faults;
-mod authors;
 mod groups;
 mod links;
 mod managers;

@@ -8,6 +8,7 @@ mod ds389;
 mod edit;
 mod file;
 mod moves;
+mod second;
 mod server;
 mod steps;
 mod story;

@@ -32,6 +32,7 @@ pub(crate) fn is_an_end(step: &Step, change: &str) -> bool {
         (step.name, change),
         ("a contractor comes back and gets only what is written for the second time", "update-account na.li")
             | ("somebody leaves", "update-account maria.lopez")
+            | ("who leaves loses every account at once", "update-account adm-wchen" | "update-account wei.chen")
     )
 }
 
@@ -73,7 +74,7 @@ const LI: &str = r#"
 "#;
 
 /// `people:` with one entry per person, each continued by further lines.
-fn people(entries: &[(&str, &[&str])]) -> String {
+pub(super) fn people(entries: &[(&str, &[&str])]) -> String {
     let mut text = "people:".to_owned();
     for (person, lines) in entries {
         text.push_str(person);
@@ -128,6 +129,16 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.extend(middle());
     steps.extend(end());
     steps.extend(joining());
+    let again = namesake();
+    let others: [(&str, &[&str]); 3] = [
+        (&again, &[PLATFORM, "accounts: { corp: maria.lopez }"]),
+        (LI, LI_REHIRED),
+        (OMAR, &[PLATFORM, "starts: 2027-03-01"]),
+    ];
+    if let Some(before) = steps.last() {
+        let second = super::second::steps(&others, before);
+        steps.extend(second);
+    }
     steps
 }
 
@@ -345,7 +356,7 @@ fn end() -> Vec<Step> {
         accounts: &["na.li", "wei.chen"],
         ..left
     };
-    let again = MARIA.replace("maria.lopez:", "maria.lopez.2:").replace("\"2\"", "\"4\"").replace("maria@", "mlopez@");
+    let again = namesake();
     let namesake =
         people(&[(WEI, &[WEI_TWO_JOBS]), (&again, &[PLATFORM, "accounts: { corp: maria.lopez }"]), (LI, LI_REHIRED)]);
     let stale = Step {
@@ -384,8 +395,13 @@ fn end() -> Vec<Step> {
     vec![rehired, drift, left, deleted, stale, reborn]
 }
 
+/// Somebody else with the name of somebody who left.
+fn namesake() -> String {
+    MARIA.replace("maria.lopez:", "maria.lopez.2:").replace("\"2\"", "\"4\"").replace("maria@", "mlopez@")
+}
+
 fn joining() -> Vec<Step> {
-    let again = MARIA.replace("maria.lopez:", "maria.lopez.2:").replace("\"2\"", "\"4\"").replace("maria@", "mlopez@");
+    let again = namesake();
     let with = |lines: &[&str]| {
         let others = [(WEI, &[WEI_TWO_JOBS][..]), (&again, &[PLATFORM, "accounts: { corp: maria.lopez }"])];
         people(&[others[0], others[1], (LI, LI_REHIRED), (OMAR, lines)])

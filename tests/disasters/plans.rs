@@ -219,7 +219,8 @@ fn an_undeclared_second_account_is_not_taken_for_a_rename() {
     assert!(told[0].starts_with("`adm-p001` in `corp` carries the id of `p001`"), "{told:?}");
     assert!(!told[0].contains("  "), "{told:?}");
     // What an earlier run matched, or somebody says, is the account.
-    let known = AccountMemory { person: Some("p001".to_owned()), disabled: None, object: None };
+    let known =
+        AccountMemory { person: Some("p001".to_owned()), disabled: None, object: None, label: Some(String::new()) };
     case.memory.accounts.insert(("corp".to_owned(), "adm-p001".to_owned()), known);
     assert_eq!(words(&case.plan()), ["rename-account corp/adm-p001", "grant corp/team/p001"]);
     case.memory = Memory::default();

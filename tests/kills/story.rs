@@ -68,7 +68,19 @@ pub(crate) fn change(id: u32, action: Action, object: Object, needs: Vec<u32>) -
         _ => (None, None),
     };
     let person = object.account.clone();
-    Change { id, directory: "corp".into(), action, object, person, before, after, because: vec![], ends: None, needs }
+    Change {
+        id,
+        directory: "corp".into(),
+        action,
+        object,
+        person,
+        label: None,
+        before,
+        after,
+        because: vec![],
+        ends: None,
+        needs,
+    }
 }
 
 /// The steps from `observed` to `wanted`: an object before what uses it, and what

@@ -23,6 +23,7 @@ fn change(id: u32, action: Action, account: &str) -> Change {
         action,
         object: Object::account(account),
         person: Some(format!("key-of-{account}")),
+        label: None,
         before: None,
         after: None,
         because: vec![],

@@ -94,7 +94,7 @@ fn random_constraints_reach_every_corner() {
     let mut runner = TestRunner::deterministic();
     let [mut broken, mut forbidden, mut unknown, mut gone, mut disabled] = [0; 5];
     let [mut revoked, mut outliving, mut coming, mut uncertain] = [0; 4];
-    for n in 0..2000 {
+    for n in 0..2600 {
         let (policy, references) = policies(Shape::default()).new_tree(&mut runner).unwrap().current();
         let at = day(n % 21);
         let resolution = resolve(&policy, &references, at);

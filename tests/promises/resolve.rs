@@ -3,9 +3,10 @@
 use crate::support::policies::{Shape, day, policies};
 use crate::support::reference::{FOREVER, Slow};
 use accord::model::Instant;
-use accord::policy::{GroupId, Holding, PersonId, Policy, RoleId, Select};
+use accord::policy::{GroupId, Holding, Label, PersonId, Policy, RoleId, Select};
 use accord::resolve::{Reference, References, Resolution, because, instants, resolve, why_not};
 use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// 1,000 cases, or as many as `PROPTEST_CASES` says.
 pub(super) fn cases() -> ProptestConfig {
@@ -24,13 +25,24 @@ fn people(policy: &Policy) -> impl Iterator<Item = PersonId> {
     (0..u32::try_from(policy.people.len()).unwrap()).map(PersonId)
 }
 
+fn end(ends: Option<Instant>) -> i64 {
+    ends.map_or(FOREVER, Instant::as_seconds)
+}
+
+/// The accounts in it, each with its end.
+fn accounts(resolution: &Resolution, holding: Holding) -> BTreeMap<(PersonId, Label), i64> {
+    resolution.held_in(holding).map(|held| ((held.person, held.label), end(held.ends))).collect()
+}
+
+/// The people in it, each with the last end.
 fn sure(resolution: &Resolution, holding: Holding) -> Vec<(PersonId, i64)> {
-    let end = |ends: Option<Instant>| ends.map_or(FOREVER, Instant::as_seconds);
-    resolution.held_in(holding).map(|held| (held.person, end(held.ends))).collect()
+    let people = members(resolution, holding).into_iter();
+    people.map(|person| (person, end(resolution.held(person, holding).unwrap().ends))).collect()
 }
 
 fn members(resolution: &Resolution, holding: Holding) -> Vec<PersonId> {
-    resolution.held_in(holding).map(|held| held.person).collect()
+    let people: BTreeSet<PersonId> = resolution.held_in(holding).map(|held| held.person).collect();
+    people.into_iter().collect()
 }
 
 proptest! {
@@ -54,6 +66,27 @@ proptest! {
                 let wanted: Vec<_> = people(&policy).filter(|p| slow.possible(*p, holding)).collect();
                 prop_assert_eq!(possible.collect::<Vec<_>>(), wanted, "possible {:?}", holding);
             }
+        }
+    }
+
+    /// With which account each thing is held, until when, and of which nobody can say.
+    #[test]
+    fn promise_03_the_fast_resolver_agrees_with_the_slow_one_about_accounts(
+        (policy, references) in policies(Shape::default()),
+        today in 0i64..21,
+    ) {
+        let fast = resolve(&policy, &references, day(today));
+        let slow = Slow::new(&policy, &references, day(today));
+        for holding in holdings(&policy) {
+            let of = |person: PersonId, generous: bool| {
+                slow.accounts(person, holding, generous).into_iter().map(move |(label, end)| ((person, label), end))
+            };
+            let wanted: BTreeMap<_, _> = people(&policy).flat_map(|person| of(person, false)).collect();
+            prop_assert_eq!(accounts(&fast, holding), wanted.clone(), "{:?} on day {}", holding, today);
+            let Holding::Group(group) = holding else { continue };
+            let generous = people(&policy).flat_map(|person| of(person, true)).map(|(account, _)| account);
+            let open: BTreeSet<_> = generous.filter(|account| !wanted.contains_key(account)).collect();
+            prop_assert_eq!(fast.unsettled(group).collect::<BTreeSet<_>>(), open, "unsettled {:?}", holding);
         }
     }
 
@@ -145,7 +178,7 @@ fn random_policies_reach_every_corner() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
-    let [mut given, mut ending, mut unsettled, mut taken, mut doubtful] = [0; 5];
+    let [mut given, mut ending, mut unsettled, mut taken, mut doubtful, mut second, mut several] = [0; 7];
     for n in 0..300 {
         let (policy, references) = policies(Shape::default()).new_tree(&mut runner).unwrap().current();
         let resolution = resolve(&policy, &references, day(n % 21));
@@ -155,14 +188,20 @@ fn random_policies_reach_every_corner() {
         ending += usize::from(held.iter().any(|(_, end)| *end != FOREVER));
         unsettled += usize::from(all.iter().any(|holding| resolution.unsettled_in(*holding).len() > 0));
         taken += usize::from(policy.groups.iter().any(|group| !group.except.is_empty()));
+        let labels: Vec<_> = all.iter().map(|holding| accounts(&resolution, *holding)).collect();
+        second += usize::from(labels.iter().flatten().any(|((_, label), _)| label.is_second()));
+        several += usize::from(
+            labels.iter().zip(&all).any(|(accounts, holding)| accounts.len() > members(&resolution, *holding).len()),
+        );
         doubtful += usize::from(all.iter().any(|holding| {
             resolution
                 .possible(*holding)
                 .is_some_and(|possible| possible.count() > members(&resolution, *holding).len())
         }));
     }
-    let counts = [given, ending, unsettled, taken, doubtful];
+    let counts = [given, ending, unsettled, taken, doubtful, second];
     assert!(counts.iter().all(|count| *count >= 60), "of 300: {counts:?}");
+    assert!(several >= 25, "of 300 some hold something with several accounts: {several}");
 }
 
 proptest! {

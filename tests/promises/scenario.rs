@@ -11,7 +11,7 @@ use accord::plan::derive::{Resolved, assemble};
 use accord::plan::facts::Explain;
 use accord::plan::{AccountMemory, DirectoryInput, Filter, Inputs, Memory, Plan, PolicyMark};
 use accord::policy::settings::{Limit, LimitScope};
-use accord::policy::{DirectoryId, GroupId, Holding, Manage, PersonId, Policy};
+use accord::policy::{DirectoryId, GroupId, Holding, Label, Manage, PersonId, Policy};
 use accord::provider::Observed;
 use accord::resolve::{DesiredDirectory, Want};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,14 +67,14 @@ pub(super) struct Wild {
 pub(super) struct Places<'a>(pub(super) &'a Policy);
 
 impl Explain for Places<'_> {
-    fn holds(&self, person: PersonId, group: GroupId) -> Vec<(String, accord::model::Place)> {
+    fn holds(&self, person: PersonId, _: Label, group: GroupId) -> Vec<(String, accord::model::Place)> {
         vec![
             (self.0.people[person.0 as usize].key.to_string(), place(7)),
             (self.0.groups[group.0 as usize].name.to_string(), place(8)),
         ]
     }
 
-    fn holds_not(&self, _: PersonId, _: GroupId) -> Vec<(String, accord::model::Place)> {
+    fn holds_not(&self, _: PersonId, _: Label, _: GroupId) -> Vec<(String, accord::model::Place)> {
         vec![]
     }
 }
@@ -140,7 +140,9 @@ impl Scenario {
             let key = |name: &str| (change.directory.clone(), name.to_owned());
             match change.action {
                 Action::CreateAccount | Action::UpdateAccount => {
-                    self.memory.accounts.entry(key(account)).or_default().person.clone_from(&change.person);
+                    let known = self.memory.accounts.entry(key(account)).or_default();
+                    known.person.clone_from(&change.person);
+                    known.label = Some(change.label.clone().unwrap_or_default());
                 }
                 Action::RenameAccount => {
                     let old = self.memory.accounts.remove(&key(account)).unwrap_or_default();
@@ -174,7 +176,12 @@ pub(super) fn random(numbers: &[u32], wild: Wild) -> Scenario {
             if tape.one_in(5) {
                 let person = if tape.one_in(4) { "gone" } else { account };
                 let disabled = tape.one_in(2).then(|| day(10));
-                let known = AccountMemory { person: Some(person.to_owned()), disabled, object: None };
+                let known = AccountMemory {
+                    person: Some(person.to_owned()),
+                    disabled,
+                    object: None,
+                    label: Some(String::new()),
+                };
                 memory.accounts.insert((name.to_owned(), account.to_owned()), known);
             }
         }

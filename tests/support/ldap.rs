@@ -109,6 +109,7 @@ pub(crate) fn change(action: Action, object: Object, before: Option<Side>, after
         action,
         object,
         person: None,
+        label: None,
         before,
         after,
         because: Vec::new(),

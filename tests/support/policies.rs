@@ -5,9 +5,9 @@
 use accord::model::{FileId, Instant, Place, Term, Window};
 use accord::policy::rule::{Vocabulary, compile};
 use accord::policy::{
-    Breach, Constraint, Directory, DirectoryId, Entry, EntryId, Exception, Few, Grant, Group, GroupId, Guardrails,
-    Holding, Kind, KindId, Leave, Manage, Period, Person, PersonId, Policy, Position, Role, RoleId, RuleId, Select,
-    SponsorGone, Value,
+    AccountName, Breach, Constraint, Directory, DirectoryId, Entry, EntryId, Exception, Few, Grant, Group, GroupId,
+    Guardrails, Holding, Kind, KindId, Label, Leave, Manage, Period, Person, PersonId, Policy, Position, Role, RoleId,
+    RuleId, Select, SponsorGone, Value,
 };
 use accord::resolve::{Reference, References};
 use proptest::prelude::*;
@@ -71,6 +71,7 @@ impl Draft {
             organization: "example".into(),
             timezone: jiff::tz::TimeZone::UTC,
             kinds: kinds.into(),
+            labels: vec!["admin".into(), "dev".into()],
             directories: directories.into(),
             guardrails: Guardrails::default(),
             people: sorted(people).iter().map(|key| person(key)).collect(),
@@ -218,6 +219,7 @@ pub(crate) fn role(key: &str) -> Role {
         members: vec![],
         only: vec![],
         except: vec![],
+        account: None,
         expires: None,
         place: place(4),
     }
@@ -238,6 +240,7 @@ pub(crate) fn group(directory: DirectoryId, name: &str) -> Group {
         members: vec![],
         only: vec![],
         except: vec![],
+        account: None,
         expires: None,
         place: place(5),
     }
@@ -283,7 +286,7 @@ impl Default for Shape {
 
 /// Random policies of a shape, with what was read of their reference groups.
 pub(crate) fn policies(shape: Shape) -> impl Strategy<Value = (Policy, References)> {
-    proptest::collection::vec(any::<u32>(), 0..900).prop_map(move |tape| random(&tape, shape))
+    proptest::collection::vec(any::<u32>(), 0..1000).prop_map(move |tape| random(&tape, shape))
 }
 
 /// The policy that a tape says.
@@ -303,6 +306,7 @@ pub(crate) fn random(tape: &[u32], shape: Shape) -> (Policy, References) {
     vocabulary.add("level", &Value::Number(1));
     draft.policy.rules = RULES.iter().map(|text| compile(text, place(90), &vocabulary).unwrap()).collect();
     let references = random_references(&mut draft, &mut dice, shape);
+    random_labels(&mut draft, &mut dice);
     // Nodes in the order r0 g0 r1 g1 …: each reads only those before it.
     for n in 0..nodes {
         random_role(&mut draft, &mut dice, shape, n, nodes);
@@ -425,6 +429,20 @@ fn random_group(draft: &mut Draft, dice: &mut Dice<'_>, shape: Shape, n: u32) {
     let expires = dice.once_in(6).then(|| day(dice.day()));
     let group = &mut draft.policy.groups[n as usize];
     (group.members, group.only, group.except, group.expires) = (members, only, except, expires);
+}
+
+/// Second accounts of some, in `corp`, and roles and groups that go to one.
+fn random_labels(draft: &mut Draft, dice: &mut Dice<'_>) {
+    for person in &mut draft.policy.people {
+        for label in [1, 2].into_iter().filter(|_| dice.once_in(2)).map(Label).collect::<Vec<_>>() {
+            let name = format!("{}-{}", draft.policy.labels[usize::from(label.0) - 1], person.key).into();
+            person.accounts.push(AccountName { directory: DirectoryId(0), label, name, place: place(8) });
+        }
+    }
+    let mut account = || dice.once_in(3).then(|| Label(1 + u8::try_from(dice.roll(2)).unwrap()));
+    draft.policy.roles.iter_mut().for_each(|role| role.account = account());
+    let groups = draft.policy.groups.iter_mut().filter(|group| group.manage != Manage::Reference);
+    groups.for_each(|group| group.account = account());
 }
 
 /// What an entry may refer to.

@@ -7,8 +7,8 @@
 use accord::model::{Instant, Window};
 use accord::policy::rule::Verdict;
 use accord::policy::{
-    Breach, Constraint, Entry, EntryId, GroupId, Holding, KindId, Manage, Period, Person, PersonId, Policy, Position,
-    RoleId, Select,
+    Breach, Constraint, Entry, EntryId, GroupId, Holding, KindId, Label, Manage, Period, Person, PersonId, Policy,
+    Position, RoleId, Select,
 };
 use accord::resolve::{Reference, References, instants};
 use std::cell::RefCell;
@@ -142,19 +142,30 @@ impl<'a> Slow<'a> {
 
     /// Until when surely in; `None` is not in now.
     fn end(&self, person: PersonId, holding: Holding, generous: bool) -> Option<i64> {
-        let (members, only, except, expires) = self.lists(holding);
+        let (members, _, _, expires) = self.lists(holding);
         if expires.is_some_and(|end| end <= self.at) {
             return None;
         }
         let giving = Around { window: Window::default(), kinds: Some(vec![]) };
-        let filtering = Around { window: Window::default(), kinds: None };
         let mut ways: Vec<i64> =
             members.iter().filter_map(|entry| self.entry_end(person, *entry, &giving, generous)).collect();
         ways.extend(self.feeders(holding).into_iter().filter_map(|role| self.end(person, role, generous)));
         if self.read(person, holding, generous) {
             ways.extend(self.period_now(person).map(|period| seconds(period.window.expires)));
         }
-        let mut end = ways.into_iter().max()?;
+        let end = ways.into_iter().max()?.min(self.last(person, holding, generous)?);
+        (end > self.now()).then_some(end)
+    }
+
+    /// What bounds every way in, whichever account it is: `only`, `except`, the end of the
+    /// whole, and what constraints take away.
+    fn last(&self, person: PersonId, holding: Holding, generous: bool) -> Option<i64> {
+        let (_, only, except, expires) = self.lists(holding);
+        if expires.is_some_and(|end| end <= self.at) {
+            return None;
+        }
+        let filtering = Around { window: Window::default(), kinds: None };
+        let mut end = FOREVER;
         if !only.is_empty() {
             let kept = only.iter().filter_map(|entry| self.entry_end(person, *entry, &filtering, generous)).max()?;
             end = end.min(kept);
@@ -171,7 +182,72 @@ impl<'a> Slow<'a> {
                 end = end.min(self.cut(person, holding, lens).unwrap_or(FOREVER));
             }
         }
-        (end > self.now()).then_some(end)
+        Some(end)
+    }
+
+    /// With which accounts the person is surely in, each with its end. Which account it is
+    /// never decides whether somebody is in.
+    pub(crate) fn accounts(&self, person: PersonId, holding: Holding, generous: bool) -> BTreeMap<Label, i64> {
+        let (members, _, _, _) = self.lists(holding);
+        let giving = Around { window: Window::default(), kinds: Some(vec![]) };
+        let mut ways = Accounts::new();
+        for entry in members {
+            either(&mut ways, self.entry_accounts(person, *entry, &giving, generous));
+        }
+        for role in self.feeders(holding) {
+            either(&mut ways, self.accounts(person, role, generous));
+        }
+        if self.read(person, holding, generous) {
+            let ends = self.period_now(person).map(|period| seconds(period.window.expires));
+            either(&mut ways, ends.map(|end| (Label::EVERYDAY, end)).into_iter().collect());
+        }
+        let account = match holding {
+            Holding::Role(RoleId(n)) => self.policy.roles[n as usize].account,
+            Holding::Group(GroupId(n)) => self.policy.groups[n as usize].account,
+        };
+        if let (Some(account), Some(end)) = (account, ways.values().copied().max()) {
+            ways = Accounts::from([(account, end)]);
+        }
+        let last = self.last(person, holding, generous).unwrap_or(0);
+        ways.into_iter().map(|(label, end)| (label, end.min(last))).filter(|(_, end)| *end > self.now()).collect()
+    }
+
+    fn entry_accounts(&self, person: PersonId, id: EntryId, around: &Around, generous: bool) -> Accounts {
+        let entry = self.entry(id);
+        let inner = Self::around(around, entry);
+        let gate = || self.lets_in(&inner, self.person(person).kind);
+        let nodes: Vec<Holding> = match &entry.select {
+            Select::Role(role) => vec![Holding::Role(*role)],
+            Select::Group(group) => vec![Holding::Group(*group)],
+            Select::Groups(groups, _) => groups.iter().map(|group| Holding::Group(*group)).collect(),
+            Select::Any(_) | Select::All(_) => vec![],
+            _ => {
+                let end = self.entry_end(person, id, around, generous);
+                return end.map(|end| (Label::EVERYDAY, end)).into_iter().collect();
+            }
+        };
+        if !inner.window.contains(self.at) || (!nodes.is_empty() && !gate()) {
+            return Accounts::new();
+        }
+        let mut found = Accounts::new();
+        match &entry.select {
+            Select::Any(parts) => {
+                for part in parts {
+                    either(&mut found, self.entry_accounts(person, *part, &inner, generous));
+                }
+            }
+            Select::All(parts) => {
+                let parts = parts.iter().map(|part| self.entry_accounts(person, *part, &inner, generous));
+                found = parts.reduce(|a, b| both(&a, &b)).unwrap_or_default();
+            }
+            _ => {
+                for node in nodes {
+                    either(&mut found, self.accounts(person, node, generous));
+                }
+            }
+        }
+        let last = seconds(inner.window.expires);
+        found.into_iter().map(|(label, end)| (label, end.min(last))).collect()
     }
 
     /// From when on possibly in (now, where that was earlier); `None` is never.
@@ -461,6 +537,30 @@ impl<'a> Slow<'a> {
         seen.pop();
         best
     }
+}
+
+/// Labels of accounts, each with the end of what is held with it.
+type Accounts = BTreeMap<Label, i64>;
+
+/// Whoever is in one or the other is in with the accounts of both.
+fn either(all: &mut Accounts, more: Accounts) {
+    for (label, end) in more {
+        let known = all.entry(label).or_insert(end);
+        *known = (*known).max(end);
+    }
+}
+
+/// Whoever must be in both is in with the second accounts that either says, with the
+/// everyday one where neither does.
+fn both(a: &Accounts, b: &Accounts) -> Accounts {
+    let mut found = Accounts::new();
+    for ((mine, one), (theirs, other)) in a.iter().flat_map(|a| b.iter().map(move |b| (a, b))) {
+        let end = (*one).min(*other);
+        let labels: Vec<Label> = [*mine, *theirs].into_iter().filter(|label| label.is_second()).collect();
+        let labels = if labels.is_empty() { vec![Label::EVERYDAY] } else { labels };
+        either(&mut found, labels.into_iter().map(|label| (label, end)).collect());
+    }
+    found
 }
 
 /// An end in seconds.

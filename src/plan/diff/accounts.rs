@@ -4,10 +4,11 @@
 //! memberships are compared. Refuses: an account that is protected, managed
 //! elsewhere, not proven to be the person's, or not read completely.
 
+use super::moved::Loose;
 use super::place::Belongs;
 use super::{Diff, Link, Links, Owner};
 use crate::model::state::AccountRef;
-use crate::model::{AccountId, Action, Enabled, Instant, Matching, Object, Side};
+use crate::model::{AccountId, Action, Enabled, Instant, Object, Side};
 use crate::plan::draft::{Draft, Fate, Found, Reason, Why};
 use crate::policy::settings::LeaverAction;
 use crate::resolve::Want;
@@ -15,15 +16,6 @@ use std::collections::BTreeMap;
 
 /// For so many seconds (30 days) plans tell of a first password that may be missing.
 const TOLD_FOR: i64 = 30 * 24 * 3600;
-
-/// What the merge could not pair by name.
-#[derive(Default)]
-struct Loose {
-    /// Desired accounts without a partner; `true` where the name is taken by somebody else's.
-    desired: Vec<(AccountId, Option<Reason>)>,
-    /// Observed accounts without a partner.
-    observed: Vec<AccountId>,
-}
 
 impl Diff<'_> {
     /// Pairs the accounts of both sides and proposes what differs.
@@ -88,7 +80,7 @@ impl Diff<'_> {
         Some(self.kind.matching(attribute).key(account.person_id()?).into_owned())
     }
 
-    fn want(&self, desired: AccountId) -> Want {
+    pub(super) fn want(&self, desired: AccountId) -> Want {
         self.desired.wants.get(desired.0 as usize).copied().unwrap_or(Want::NotNeeded)
     }
 
@@ -115,8 +107,11 @@ impl Diff<'_> {
                 self.compare(desired, observed, found);
                 Self::behind_rename(desired, observed.name(), links, first, found);
             }
-            Err(reason) if desired.person_id().is_some() && observed.person_id().is_some() => {
-                // Somebody else's account: each may still find its own under another name.
+            Err(reason)
+                if desired.person_id().is_some() && observed.person_id().is_some()
+                    || self.is_another(desired, observed) =>
+            {
+                // Somebody else's account, or another one of the person: each may still find its own under another name.
                 links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), Link::Absent);
                 loose.desired.push((desired.id(), Some(reason)));
                 loose.observed.push(observed.id());
@@ -129,148 +124,13 @@ impl Diff<'_> {
     }
 
     /// One withheld step stands for everything that hangs on the match.
-    fn unproven(&self, desired: AccountRef<'_>, reason: Reason, found: &mut Found) -> Link {
+    pub(super) fn unproven(&self, desired: AccountRef<'_>, reason: Reason, found: &mut Found) -> Link {
         if matches!(self.want(desired.id()), Want::NotNeeded | Want::NotYet(_)) {
             return Link::Unread;
         }
         let mut draft = self.about(Action::UpdateAccount, desired, desired.name(), Why::Declared);
         draft.fate = Fate::withheld(reason);
         Link::Needs(found.push(draft))
-    }
-
-    /// Pairs what is left by stable id, then by what earlier runs matched: renames.
-    fn moved(&self, loose: &mut Loose, links: &mut Links, found: &mut Found) {
-        if loose.desired.is_empty() || loose.observed.is_empty() {
-            return;
-        }
-        let attribute = self.settings().accounts.id_attribute.as_deref().unwrap_or("id");
-        let matching: Matching = self.kind.matching(attribute);
-        let mut by_id: BTreeMap<String, usize> = BTreeMap::new();
-        let mut by_memory: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (n, (desired, _)) in loose.desired.iter().enumerate() {
-            let Some(account) = self.desired.state.account(*desired) else { continue };
-            if let Some(id) = account.person_id() {
-                by_id.insert(matching.key(id).into_owned(), n);
-            }
-            if let Some((_, person)) = self.person_of(account) {
-                by_memory.entry(&person.key).or_default().push(n);
-            }
-        }
-        let mut taken: BTreeMap<usize, Vec<AccountId>> = BTreeMap::new();
-        loose.observed.retain(|id| {
-            let Some(observed) = self.observed.account(*id) else { return false };
-            let by_id = observed.person_id().and_then(|id| by_id.get(matching.key(id).as_ref()).copied());
-            let by_memory = || {
-                let person = self.memory_of(observed)?.person.as_deref()?;
-                match by_memory.get(person)?.as_slice() {
-                    // Two accounts of one person cannot be told apart by the person.
-                    [one] => Some(*one),
-                    _ => None,
-                }
-            };
-            let partner = by_id.or_else(|| if observed.person_id().is_none() { by_memory() } else { None });
-            if let Some(n) = partner {
-                taken.entry(n).or_default().push(*id);
-            }
-            partner.is_none()
-        });
-        let mut rest = Vec::new();
-        for (n, (id, reason)) in std::mem::take(&mut loose.desired).into_iter().enumerate() {
-            match (taken.get(&n).map(Vec::as_slice), self.desired.state.account(id)) {
-                (Some(partners), Some(desired)) => self.found_elsewhere(desired, partners, reason, links, found),
-                _ => rest.push((id, reason)),
-            }
-        }
-        loose.desired = rest;
-    }
-
-    /// An account under another name: one, proven, in a complete read, or in doubt.
-    fn found_elsewhere(
-        &self,
-        desired: AccountRef<'_>,
-        partners: &[AccountId],
-        taken: Option<Reason>,
-        links: &mut Links,
-        found: &mut Found,
-    ) {
-        let seen: Vec<AccountRef<'_>> = partners.iter().filter_map(|id| self.observed.account(*id)).collect();
-        // Another account, unseen, may be there by that name or carry that id too.
-        let unread = self.known.some_account().is_some();
-        let link = match seen.as_slice() {
-            [one] if !unread => return self.rename(desired, *one, taken, links, found),
-            _ if unread => {
-                found.unknown += 1;
-                Link::Unread
-            }
-            several => {
-                let names: Vec<&str> = several.iter().map(|account| account.name()).collect();
-                let reason = Reason::new(
-                    format!("{} in `{}` carry the same id", names.join(" and "), self.name()),
-                    "take the id off the account that is not the person's",
-                );
-                self.unproven(desired, reason, found)
-            }
-        };
-        for observed in seen {
-            links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), link);
-        }
-    }
-
-    fn rename(
-        &self,
-        desired: AccountRef<'_>,
-        observed: AccountRef<'_>,
-        taken: Option<Reason>,
-        links: &mut Links,
-        found: &mut Found,
-    ) {
-        let staying = self.is_staying(desired);
-        if staying && let Err(reason) = self.is_the_account(desired, observed) {
-            let link = self.unproven(desired, reason, found);
-            return links.connect(desired.id(), observed.id(), Owner::Doubtful(desired.id()), link);
-        }
-        links.connect(desired.id(), observed.id(), Owner::Account(desired.id()), Link::Is(observed.id()));
-        if staying && self.manages_accounts() {
-            let new_name = Some(desired.name()).filter(|name| *name != observed.name());
-            self.relocate((desired, observed), new_name, taken, links, found);
-        }
-        let first = found.drafts.len();
-        self.compare(desired, observed, found);
-        if staying && self.known.some_group().is_some() && desired.name() != observed.name() {
-            // Whether it keeps its name is not known: only what takes away is.
-            let count = found.drafts.len();
-            let mut n = 0;
-            found.drafts.retain(|draft| {
-                n += 1;
-                n <= first || draft.action().takes()
-            });
-            found.unknown += (count - found.drafts.len()) as u64;
-            links.set(desired.id(), Link::Seen(observed.id()));
-        }
-        Self::behind_rename(desired, desired.name(), links, first, found);
-    }
-
-    /// Whether the account is kept as it is declared.
-    fn is_staying(&self, desired: AccountRef<'_>) -> bool {
-        matches!(self.want(desired.id()), Want::Enabled | Want::OnLeave | Want::Soon(_))
-    }
-
-    /// What takes away runs under the old name and before the rename; everything
-    /// else under the new name and after it.
-    fn behind_rename(desired: AccountRef<'_>, name: &str, links: &Links, first: usize, found: &mut Found) {
-        let Some(rename) = links.renames.get(&desired.id()).copied() else { return };
-        let mut before = Vec::new();
-        for (n, draft) in found.drafts.iter_mut().enumerate().skip(first) {
-            if draft.action().takes() {
-                before.push(u32::try_from(n).unwrap_or(u32::MAX));
-            } else {
-                draft.change.object.account = Some(name.to_owned());
-                draft.needs.push(rename);
-            }
-        }
-        if let Some(draft) = found.drafts.get_mut(rename as usize) {
-            draft.needs.extend(before);
-        }
     }
 
     /// A draft about a desired account under the name it has at that moment.
@@ -280,12 +140,19 @@ impl Diff<'_> {
         if let Some((id, person)) = self.person_of(desired) {
             draft.person = Some(id);
             draft.change.person = Some(person.key.to_string());
+            self.which(desired.id(), &mut draft);
         }
         draft
     }
 
+    /// Says which of its person's accounts a draft is about.
+    pub(super) fn which(&self, desired: AccountId, draft: &mut Draft) {
+        draft.label = self.desired.label(desired);
+        draft.change.label = self.policy.label(draft.label).map(str::to_owned);
+    }
+
     /// Proposes what differs between the two sides of one account.
-    fn compare(&self, desired: AccountRef<'_>, observed: AccountRef<'_>, found: &mut Found) {
+    pub(super) fn compare(&self, desired: AccountRef<'_>, observed: AccountRef<'_>, found: &mut Found) {
         if !self.manages_accounts() {
             return;
         }
@@ -542,6 +409,8 @@ impl Diff<'_> {
             let mut draft = self.draft(action, Object::account(observed.name()), Why::Gone);
             draft.account = Some(self.number_of_observed(id));
             draft.change.person = person.map(str::to_owned);
+            let word = self.memory_of(observed).and_then(|memory| memory.label.clone());
+            draft.change.label = word.filter(|word| !word.is_empty());
             draft
         };
         if self.capabilities.disable && observed.enabled() == Enabled::Yes {

@@ -13,18 +13,44 @@ use std::collections::BTreeMap;
 
 /// What the directory itself calls each remembered account, where all that is
 /// remembered says the same of it.
-pub(super) fn by_object<'m>(memory: &'m Memory, directory: &str) -> BTreeMap<&'m str, &'m AccountMemory> {
+pub(in crate::plan) fn by_object<'m>(memory: &'m Memory, directory: &str) -> BTreeMap<&'m str, &'m AccountMemory> {
     let mut found: BTreeMap<&str, Option<&AccountMemory>> = BTreeMap::new();
     for ((of, _), known) in &memory.accounts {
         let Some(object) = known.object.as_deref().filter(|_| of == directory) else { continue };
-        let agrees = |other: Option<&AccountMemory>| other.is_some_and(|other| other.person == known.person);
-        let one = found.get(object).copied().is_none_or(agrees).then_some(known);
+        let one = match found.get(object).copied() {
+            None => Some(known),
+            Some(other) => other.and_then(|other| agreed(other, known)),
+        };
         found.insert(object, one);
     }
     found.into_iter().filter_map(|(object, known)| Some((object, known?))).collect()
 }
 
+/// What two memories of one object say together, unless they contradict each other.
+fn agreed<'m>(a: &'m AccountMemory, b: &'m AccountMemory) -> Option<&'m AccountMemory> {
+    match (&a.label, &b.label) {
+        _ if a.person != b.person => None,
+        (Some(one), Some(other)) if one != other => None,
+        (None, Some(_)) => Some(b),
+        _ => Some(a),
+    }
+}
+
 impl Diff<'_> {
+    /// The word of a desired account among those of its person; empty for the everyday one.
+    pub(super) fn word_of(&self, desired: AccountRef<'_>) -> &str {
+        self.policy.label(self.desired.label(desired.id())).unwrap_or_default()
+    }
+
+    /// Whether an earlier run saw that an account is another one of the same person: by its
+    /// name alone an everyday account could become one for administration.
+    pub(super) fn is_another(&self, desired: AccountRef<'_>, observed: AccountRef<'_>) -> bool {
+        let Some((_, person)) = self.person_of(desired).filter(|(_, person)| !person.adopt) else { return false };
+        let Some(known) = self.memory_of(observed) else { return false };
+        known.person.as_deref() == Some(&person.key)
+            && known.label.as_deref().is_some_and(|label| label != self.word_of(desired))
+    }
+
     /// The person of a desired account.
     pub(super) fn person_of(&self, desired: AccountRef<'_>) -> Option<(PersonId, &Person)> {
         let id = *self.desired.people.get(desired.id().0 as usize)?;
@@ -54,6 +80,12 @@ impl Diff<'_> {
         let attribute = settings.id_attribute.as_deref().unwrap_or("id");
         let person = self.person_of(desired);
         let key = person.map_or("", |(_, person)| person.key.as_ref());
+        if self.is_another(desired, observed) {
+            return Err(Reason::new(
+                format!("`{}` in `{}` was another account of `{key}` before", observed.name(), self.name()),
+                format!("`adopt: true` on `{key}` if it is this one now, or another account name under `accounts:`"),
+            ));
+        }
         match (desired.person_id(), observed.person_id()) {
             (Some(wanted), Some(held)) if self.same_id(wanted, held) => return Ok(()),
             (Some(wanted), Some(held)) => return Err(self.conflict(key, wanted, observed.name(), held)),
@@ -111,28 +143,33 @@ impl Diff<'_> {
     pub(super) fn is_the_account(&self, desired: AccountRef<'_>, observed: AccountRef<'_>) -> Result<(), Reason> {
         let settings = &self.settings().accounts;
         let Some((_, person)) = self.person_of(desired) else { return Ok(()) };
+        if desired.name() == observed.name() || settings.manage == AccountManage::Reference {
+            return Ok(());
+        }
+        let known = self.memory_of(observed).filter(|known| known.person.as_deref() == Some(&person.key));
+        let word = self.word_of(desired);
+        if known.is_some_and(|known| known.label.as_deref() == Some(word)) {
+            return Ok(());
+        }
         let names = self.names();
         let was_called = |alias: &str| names.key(alias) == names.key(observed.name());
-        let remembered = self.memory_of(observed).and_then(|memory| memory.person.as_deref());
-        if desired.name() == observed.name()
-            || settings.manage == AccountManage::Reference
-            || settings.adopt
-            || person.adopt
-            || remembered == Some(&person.key)
-            || person.aliases.iter().any(|alias| was_called(alias))
-        {
+        // An old name, or one that is taken over, is that of the everyday account.
+        let is_everyday = || settings.adopt || person.adopt || person.aliases.iter().any(|alias| was_called(alias));
+        if word.is_empty() && is_everyday() {
             return Ok(());
         }
         let (key, there, directory) = (&person.key, observed.name(), self.name());
-        Err(Reason::new(
-            format!(
-                "`{there}` in `{directory}` carries the id of `{key}`, whose account `{}` is missing: nothing says that it is that account and not another one of the same person",
-                desired.name()
-            ),
-            format!(
-                "`aliases: [{there}]` or `adopt: true` on `{key}` if it is to be renamed; if it is another account, `accounts: {{ {directory}#second: {there} }}`"
-            ),
-        ))
+        let reason = format!(
+            "`{there}` in `{directory}` carries the id of `{key}`, whose account `{}` is missing: nothing says that it is that account and not another one of the same person",
+            desired.name()
+        );
+        let other = format!("if it is another account, `accounts: {{ {directory}#second: {there} }}`");
+        let setting = if word.is_empty() {
+            format!("`aliases: [{there}]` or `adopt: true` on `{key}` if it is to be renamed; {other}")
+        } else {
+            format!("`accounts: {{ {directory}#{word}: {there} }}` if it is that account; {other}")
+        };
+        Err(Reason::new(reason, setting))
     }
 
     /// Whether two ids are one.

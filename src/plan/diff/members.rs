@@ -254,6 +254,27 @@ impl Members<'_> {
 }
 
 impl Diff<'_> {
+    /// People who hold a group with an account that they do not have: what goes to a
+    /// second account never goes to the everyday one.
+    pub(super) fn lacking(&self, found: &mut Found) {
+        let mut lacking = self.desired.lacking.clone();
+        lacking.sort_unstable_by_key(|(group, person, label)| (*group, *label, *person));
+        for list in lacking.chunk_by(|a, b| (a.0, a.2) == (b.0, b.2)) {
+            let Some((group, label)) = list.first().map(|(group, _, label)| (*group, *label)) else { continue };
+            let Some(group) = self.desired.state.group(group) else { continue };
+            let people = list.iter().filter_map(|(_, id, _)| self.policy.people.get(id.0 as usize));
+            let names = first_names(people.map(|person| person.key.as_ref()));
+            let word = self.policy.label(label).unwrap_or_default();
+            let who = if list.len() == 1 { "1 person".to_owned() } else { format!("{} people", list.len()) };
+            let text = format!(
+                "it goes to the account `{word}`, and {who} have none here: {names}; nothing is granted to them until \
+                 `accounts: {{ {}#{word}: NAME }}` says what it is called",
+                self.name()
+            );
+            found.note("no-account", self.name(), group.name(), text);
+        }
+    }
+
     /// Whether memberships of that account are wanted now. Where the directory
     /// cannot disable, those of absent people are not.
     fn is_wanted(&self, account: AccountId) -> bool {
@@ -273,6 +294,7 @@ impl Diff<'_> {
         if let Some((id, person)) = self.person_of(account) {
             draft.person = Some(id);
             draft.change.person = Some(person.key.to_string());
+            self.which(account.id(), &mut draft);
         }
         draft
     }
@@ -331,6 +353,7 @@ impl Diff<'_> {
                 let person = self.desired.state.account(id).and_then(|account| self.person_of(account));
                 draft.person = person.map(|(id, _)| id);
                 draft.change.person = person.map(|(_, person)| person.key.to_string());
+                self.which(id, &mut draft);
                 // What takes away runs under the old name and before the rename.
                 let revoke = u32::try_from(found.drafts.len()).unwrap_or(u32::MAX);
                 if let Some(rename) = links.renames.get(&id).and_then(|n| found.drafts.get_mut(*n as usize)) {

@@ -16,11 +16,13 @@ mod groups;
 mod identity;
 mod known;
 mod members;
+mod moved;
 mod nested;
 mod place;
 mod references;
 mod renamed;
 
+pub(super) use identity::by_object;
 pub use known::Known;
 
 use super::draft::{Draft, Fate, Found, Reason, Why};
@@ -143,6 +145,7 @@ pub fn directory(
     let diff = Diff::new(policy, directory, input, desired, memory, at, known);
     let links = diff.accounts(&mut found);
     diff.groups(&links, &mut found);
+    diff.lacking(&mut found);
     diff.unfit_notes(&mut found);
     if found.unknown > 0 {
         let text = diff.known.words(&directory.name, found.unknown);

@@ -61,16 +61,18 @@ fn wake(
     if !found.drafts.iter().any(|draft| waking(draft) == Some(true)) {
         return;
     }
-    let granted: BTreeSet<(PersonId, GroupId)> = found
-        .drafts
-        .iter()
-        .filter(|draft| draft.action() == Action::Grant)
-        .filter_map(|draft| draft.person.zip(draft.group))
-        .collect();
+    // To how many of a person's accounts a group is about to be granted.
+    let mut granted: BTreeMap<(PersonId, GroupId), usize> = BTreeMap::new();
+    for draft in found.drafts.iter().filter(|draft| draft.action() == Action::Grant) {
+        if let Some(held) = draft.person.zip(draft.group) {
+            *granted.entry(held).or_default() += 1;
+        }
+    }
     for draft in found.drafts.iter_mut().filter(|draft| waking(draft) == Some(true)) {
         let Some(person) = draft.person else { continue };
         for (n, breach) in breaches.get(&person).into_iter().flatten() {
-            if !gives_back(policy, breach, draft.directory, |group| granted.contains(&(person, group))) {
+            let granted = |group: GroupId| granted.get(&(person, group)).copied().unwrap_or(0);
+            if !gives_back(policy, breach, draft.directory, granted) {
                 continue;
             }
             met.insert(*n);
@@ -84,8 +86,10 @@ fn wake(
 
 /// Whether an account that is enabled in the directory would hold a breach, or a part
 /// of one that is held already. A side that is only about to be granted is withheld
-/// itself, and gives nothing.
-fn gives_back(policy: &Policy, breach: &Breach, directory: u16, is_new: impl Fn(GroupId) -> bool) -> bool {
+/// itself, and gives nothing; `granted` says to how many accounts a group is.
+fn gives_back(policy: &Policy, breach: &Breach, directory: u16, granted: impl Fn(GroupId) -> usize) -> bool {
+    let is_new =
+        |side: &resolve::Side, group: GroupId| (1..).contains(&granted(group)) && granted(group) >= side.accounts;
     let least = match breach.kind {
         BreachKind::Exclusive | BreachKind::Unsettled => 2,
         BreachKind::Forbidden => 1,
@@ -93,11 +97,12 @@ fn gives_back(policy: &Policy, breach: &Breach, directory: u16, is_new: impl Fn(
         BreachKind::SponsorGone(_) => return true,
         BreachKind::Revoked(_) => return false,
     };
-    let held = |side: &&crate::resolve::Side| side.groups.iter().any(|group| !is_new(*group));
+    let held = |side: &&resolve::Side| side.groups.iter().any(|group| !is_new(side, *group));
     let here =
         |group: &GroupId| policy.groups.get(group.0 as usize).is_some_and(|group| group.directory.0 == directory);
     let sides: Vec<_> = breach.sides.iter().filter(held).collect();
-    sides.len() >= least && sides.iter().any(|side| side.groups.iter().any(|group| here(group) && !is_new(*group)))
+    sides.len() >= least
+        && sides.iter().any(|side| side.groups.iter().any(|group| here(group) && !is_new(side, *group)))
 }
 
 /// Breaches of which a revoke in this plan says it: it needs no note.

@@ -9,7 +9,9 @@ pub mod conflicts;
 use super::Filter;
 use super::draft::{Draft, Fate, Reason};
 use super::order::Ground;
-use crate::model::{Action, Enabled};
+use crate::model::state::{AccountRef, GroupRef};
+use crate::model::{AccountId, Action, Enabled};
+use crate::policy::PersonId;
 use crate::policy::settings::{Limit, LimitScope};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -160,9 +162,39 @@ fn excess(
     Some(Excess { drafts: numbers, count: touched, limit })
 }
 
+/// Whose each second account of a directory is, and the everyday account of the same
+/// person, by comparison key: people are counted once, with however many accounts.
+fn one_person(ground: &Ground<'_>, directory: u16) -> BTreeMap<String, PersonId> {
+    let Some((_, desired)) = ground.of(directory).filter(|(_, desired)| !desired.labels.is_empty()) else {
+        return BTreeMap::new();
+    };
+    let of = |account: AccountId| desired.people.get(account.0 as usize).copied();
+    let several: BTreeSet<PersonId> = desired.labels.iter().filter_map(|(account, _)| of(*account)).collect();
+    let accounts = desired.state.accounts().filter_map(|account| Some((account.key().to_owned(), of(account.id())?)));
+    accounts.filter(|(_, person)| several.contains(person)).collect()
+}
+
+/// How many people accounts are, as far as somebody has several.
+fn counted<'s>(accounts: impl Iterator<Item = AccountRef<'s>>, people: &BTreeMap<String, PersonId>) -> u64 {
+    let (mut alone, mut several) = (0, BTreeSet::new());
+    for account in accounts {
+        match people.get(account.key()) {
+            Some(person) => drop(several.insert(*person)),
+            None => alone += 1,
+        }
+    }
+    alone + several.len() as u64
+}
+
 /// How many people or objects the class touches there, each once.
 fn touched(ground: &Ground<'_>, class: Class, scope: &Scope, numbers: &[u32], drafts: &[Draft]) -> u64 {
-    let mut objects: BTreeSet<(Option<u32>, &str)> = BTreeSet::new();
+    let mut objects: BTreeSet<(Option<PersonId>, &str)> = BTreeSet::new();
+    // Accounts are disabled and deleted one by one; memberships are lost by people.
+    let counts_people = matches!(class, Class::Revocations | Class::Grants);
+    let people = if counts_people { one_person(ground, scope.directory) } else { BTreeMap::new() };
+    let several: BTreeSet<PersonId> = people.values().copied().collect();
+    let names = ground.of(scope.directory).map(|(input, _)| input.kind.capabilities().names);
+    let who = |account: &str| names.and_then(|names| people.get(names.key(account).as_ref()).copied());
     let state = ground.of(scope.directory).map(|(input, _)| &input.observed.state);
     let others = |draft: &Draft| format!("{:?}", draft.change.object.member);
     let mut rest: BTreeSet<String> = BTreeSet::new();
@@ -173,11 +205,13 @@ fn touched(ground: &Ground<'_>, class: Class, scope: &Scope, numbers: &[u32], dr
                 let Some(group) = state.and_then(|state| state.group_named(name)) else { continue };
                 rest.extend(group.others().map(|other| format!("{other:?}")));
                 for account in group.members().iter().filter_map(|id| state.and_then(|state| state.account(*id))) {
-                    objects.insert((None, account.name()));
+                    let person = who(account.name());
+                    objects.insert((person, if person.is_some() { "" } else { account.name() }));
                 }
             }
             (_, Some(account), _) => {
-                objects.insert((None, account));
+                let person = draft.person.filter(|person| several.contains(person)).or_else(|| who(account));
+                objects.insert((person, if person.is_some() { "" } else { account }));
             }
             (_, None, Some(group)) if object.member.is_none() => {
                 objects.insert((None, group));
@@ -194,19 +228,22 @@ fn touched(ground: &Ground<'_>, class: Class, scope: &Scope, numbers: &[u32], dr
 fn base(ground: &Ground<'_>, class: Class, scope: &Scope) -> (u64, &'static str) {
     let Some((input, desired)) = ground.of(scope.directory) else { return (0, "") };
     let state = &input.observed.state;
+    let people = || one_person(ground, scope.directory);
     match (class, &scope.group) {
         (Class::Revocations | Class::Grants, Some(group)) => {
-            (state.group_named(group).map_or(0, |group| group.members().len() as u64), "members")
+            let members = state.group_named(group).map_or(&[][..], GroupRef::members);
+            (counted(members.iter().filter_map(|id| state.account(*id)), &people()), "members")
         }
         (Class::Revocations | Class::Grants, None) => {
             let mut holders = vec![false; state.account_count()];
             let managed = desired.state.groups().filter_map(|group| state.group_named(group.name()));
-            for account in managed.flat_map(crate::model::state::GroupRef::members) {
+            for account in managed.flat_map(GroupRef::members) {
                 if let Some(cell) = holders.get_mut(account.0 as usize) {
                     *cell = true;
                 }
             }
-            (holders.into_iter().filter(|holder| *holder).count() as u64, "people who hold something")
+            let holders = state.accounts().zip(&holders).filter(|(_, holds)| **holds).map(|(account, _)| account);
+            (counted(holders, &people()), "people who hold something")
         }
         (Class::Disables, _) => {
             let declared = desired.state.accounts().filter_map(|account| state.account_named(account.name()));

@@ -10,7 +10,7 @@ use super::index::Named;
 use super::loops::{How, Node};
 use super::people::human;
 use super::person::{CREDENTIAL, directory_of};
-use super::{Checker, spans, words};
+use super::{Checker, labels, spans, words};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Instant, Matching, Place};
 use crate::policy::written::{self, Mark, Others, Text};
@@ -45,6 +45,7 @@ fn role(checker: &mut Checker<'_>, n: u32, named: Named<'_, written::Role>) -> R
         owner: owner(checker, file, value.owner.as_ref()),
         includes,
         grants: grants(checker, n, file, &value.grants),
+        account: labels::named(checker, file, value.account.as_ref()),
         members: entries::list(checker, holder, &value.members, Section::Members),
         only: entries::list(checker, holder, &value.only, Section::Only),
         except: entries::list(checker, holder, &value.except, Section::Except),
@@ -134,6 +135,7 @@ fn group(checker: &mut Checker<'_>, n: u32, named: Named<'_, written::Group>) ->
     let except = entries::list(checker, holder, &value.except, Section::Except);
     let expires = ends(checker, file, value.expires.as_ref());
     let owner = owner(checker, file, value.owner.as_ref());
+    let account = labels::named(checker, file, value.account.as_ref());
     let mut attributes = attributes(checker, named);
     // A key without a directory was reported with the names.
     let (directory, name) = key.as_str().split_once('/')?;
@@ -153,6 +155,7 @@ fn group(checker: &mut Checker<'_>, n: u32, named: Named<'_, written::Group>) ->
         members,
         only,
         except,
+        account,
         expires,
         place: Checker::place(file, key.mark),
     })
@@ -167,7 +170,8 @@ fn nothing_of_its_own(checker: &mut Checker<'_>, group: GroupId, named: Named<'_
     let lists = [("members", &value.members), ("only", &value.only), ("except", &value.except)];
     let mut found: Vec<(&str, Mark)> =
         lists.iter().filter_map(|(what, list)| Some((*what, list.first()?.mark))).collect();
-    found.extend(value.expires.as_ref().map(|text| ("expires", text.mark)));
+    let single = [("expires", &value.expires), ("account", &value.account)];
+    found.extend(single.iter().filter_map(|(what, text)| Some((*what, text.as_ref()?.mark))));
     for (what, mark) in found {
         let message = format!("`{}` is managed elsewhere, so its `{what}` would never count", named.key.value);
         let diagnostic = Diagnostic::error("reference-with-members", message)

@@ -15,6 +15,11 @@ impl Findings {
         self.0.push(diagnostic);
     }
 
+    /// Whether any of them is an error.
+    pub(super) fn has_errors(&self) -> bool {
+        self.0.iter().any(Diagnostic::is_error)
+    }
+
     /// All of them by file, line and column, without repetitions.
     pub(super) fn sorted(mut self) -> Vec<Diagnostic> {
         self.0.sort();

@@ -20,6 +20,7 @@ mod findings;
 mod guardrails;
 mod index;
 mod kinds;
+mod labels;
 mod loops;
 mod organization;
 mod people;
@@ -71,6 +72,7 @@ pub const RULES: &[Rule] = &[
         refuses: "requirements that are written twice, or that no person could meet",
         check: kinds::check,
     },
+    Rule { name: "labels", refuses: "second accounts whose label cannot be one", check: labels::check },
     Rule {
         name: "people",
         refuses: "unknown kinds, managers, sponsors and owners; dates that do not exist; spans that overlap or are empty",
@@ -93,6 +95,11 @@ pub const RULES: &[Rule] = &[
         check: access::check,
     },
     Rule { name: "cycles", refuses: "roles and groups that need themselves", check: loops::access },
+    Rule {
+        name: "accounts",
+        refuses: "roles whose entitlements would go to two accounts at once",
+        check: labels::conflicts,
+    },
     Rule {
         name: "constraints",
         refuses: "constraints that say nothing, and exceptions without end, ticket or reason",
@@ -127,6 +134,7 @@ struct Checker<'a> {
 struct Meant {
     organization: Box<str>,
     kinds: Vec<Kind>,
+    labels: Vec<Box<str>>,
     directories: Vec<Directory>,
     guardrails: Guardrails,
     people: Vec<Person>,
@@ -174,6 +182,7 @@ impl Checker<'_> {
             organization: meant.organization,
             timezone: self.zone,
             kinds: meant.kinds,
+            labels: meant.labels,
             directories: meant.directories,
             guardrails: meant.guardrails,
             people: meant.people,

@@ -6,10 +6,10 @@
 
 use super::index::Named;
 use super::people::place;
-use super::{Checker, kinds, words};
+use super::{Checker, kinds, labels, words};
 use crate::diagnostic::Diagnostic;
 use crate::policy::written::{self, At, Given, Mark, Table};
-use crate::policy::{AccountName, DirectoryId, KindId, Person, Value, rule};
+use crate::policy::{AccountName, DirectoryId, KindId, Label, Person, Value, rule};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ fn value_of(given: &Given) -> Value {
     }
 }
 
-/// Account names, sorted by directory and suffix.
+/// Account names, sorted by directory and label.
 pub(super) fn accounts(checker: &mut Checker<'_>, named: Named<'_, written::Person>) -> Vec<AccountName> {
     let mut accounts = Vec::with_capacity(named.value.accounts.0.len());
     for (key, name) in &named.value.accounts {
@@ -127,11 +127,6 @@ pub(super) fn accounts(checker: &mut Checker<'_>, named: Named<'_, written::Pers
             Some((directory, suffix)) => (directory, Some(suffix)),
             None => (key.as_str(), None),
         };
-        if let Some(why) = suffix.and_then(words::bad_key) {
-            let diagnostic = Diagnostic::error("bad-key", format!("what follows `#` names a second account: {why}"))
-                .help(format!("write `{directory}#admin`"));
-            checker.report(named.file, key.mark, diagnostic);
-        }
         if let Some(why) = words::bad_name(name.as_str()) {
             checker.report(
                 named.file,
@@ -142,12 +137,12 @@ pub(super) fn accounts(checker: &mut Checker<'_>, named: Named<'_, written::Pers
         let Some(directory) = directory_of(checker, named.file, directory, key.mark) else { continue };
         accounts.push(AccountName {
             directory,
-            suffix: suffix.map(Box::from),
+            label: suffix.map_or(Label::EVERYDAY, |suffix| labels::of(checker, suffix)),
             name: name.value.clone(),
             place: place(named.file, name.mark),
         });
     }
-    accounts.sort_by(|a, b| (a.directory, &a.suffix).cmp(&(b.directory, &b.suffix)));
+    accounts.sort_by_key(|account| (account.directory, account.label));
     accounts
 }
 

@@ -28,6 +28,10 @@ pub struct Role {
     /// Entitlements it gives, `directory/group`.
     #[schemars(with = "Vec<String>", extend("x-accord-items" = "groups"))]
     pub grants: Vec<Text>,
+    /// Which account of its members its entitlements go to: the word after `#` under a person's `accounts`.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "String", extend("x-accord-names" = "labels"))]
+    pub account: Option<Text>,
     /// Who is in it.
     pub members: Vec<Entry>,
     /// Kept only if also in one of these.
@@ -78,6 +82,10 @@ pub struct Group {
     pub sort: Option<At<GroupType>>,
     /// Attributes that the object class needs, a gidNumber say.
     pub attributes: GroupAttributes,
+    /// Which account of its people is in it: the word after `#` under a person's `accounts`.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "String", extend("x-accord-names" = "labels"))]
+    pub account: Option<Text>,
     /// Own members, beside those that roles give.
     pub members: Vec<Entry>,
     /// Kept only if also in one of these.

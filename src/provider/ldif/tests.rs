@@ -107,6 +107,7 @@ fn change(action: Action, object: Object, before: &[(&str, &str)], after: &[(&st
         action,
         object,
         person: None,
+        label: None,
         before: side(before),
         after: side(after),
         because: Vec::new(),
