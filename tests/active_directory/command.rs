@@ -57,7 +57,7 @@ fn a_password_that_the_domain_refuses_stops_that_account_and_the_rest_goes_on() 
 }
 
 #[test]
-fn a_link_that_the_domain_forbids_is_refused_and_the_rest_goes_on() {
+fn a_link_that_the_domain_forbids_is_withheld_and_the_rest_goes_on() {
     let dc = super::start();
     // Nothing is written about the scope of a group that is there: it keeps what it has.
     dc.tools().modify(&format!(
@@ -83,4 +83,21 @@ fn a_link_that_the_domain_forbids_is_refused_and_the_rest_goes_on() {
     assert_eq!(members("outer"), [format!("CN=inner,{}", groups())]);
     assert_eq!(dc.tools().values(&format!("CN=outer,{}", groups()), "groupType"), ["-2147483640"]);
     assert!(run(&repo, &["plan"], "Long-Enough-1!").exits(0).stdout.contains("\nnothing to do\n"));
+}
+
+#[test]
+fn names_that_a_domain_refuses_are_all_told_before_anything_is_sent() {
+    let dc = super::start();
+    let bad = ["abcdefghijklmnopqrstu", "a[b]", "a@b"];
+    let people: String = bad
+        .map(|name| format!("  \"p.{}\": {{ kind: employee, accounts: {{ corp: \"{name}\" }} }}\n", name.len()))
+        .concat();
+    let repo = repo(&dc, &format!("people:\n{people}groups:\n  corp/all: {{}}\n"));
+    let before = dc.samba_tool(&["user", "list"]);
+    let ran = run(&repo, &["apply", "--auto-approve"], "Long-Enough-1!").exits(1);
+    for name in bad {
+        assert!(ran.stderr.contains(&format!("`{name}` cannot be the name of an account")), "{}", ran.stderr);
+    }
+    assert_eq!(dc.samba_tool(&["user", "list"]), before);
+    assert!(!dc.tools().search(&groups(), "(objectClass=group)", &["cn"]).contains("cn: all"));
 }
