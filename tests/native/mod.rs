@@ -1,6 +1,8 @@
 //! Ends that the directory itself acts on, and what is still there after its end, with
 //! the built binary against a real slapd with its password policy.
 
+mod steps;
+
 use crate::cli::harness::Repo;
 use crate::support::slapd::{GROUPS, Options, PEOPLE, READER, Slapd, WRITER};
 use serde_json::{Value, json};
