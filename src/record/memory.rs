@@ -240,3 +240,40 @@ fn whose(intent: &Intent) -> Option<String> {
     let gives = intent.person.is_some() && !intent.action.takes();
     gives.then(|| intent.label.clone().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Change, Object, Side};
+
+    fn run(memory: &mut Memory, at: i64, action: Action, enabled: bool) -> Option<Instant> {
+        let change = Change {
+            id: 1,
+            directory: "corp".into(),
+            action,
+            object: Object::account("li"),
+            person: Some("li".into()),
+            label: None,
+            before: None,
+            after: Some(Side::from([("enabled".to_owned(), vec![enabled.to_string()])])),
+            because: Vec::new(),
+            ends: None,
+            needs: Vec::new(),
+        };
+        let mut open = Open::default();
+        let at = Instant::from_seconds(at);
+        open.take(at, Record::Intent(Intent::of(&change)), memory);
+        open.take(at, Record::Outcome(Outcome { change: 1, result: Status::Done, why: None, handle: None }), memory);
+        open.close(memory);
+        memory.accounts[&("corp".to_owned(), "li".to_owned())].disabled
+    }
+
+    /// Otherwise the account of a joiner who never comes could not be deleted, ever.
+    #[test]
+    fn an_account_that_is_made_disabled_is_disabled_since_then() {
+        let mut memory = Memory::default();
+        assert_eq!(run(&mut memory, 10, Action::CreateAccount, false), Some(Instant::from_seconds(10)));
+        assert_eq!(run(&mut memory, 20, Action::EnableAccount, true), None);
+        assert_eq!(run(&mut memory, 30, Action::CreateAccount, true), None);
+    }
+}
