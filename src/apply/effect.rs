@@ -21,7 +21,7 @@ pub(super) type Subject<'c> = (Sort, Cow<'c, str>);
 
 /// What is claimed about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Claim<'c> {
+pub(super) enum Claim<'c> {
     /// The object exists.
     Exists(Subject<'c>),
     /// A property of the object.
@@ -33,7 +33,7 @@ enum Claim<'c> {
 }
 
 impl<'c> Claim<'c> {
-    fn of(&self) -> &Subject<'c> {
+    pub(super) fn of(&self) -> &Subject<'c> {
         match self {
             Self::Exists(of) | Self::Value(of, _) | Self::Member(of, ..) | Self::Until(of, _) => of,
         }
@@ -42,7 +42,7 @@ impl<'c> Claim<'c> {
 
 /// What is claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Claimed<'c> {
+pub(super) enum Claimed<'c> {
     /// It is so, or it is not.
     Is(bool),
     /// The property has these values.
@@ -74,18 +74,14 @@ impl Effect {
     }
 }
 
-/// So many memberships of one group are worth asking about one by one: each costs the
-/// directory a look at all members.
-const FEW: usize = 32;
-
 /// What a set of changes claims together.
 #[derive(Debug, Default)]
 pub(super) struct Expectation<'c> {
-    claims: BTreeMap<Claim<'c>, (Claimed<'c>, usize)>,
+    pub(super) claims: BTreeMap<Claim<'c>, (Claimed<'c>, usize)>,
     /// Whether names moved: what a change calls a member may be called otherwise now.
-    renamed: bool,
+    pub(super) renamed: bool,
     /// Whether ends of memberships are claimed.
-    dated: bool,
+    pub(super) dated: bool,
     /// Names that are not their own key, as they are written, for reading.
     named: BTreeMap<Subject<'c>, &'c str>,
 }
@@ -166,26 +162,6 @@ impl<'c> Expectation<'c> {
             Action::Revoke => out.member(this, &change.object, true, 0, names),
         }
         out
-    }
-
-    /// Groups of which nothing is claimed but a few members, with the nodes that claim
-    /// them: these can be asked about without reading the group.
-    pub(super) fn few(&self) -> BTreeMap<Object, Vec<usize>> {
-        let mut groups: BTreeMap<&Subject<'_>, Option<Vec<usize>>> = BTreeMap::new();
-        for (claim, (_, node)) in self.claims.iter().filter(|_| !self.renamed) {
-            match claim {
-                Claim::Member(of, ..) => {
-                    let nodes = groups.entry(of).or_insert_with(|| Some(Vec::new()));
-                    if let Some(list) = nodes.as_mut().filter(|list| list.len() < FEW) {
-                        list.push(*node);
-                    } else {
-                        *nodes = None;
-                    }
-                }
-                Claim::Exists(of) | Claim::Value(of, _) | Claim::Until(of, _) => drop(groups.insert(of, None)),
-            }
-        }
-        groups.into_iter().filter_map(|(of, nodes)| Some((self.object(of), nodes?))).collect()
     }
 
     /// What is claimed about, sorted.

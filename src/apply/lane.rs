@@ -4,12 +4,13 @@
 //! then batches to send. Refuses: to send two batches to one object at once, and
 //! more than the directory bears.
 
+use super::early::Early;
 use super::effect::Expectation;
 use super::names::{Names, Sort, subject};
 use super::readback::ReadBack;
 use super::window::Window;
 use super::{Patience, Target};
-use crate::model::{Action, Change};
+use crate::model::{Action, Change, Object};
 use crate::provider::{Batch as Form, Capabilities, Kind, Writer};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -77,6 +78,8 @@ pub(super) struct Lane<'r> {
     pub(super) bite: usize,
     /// What the done changes claim together.
     pub(super) expectation: Expectation<'r>,
+    /// What is confirmed before the writes are over.
+    pub(super) early: Early,
     /// The read after the writes, once it has begun.
     pub(super) read_back: Option<ReadBack<'r>>,
     /// Whether the read after the writes is over.
@@ -112,6 +115,7 @@ impl<'r> Lane<'r> {
             failed_reads: 0,
             bite: usize::MAX,
             expectation: Expectation::default(),
+            early: Early::default(),
             read_back: None,
             verified: false,
         }
@@ -120,6 +124,8 @@ impl<'r> Lane<'r> {
     /// Counts a change of this directory before anything runs.
     pub(super) fn expect(&mut self, node: usize, change: &Change) {
         self.left += 1;
+        let group = self.shared(change);
+        self.early.expect(group.as_deref());
         self.gather(node, change);
     }
 
@@ -137,6 +143,8 @@ impl<'r> Lane<'r> {
     /// A change got its result.
     pub(super) fn settled(&mut self, node: usize, change: &Change) {
         self.left = self.left.saturating_sub(1);
+        let group = self.shared(change);
+        self.early.settled(group.as_deref());
         self.withdraw(node, change);
     }
 
@@ -195,7 +203,15 @@ impl<'r> Lane<'r> {
 
     /// Whether nothing is on its way.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight == 0
+        self.in_flight == 0 && !self.early.is_asking()
+    }
+
+    /// Memberships of groups that have nothing left to write, to be confirmed while
+    /// others are written. A directory that once did not bear what was sent is asked
+    /// after the writes.
+    pub(super) fn glance(&mut self) -> Option<BTreeMap<Object, Vec<usize>>> {
+        let bears = self.is_open() && self.window.round() == 0;
+        if bears && self.left > 0 { self.early.next(&self.expectation) } else { None }
     }
 
     /// Whether sending is possible at all now.

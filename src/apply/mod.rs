@@ -16,10 +16,12 @@
 //! * `run`: the loop.
 //! * `answers`: what an answer leads to.
 //! * `readback`: what was not answered, and what was acknowledged, is read.
+//! * `early`: groups that are confirmed while others are still written.
 //! * `effect`: what a read proves.
 //! * `names`: handles of what was created or renamed meanwhile.
 
 mod answers;
+mod early;
 mod effect;
 mod lane;
 mod names;

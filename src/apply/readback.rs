@@ -66,24 +66,24 @@ impl<'c> Asked<'c> {
         asked
     }
 
-    /// The nodes that are shown to be in effect. A group of which all are need not be
-    /// read any more: it leaves `objects`, which are sorted.
-    async fn confirm(self, writer: &dyn Writer, objects: &mut Vec<Object>) -> BTreeSet<usize> {
+    /// The nodes that are shown to be in effect, and the groups of which all are: these
+    /// need not be read any more.
+    async fn confirm(self, writer: &dyn Writer) -> (BTreeSet<usize>, BTreeSet<Object>) {
         if self.steps.is_empty() {
-            return BTreeSet::new();
+            return Default::default();
         }
         let answers = writer.confirm(&self.steps).await;
         let mut rest = answers.as_slice();
         let mut settled = BTreeSet::new();
-        for (group, count) in &self.groups {
-            let (own, others) = rest.split_at_checked(*count).unwrap_or((&[], &[]));
+        for (group, count) in self.groups {
+            let (own, others) = rest.split_at_checked(count).unwrap_or((&[], &[]));
             rest = others;
-            if own.len() == *count && own.iter().all(|shown| *shown) {
+            if own.len() == count && own.iter().all(|shown| *shown) {
                 settled.insert(group);
             }
         }
-        objects.retain(|object| !settled.contains(object));
-        self.nodes.iter().zip(&answers).filter(|(_, shown)| **shown).map(|(node, _)| *node).collect()
+        let shown = self.nodes.iter().zip(&answers).filter(|(_, shown)| **shown).map(|(node, _)| *node);
+        (shown.collect(), settled)
     }
 }
 
@@ -124,14 +124,21 @@ impl Run<'_> {
                 continue;
             }
             let mut few = if lane.silent.is_empty() { lane.expectation.few() } else { BTreeMap::new() };
-            few.retain(|group, _| objects.binary_search(group).is_ok());
+            few.retain(|group, _| !lane.early.was_asked(group) && objects.binary_search(group).is_ok());
             let asked = Asked::new(few, |node| self.work.change(node).map(|change| lane.names.step(change)));
             let Some(mut writer) = lane.writer.take() else { continue };
             self.progress.reading(lane.name, objects.len());
+            let mut early = BTreeSet::new();
+            if lane.silent.is_empty() {
+                objects.retain(|object| !lane.early.is_settled(object));
+                early.clone_from(lane.early.shown());
+            }
             let mut scope = Scope { only: None, authors: false, ..lane.kind.scope() };
             let directory = lane.name;
             let read = async move {
-                let confirmed = asked.confirm(writer.as_ref(), &mut objects).await;
+                let (mut confirmed, settled) = asked.confirm(writer.as_ref()).await;
+                confirmed.append(&mut early);
+                objects.retain(|object| !settled.contains(object));
                 let nothing = objects.is_empty();
                 scope.only = Some(objects);
                 let result = match Rc::get_mut(&mut writer) {
@@ -147,6 +154,21 @@ impl Run<'_> {
                 Event::Read { lane: n, writer, confirmed, result: Box::new(result) }
             };
             self.queue.push(read.boxed_local());
+        }
+    }
+
+    /// Asks about groups that have nothing left to write, while others are written.
+    pub(super) fn glance(&mut self) {
+        let work = self.work;
+        for (n, lane) in self.lanes.iter_mut().enumerate() {
+            let Some(writer) = lane.writer.clone() else { continue };
+            let Some(few) = lane.glance() else { continue };
+            let asked = Asked::new(few, |node| work.change(node).map(|change| lane.names.step(change)));
+            let glance = async move {
+                let (shown, settled) = asked.confirm(writer.as_ref()).await;
+                Event::Glanced { lane: n, shown, settled }
+            };
+            self.queue.push(glance.boxed_local());
         }
     }
 

@@ -10,7 +10,7 @@ use super::lane::{Batch, Lane};
 use super::schedule::{Consequences, Schedule};
 use super::work::Work;
 use super::{Cancel, Clock, Outcome, Patience, Progress, Request, Settled};
-use crate::model::{Action, Change};
+use crate::model::{Action, Change, Object};
 use crate::provider::{Answer, ProviderError, Reading, Writer};
 use crate::record::entry::{self, Intent, Seen, Undeclared};
 use crate::record::{Journal, JournalError, Record, Status};
@@ -49,6 +49,8 @@ pub(super) enum Event<'r> {
         confirmed: BTreeSet<usize>,
         result: Box<Result<Reading, ProviderError>>,
     },
+    /// Groups were asked about while others are written.
+    Glanced { lane: usize, shown: BTreeSet<usize>, settled: BTreeSet<Object> },
     /// Changes may be tried again.
     Again { lane: usize, nodes: Vec<usize> },
     /// A directory may be tried again.
@@ -122,6 +124,7 @@ impl<'r> Run<'r> {
             }
             self.arm();
             self.send();
+            self.glance();
             self.read();
             // Waits may be left in the queue; writes and reads cannot be.
             if self.schedule.left() == 0 && self.lanes.iter().all(|lane| lane.verified) {
@@ -246,6 +249,11 @@ impl<'r> Run<'r> {
                     self.verified(lane, &confirmed, *result);
                 } else {
                     self.heard(lane, *result);
+                }
+            }
+            Event::Glanced { lane, shown, settled } => {
+                if let Some(lane) = self.lanes.get_mut(lane) {
+                    lane.early.answered(shown, settled);
                 }
             }
             Event::Again { lane, nodes } => {

@@ -19,6 +19,7 @@ use crate::record;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 /// Folder of the snapshots inside `.accord`.
@@ -95,10 +96,10 @@ impl Cache {
     ///
     /// # Errors
     /// In words. The reading itself is as good as ever.
-    pub(super) fn keep(&self, directory: &Directory, scope: &Scope, observed: &Observed) -> Result<(), String> {
+    pub(super) fn keep(&self, directory: &Directory, scope: &Scope, observed: &mut Observed) -> Result<(), String> {
         let Ok(key) = &self.key else { return Ok(()) };
         let path = self.path(directory);
-        let Some(onward) = &observed.onward else {
+        let Some(onward) = &mut observed.onward else {
             return match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(format!("`{}`: {error}", path.display())),
                 _ => Ok(()),
@@ -107,16 +108,18 @@ impl Cache {
         if onward.unchanged {
             return Ok(());
         }
+        // Lent to the snapshot for as long as it is written: a copy of it is as large as it.
         let base = Base {
-            state: observed.state.clone(),
-            identities: onward.identities.clone(),
-            protected: observed.protected.clone(),
+            state: mem::take(&mut observed.state),
+            identities: mem::take(&mut onward.identities),
+            protected: mem::take(&mut observed.protected),
         };
         let whole = onward.whole.unwrap_or(self.now);
         let snapshot = Snapshot { base, cookie: onward.cookie.clone(), taken: self.now, whole };
-        let Some(bytes) = snapshot.seal(&self.binding(directory, scope), key) else {
-            return Err("the directory is too large for a snapshot".to_owned());
-        };
+        let bytes = snapshot.seal(&self.binding(directory, scope), key);
+        let Base { state, identities, protected } = snapshot.base;
+        (observed.state, onward.identities, observed.protected) = (state, identities, protected);
+        let bytes = bytes.ok_or("the directory is too large for a snapshot")?;
         self.put(&path, &bytes).map_err(|error| format!("`{}`: {error}", path.display()))
     }
 

@@ -163,9 +163,9 @@ fn read(
         scopes.push(scope.clone());
         jobs.push((Job { reader, scope, checks }, basis));
     }
-    let observed = runtime.block_on(gather_since(jobs));
+    let mut observed = runtime.block_on(gather_since(jobs));
     let mut not_kept = Vec::new();
-    for ((directory, scope), observed) in directories.iter().zip(&scopes).zip(&observed) {
+    for ((directory, scope), observed) in directories.iter().zip(&scopes).zip(&mut observed) {
         if scope.resume
             && let Err(why) = cache.keep(directory, scope, observed)
         {

@@ -20,6 +20,12 @@ pub struct Out {
 }
 
 impl Out {
+    /// Makes room for so many bytes at once: what grows by doubling is copied each time,
+    /// and ends up to twice as large as what it holds.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes);
+    }
+
     /// One byte.
     pub fn u8(&mut self, value: u8) {
         self.bytes.push(value);

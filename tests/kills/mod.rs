@@ -6,6 +6,7 @@
 //! built binary from outside, as an operator, a supervisor or a power cut does.
 
 mod answers;
+mod early;
 mod graphs;
 mod killed;
 mod program;

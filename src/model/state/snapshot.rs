@@ -69,11 +69,14 @@ impl State {
             let (name, key) = (self.text(row.name), self.text(row.key));
             lengths.extend([arena.keep(name), arena.keep_key(key, name), arena.keep(self.text(row.handle))]);
         }
+        let numbers = lengths.len() + cells.len() + self.offsets.len() + self.members.len() + self.ends.len();
+        out.reserve(numbers * size_of::<u32>() + arena.text.len() + 2 * self.accounts.len());
         out.count(self.accounts.len());
         out.count(self.groups.len());
         out.numbers(lengths);
         out.numbers(cells);
         out.text(&arena.text);
+        drop(arena);
         self.encode_status(out);
         self.encode_more(out);
         self.encode_groups(out);

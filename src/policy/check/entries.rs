@@ -100,14 +100,8 @@ fn one(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry) -> Option<
         return None;
     }
     let select = select(checker, spot, entry);
-    let zone = match (&entry.selector, &select) {
-        (Selector::Person(_), Some(Select::People(people))) => {
-            people.first().map_or_else(|| checker.zone.clone(), |person| spans::zone_of(checker, *person))
-        }
-        _ => checker.zone.clone(),
-    };
     let details = entry.details();
-    let window = spans::window(checker, file, (details.starts.as_ref(), details.expires.as_ref()), &zone);
+    let window = window(checker, file, entry, select.as_ref());
     if spot.negated
         && let Some(expires) = &details.expires
     {
@@ -131,6 +125,23 @@ fn one(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry) -> Option<
     let id = EntryId(u32::try_from(checker.meant.entries.len()).unwrap_or(u32::MAX));
     checker.meant.entries.push(entry);
     Some(id)
+}
+
+/// The dates of an entry, in the zone of the one person it names.
+fn window(checker: &mut Checker<'_>, file: u32, entry: &written::Entry, select: Option<&Select>) -> Window {
+    let details = entry.details();
+    let dates = (details.starts.as_ref(), details.expires.as_ref());
+    if dates == (None, None) {
+        // Most memberships: nobody's zone is looked up for them.
+        return Window::default();
+    }
+    let zone = match (&entry.selector, select) {
+        (Selector::Person(_), Some(Select::People(people))) => {
+            people.first().map_or_else(|| checker.zone.clone(), |person| spans::zone_of(checker, *person))
+        }
+        _ => checker.zone.clone(),
+    };
+    spans::window(checker, file, dates, &zone)
 }
 
 fn select(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry) -> Option<Select> {
