@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Whole-process figures on a real slapd, each beside the plain LDAP tools.
+"""Whole-process figures on real servers, each beside the plain LDAP tools.
 
     cargo build --release && python3 benches/directory.py [--sizes 1k,10k,50k,100k] [--runs 3]
+    cargo build --release && python3 benches/directory.py --active-directory [--domain-size 1000,100,5000] [--runs 3]
 
 For every size this makes policies, starts an slapd of its own on a free loopback
 port, and prints wall seconds, CPU seconds and peak memory of
@@ -21,8 +22,22 @@ port, and prints wall seconds, CPU seconds and peak memory of
 ldapmodify runs twice: with one modify per group, the fastest way it has, and with
 one modify per value, as they come out of a ticket.
 
+With --active-directory the servers are Samba domain controllers (benches/samba.py),
+and everything goes over TLS, from both programs. Sizes are people, groups and grants;
+there are about as many memberships before the grants. At the end both domains must
+hold the same. It prints
+
+    first apply, people accord apply on an empty unit  beside  ldapadd of the same accounts, disabled, each enabled
+                        by a modify of its own, as accord does it
+    first apply, groups accord apply                   beside  ldapadd of the same groups with their members
+    plan, nothing to do accord plan --refresh full     beside  ldapsearch (paged) of the same entries
+    … incremental       accord plan, nothing changed since the last one, beside the same
+    plan, N grants      accord plan
+    apply of N values   accord apply                   beside  ldapmodify of the same values, twice as above
+
 The median of the runs is printed; ratios are of medians in this one run. Nothing
-but loopback is contacted. Needs slapd, ldap-utils and Python 3.9, no packages.
+but loopback is contacted. Needs slapd, ldap-utils and Python 3.9, no packages; for
+a domain also what benches/samba.py names.
 """
 
 import argparse
@@ -41,6 +56,10 @@ import tempfile
 import time
 from pathlib import Path
 
+# The module beside this one leaves no compiled copy in the source tree.
+sys.dont_write_bytecode = True
+import samba
+
 SIZES = {
     "1k": (1_000, 200, 10_000),
     "10k": (10_000, 1_000, 50_000),
@@ -50,7 +69,11 @@ SIZES = {
 BASE = "dc=bench,dc=test"
 # Seconds that everything takes longer in each direction.
 DELAY = 0.010
-ADMIN, PASSWORD = f"cn=admin,{BASE}", "bench-only"
+ADMIN, PASSWORD = f"cn=admin,{BASE}", "Bench-0nly"
+# Filter and attributes of what accord reads in a domain.
+DOMAIN_ACCOUNT = ("(&(objectCategory=person)(objectClass=user))", "sAMAccountName", "displayName", "sn", "mail",
+                  "employeeID", "userAccountControl", "accountExpires")
+DOMAIN_GROUP = ("(objectClass=group)", "sAMAccountName", "groupType", "description", "member")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -126,6 +149,8 @@ class Delay:
         self.listener.close()
 
     def serve(self, port, seconds):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
         async def pump(reader, writer):
             waiting, there = collections.deque(), asyncio.Event()
 
@@ -234,17 +259,9 @@ class Data:
                 grants -= 1
         return moves
 
-    def write_policies(self, root, url):
-        policies = root / "policies"
-        shutil.rmtree(policies, ignore_errors=True)
-        (policies / "people").mkdir(parents=True)
-        (policies / "groups").mkdir()
-        (policies / "accord.yaml").write_text(
-            f"""organization: bench
-timezone: UTC
-directories:
-  corp:
-    kind: ldap
+    def settings(self, url):
+        """The directory `corp`, as YAML."""
+        return f"""    kind: ldap
     url: {url}
     tls: none
     bind: {{ dn: "{ADMIN}", password: {{ env: BENCH_PASSWORD }} }}
@@ -256,7 +273,19 @@ directories:
       object_classes: [inetOrgPerson]
       attributes: {{ cn: name, sn: family_name, mail: email }}
     groups: {{ base: "ou=groups,{BASE}", object_class: groupOfNames }}
-guardrails:
+"""
+
+    def write_policies(self, root, url):
+        policies = root / "policies"
+        shutil.rmtree(policies, ignore_errors=True)
+        (policies / "people").mkdir(parents=True)
+        (policies / "groups").mkdir()
+        (policies / "accord.yaml").write_text(
+            f"""organization: bench
+timezone: UTC
+directories:
+  corp:
+{self.settings(url)}guardrails:
   grants: {{ floor: 10000000, percent: 100, per: group }}
   revocations: {{ floor: 10000000, percent: 100 }}
 """
@@ -297,7 +326,52 @@ def group_dn(g):
     return f"cn=g{g:06},ou=groups,{BASE}"
 
 
-def write_modifications(path, moves, backwards=False, singly=False):
+class DomainData(Data):
+    """The same in a domain: an account stands under its display name."""
+
+    @staticmethod
+    def dn(n):
+        return f"CN=User Number {n},OU=people,{samba.BASE}"
+
+    @staticmethod
+    def group_dn(g):
+        return f"CN=g{g:06},OU=groups,{samba.BASE}"
+
+    def settings(self, server):
+        return f"""    kind: active-directory
+    url: {server.url}
+    ca: {server.folder.name}/ca.pem
+    bind: {{ dn: "{samba.ADMIN}", password: {{ env: BENCH_PASSWORD }} }}
+    accounts:
+      base: OU=people,{samba.BASE}
+      for: everyone
+      attributes: {{ displayName: name, sn: family_name, mail: email }}
+    groups: {{ base: "OU=groups,{samba.BASE}" }}
+"""
+
+    def write_people(self, path):
+        with open(path, "w") as f:
+            for n in range(self.people):
+                f.write(
+                    f"dn: {self.dn(n)}\nchangetype: add\nobjectClass: user\nsAMAccountName: u{n:07}\n"
+                    f"userAccountControl: 514\ndisplayName: User Number {n}\nsn: Number {n}\nmail: u{n:07}@bench.test\n"
+                    f"employeeID: {n}\n\n"
+                    f"dn: {self.dn(n)}\nchangetype: modify\ndelete: userAccountControl\nuserAccountControl: 514\n-\n"
+                    f"add: userAccountControl\nuserAccountControl: 512\n-\n\n"
+                )
+
+    def write_groups(self, path):
+        with open(path, "w") as f:
+            for g, members in enumerate(self.groups):
+                f.write(
+                    f"dn: {self.group_dn(g)}\nchangetype: add\nobjectClass: group\nsAMAccountName: g{g:06}\n"
+                    f"groupType: -2147483646\ndescription: Group {g}\n"
+                )
+                f.writelines(f"member: {self.dn(n)}\n" for n in sorted(members))
+                f.write("\n")
+
+
+def write_modifications(path, moves, backwards=False, singly=False, dn=dn, group_dn=group_dn):
     """One modify per group with all its values, or one per value."""
     with open(path, "w") as f:
         for g, (minus, plus) in sorted(moves.items()):
@@ -325,12 +399,24 @@ def show(what, figures, **beside):
     print(line, flush=True)
 
 
-def search_everything(server, out=subprocess.DEVNULL):
-    people = server.tool("ldapsearch", "-LLL", "-E", "pr=1000/noprompt", "-b", f"ou=people,{BASE}",
-                         "(uid=*)", "uid", "cn", "sn", "mail", "employeeNumber")
-    groups = server.tool("ldapsearch", "-LLL", "-E", "pr=1000/noprompt", "-b", f"ou=groups,{BASE}",
-                         "(objectClass=groupOfNames)", "cn", "description", "member")
-    return tuple(max(a, b) if i == 2 else a + b for i, (a, b) in enumerate(zip(measure(people), measure(groups))))
+def search(server, *searches):
+    """Paged searches one after another: seconds are added, the peak is the higher one."""
+    figures = [measure(server.tool("ldapsearch", "-LLL", "-E", "pr=1000/noprompt", "-b", *one)) for one in searches]
+    wall, cpu, memory = zip(*figures)
+    return sum(wall), sum(cpu), max(memory)
+
+
+def search_everything(server):
+    return search(
+        server,
+        (f"ou=people,{BASE}", "(uid=*)", "uid", "cn", "sn", "mail", "employeeNumber"),
+        (f"ou=groups,{BASE}", "(objectClass=groupOfNames)", "cn", "description", "member"),
+    )
+
+
+def search_domain(server):
+    return search(server, (f"OU=people,{samba.BASE}", *DOMAIN_ACCOUNT, "objectGUID"),
+                  (f"OU=groups,{samba.BASE}", *DOMAIN_GROUP, "objectGUID"))
 
 
 def write_looking(root, url):
@@ -453,16 +539,125 @@ def run_size(name, accord, runs, keep):
             shutil.rmtree(state, ignore_errors=True)
 
 
+def contents(server):
+    """What accounts and groups hold, in an order of its own, whoever wrote it."""
+    found = []
+    for unit, attributes in (("people", DOMAIN_ACCOUNT), ("groups", DOMAIN_GROUP)):
+        command = server.tool("ldapsearch", "-LLL", "-o", "ldif-wrap=no", "-E", "pr=1000/noprompt", "-b",
+                              f"OU={unit},{samba.BASE}", *attributes)
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout.lower()
+        found += [sorted(entry.splitlines()) for entry in text.split("\n\n")]
+    return sorted(found)
+
+
+def start_domain(work):
+    """Two controllers of equal, empty domains: accord's, and the one of the plain tools."""
+    samba.provision(work / "domain", PASSWORD)
+    units = work / "units.ldif"
+    units.write_text(
+        "".join(f"dn: OU={ou},{samba.BASE}\nobjectClass: organizationalUnit\n\n" for ou in ("people", "groups"))
+    )
+    for name in ("samba", "plain"):
+        server = samba.Samba(work / name, PASSWORD)
+        try:
+            server.start(work / "domain")
+            measure(server.tool("ldapadd", "-f", str(units)))
+        except BaseException:
+            server.stop()
+            raise
+        yield server
+
+
+def run_domain(people, groups, grants, accord, runs, keep):
+    work = Path(tempfile.mkdtemp(prefix="accord-bench-"))
+    # The key of snapshots is not taken from inside a repository.
+    state = tempfile.mkdtemp(prefix="accord-bench-state-")
+    os.environ["XDG_STATE_HOME"] = state
+    servers = []
+    try:
+        for server in start_domain(work):
+            servers.append(server)
+        data = DomainData(people, groups, grants)
+        print(
+            f"Active Directory (Samba {samba.version()}, TLS): {people:,} people, {groups:,} groups, "
+            f"{sum(map(len, data.groups)):,} memberships",
+            flush=True,
+        )
+        show_domain(data, *servers, grants, work, accord, runs)
+    finally:
+        for server in servers:
+            server.stop()
+        if not keep:
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def show_domain(data, server, plain, grants, work, accord, runs):
+    incremental = [accord, "plan", "--detailed-exitcode"]
+    plan = [*incremental, "--refresh", "full"]
+    apply = [accord, "apply", "--auto-approve"]
+    ldif = work / "changes.ldif"
+
+    def write(tool):
+        return measure(plain.tool(tool, "-f", str(ldif)))
+
+    groups, data.groups = data.groups, []
+    data.write_policies(work, server)
+    data.write_people(ldif)
+    added = write("ldapadd")
+    show("first apply, people", measure(apply, work), ldapadd=added)
+    data.groups = groups
+    data.write_policies(work, server)
+    data.write_groups(ldif)
+    added = write("ldapadd")
+    show("first apply, groups", measure(apply, work), ldapadd=added)
+    searched, planned, again = [], [], []
+    for _ in range(runs):
+        searched.append(search_domain(server))
+        planned.append(measure(plan, work, accept=(0,)))
+        again.append(measure(incremental, work, accept=(0,)))
+    show("plan, nothing to do", median(planned), ldapsearch=median(searched))
+    show("… incremental", median(again), ldapsearch=median(searched), full=median(planned))
+    moves = data.grow(grants)
+    data.write_policies(work, server)
+    show(f"plan, {grants:,} grants", median([measure(plan, work, accept=(2,)) for _ in range(runs)]))
+    figures = []
+    for how in ({}, {"backwards": True}, {"singly": True}):
+        write_modifications(ldif, moves, **how, dn=data.dn, group_dn=data.group_dn)
+        figures.append(write("ldapmodify"))
+    show(f"apply of {grants:,} values", measure(apply, work), ldapmodify_per_group=figures[0],
+         ldapmodify_per_value=figures[2])
+    # Both did the same work.
+    measure(plan, work, accept=(0,))
+    if contents(server) != contents(plain):
+        sys.exit("the two domains do not hold the same")
+
+
+def domain_size(text):
+    people, groups, grants = (int(word) for word in text.split(","))
+    # Grants are new memberships, beside as many that are there.
+    if min(people, groups, grants) < 1 or 3 * grants > people * groups:
+        raise argparse.ArgumentTypeError("wants at least one of each, and three times as much room as grants")
+    return people, groups, grants
+
+
 def main():
+    # A run that is asked to end takes its servers with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--sizes", default=",".join(SIZES))
+    parser.add_argument("--sizes", help=f"of {','.join(SIZES)}; all of them, or none with --active-directory")
+    parser.add_argument("--active-directory", action="store_true", help="on Samba domain controllers; needs root")
+    parser.add_argument("--domain-size", type=domain_size, default=(1_000, 100, 5_000), metavar="PEOPLE,GROUPS,GRANTS")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--accord", default=str(ROOT / "target/release/accord"))
     parser.add_argument("--keep", action="store_true", help="keep the generated files")
     options = parser.parse_args()
     os.environ["PATH"] += ":/usr/sbin"
-    for size in options.sizes.split(","):
+    sizes = ",".join(SIZES) if options.sizes is None and not options.active_directory else options.sizes
+    for size in sizes.split(",") if sizes else []:
         run_size(size, options.accord, options.runs, options.keep)
+    if options.active_directory:
+        run_domain(*options.domain_size, options.accord, options.runs, options.keep)
 
 
 if __name__ == "__main__":
