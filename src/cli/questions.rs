@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::session::Session;
 use crate::model::{Instant, Place};
 use crate::plan::{Memory, references};
-use crate::policy::{GroupId, Holding, Manage, PersonId, Policy};
+use crate::policy::{GroupId, Holding, Label, Manage, PersonId, Policy};
 use crate::record;
 use crate::render::answers::{self, Link, Reading, Verdict};
 use crate::resolve::{self, References, Resolution};
@@ -87,10 +87,20 @@ impl<'s, 'g> Question<'s, 'g> {
     pub(super) fn holding(&self, person: PersonId, holding: Holding, name: String) -> Option<answers::Holding> {
         if let Some(held) = self.resolution.held(person, holding) {
             let because = self.because(person, holding);
-            return Some(answers::Holding { name, verdict: Verdict::Yes, ends: held.ends, because });
+            let accounts = self.accounts(person, holding);
+            return Some(answers::Holding { name, verdict: Verdict::Yes, accounts, ends: held.ends, because });
         }
         let unsettled = self.resolution.unsettled_in(holding).any(|one| one == person);
-        unsettled.then(|| answers::Holding { name, verdict: Verdict::Unknown, ends: None, because: Vec::new() })
+        let (accounts, because) = (Vec::new(), Vec::new());
+        unsettled.then(|| answers::Holding { name, verdict: Verdict::Unknown, accounts, ends: None, because })
+    }
+
+    /// The labels of the accounts that hold it; none where only the everyday one does.
+    fn accounts(&self, person: PersonId, holding: Holding) -> Vec<String> {
+        let all = (0..=u8::MAX).map(Label).take(self.policy().labels.len() + 1);
+        let all = all.filter(|label| self.resolution.held_with(person, *label, holding).is_some());
+        let labels: Vec<_> = all.map(|label| self.policy().label(label).unwrap_or_default().to_owned()).collect();
+        if labels.iter().all(String::is_empty) { Vec::new() } else { labels }
     }
 
     /// From the entitlement to the person.

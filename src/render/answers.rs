@@ -95,7 +95,11 @@ pub struct Holding {
     pub name: String,
     /// Whether it is certain.
     pub verdict: Verdict,
-    /// When it ends.
+    /// With which accounts, by label, the everyday one as an empty text; left out where
+    /// it is that one alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
+    /// When it ends: of several accounts the last.
     pub ends: Option<Instant>,
     /// From the entitlement to the person.
     pub because: Vec<Link>,
@@ -341,13 +345,23 @@ fn holdings(page: &mut Page, list: &[Holding], zone: &TimeZone) {
         let until = holding.ends.map(|ends| format!("until {}", ends.civil(zone)));
         let chain =
             holding.because.iter().flat_map(|link| Some(link.text.clone()).into_iter().chain(link.note.clone()));
-        let words: Vec<_> = until.into_iter().chain(chain).collect();
+        let words: Vec<_> = until.into_iter().chain(with(&holding.accounts)).chain(chain).collect();
         let line = Line::indented(2).word(tone, symbol).say(" ").word(Tone::Heading, &holding.name);
         let line = line.column(WORDS_COLUMN).say(&words.join(", "));
         // The last place is the entry, the first the grant: the entry is what people change.
         let place = holding.because.iter().rev().find(|link| link.file.is_some());
         page.line(line.place(place.and_then(|link| link.file.as_deref()), place.and_then(|link| link.line)));
     }
+}
+
+/// `with the account admin`.
+fn with(accounts: &[String]) -> Option<String> {
+    let word = |label: &String| match label.as_str() {
+        "" => "the everyday account".to_owned(),
+        label => format!("the account {label}"),
+    };
+    let words: Vec<_> = accounts.iter().map(word).collect();
+    (!words.is_empty()).then(|| format!("with {}", words.join(" and ")))
 }
 
 /// How old is what the answer hangs on; where that are many, the oldest and the rest

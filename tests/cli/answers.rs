@@ -95,6 +95,27 @@ fn expiring_is_told_to_whom_it_concerns() {
     ");
 }
 
+/// Which account it is matters to whoever looks for it in the directory.
+#[test]
+fn answers_say_which_account_holds_it() {
+    let repo = Repo::company();
+    repo.write(
+        "policies/more.yaml",
+        "people:\n  ada.byron: { id: '7', name: Ada Byron, accounts: { 'corp#admin': adm-ada } }\n\
+         roles:\n  dba: { account: admin, grants: [corp/dbas, corp/both], members: [ada.byron] }\n\
+         groups:\n  corp/dbas: {}\n  corp/both: { members: [ada.byron] }\n",
+    );
+    let told = ask(&repo, &["who", "corp/dbas"]);
+    assert!(told.contains("+ ada.byron                 with the account admin, granted by role dba"), "{told}");
+    let told = ask(&repo, &["show", "ada.byron"]);
+    assert!(told.contains("+ corp/both                 with the everyday account and the account admin, "), "{told}");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&ask(&repo, &[arguments, &["--format", "json"]].concat())).unwrap()
+    };
+    assert_eq!(json(&["who", "corp/both"])["people"][0]["accounts"], serde_json::json!(["", "admin"]));
+    assert!(json(&["who", "corp/sre"])["people"][0].get("accounts").is_none());
+}
+
 #[test]
 fn what_only_a_directory_knows_is_not_called_empty() {
     let repo = Repo::company();
