@@ -546,7 +546,9 @@ def contents(server):
         command = server.tool("ldapsearch", "-LLL", "-o", "ldif-wrap=no", "-E", "pr=1000/noprompt", "-b",
                               f"OU={unit},{samba.BASE}", *attributes)
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout.lower()
-        found += [sorted(entry.splitlines()) for entry in text.split("\n\n")]
+        # Comments tell of the pages, whose borders differ.
+        entries = ([line for line in entry.splitlines() if line[:1] != "#"] for entry in text.split("\n\n"))
+        found += [sorted(entry) for entry in entries if entry]
     return sorted(found)
 
 
