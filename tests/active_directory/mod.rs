@@ -364,7 +364,9 @@ fn an_account_renamed_and_moved_by_hand_is_still_the_persons_and_one_made_anew_i
     let inputs = [DirectoryInput { id: DirectoryId(0), kind: kind.as_ref(), observed: &observed }];
     let seen = matched(&policy, &inputs, &memory).remove("corp").unwrap();
     assert_eq!((seen[0].account.as_str(), seen[0].person.as_str(), seen.len()), ("ada", "ada", 1));
-    memory.accounts.get_mut(&key).unwrap().object.clone_from(&seen[0].object);
+    let known = memory.accounts.get_mut(&key).unwrap();
+    (known.object, known.label) = (seen[0].object.clone(), seen[0].label.clone());
+    assert_eq!(known.label.as_deref(), Some(""), "it is her everyday one");
     assert!(seen[0].object.is_some() && matched(&policy, &inputs, &memory).is_empty());
     assert_eq!(words(&plan(&policy, &memory)), [""; 0]);
 
