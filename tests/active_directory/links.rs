@@ -12,6 +12,7 @@ pub(super) struct Bed {
     pub(super) dc: Samba,
     pub(super) proxy: Strict,
     repo: Repo,
+    state: tempfile::TempDir,
 }
 
 pub(super) fn open() -> Samba {
@@ -38,12 +39,13 @@ impl Bed {
             "people:\n  ada: { kind: employee, name: Ada }\n  bob: { kind: employee, name: Bob }\n",
         );
         repo.write("policies/access.yaml", access);
-        Self { dc, proxy, repo }
+        Self { dc, proxy, repo, state: tempfile::tempdir().unwrap() }
     }
 
     pub(super) fn run(&self, arguments: &[&str], code: i32) -> String {
         let mut command = self.repo.command(arguments);
-        let output = command.env("BIND", ADMINISTRATOR.1).output().unwrap();
+        let command = command.env("BIND", ADMINISTRATOR.1).env("XDG_STATE_HOME", self.state.path());
+        let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}\nstdout:\n{stdout}\nstderr:\n{stderr}");
@@ -159,14 +161,21 @@ fn the_domain_ends_it_at_that_instant_even_if_accord_never_runs_again() {
 
 #[test]
 fn where_the_forest_or_the_settings_have_no_such_memberships_accord_ends_them() {
-    let with = [(Rules::default(), ""), (Rules { links: true, ..Rules::default() }, ", native_end: off")];
+    let links = || Rules { links: true, ..Rules::default() };
+    let with = [(Rules::default(), ""), (links(), ", native_end: off"), (Rules { hides_feature: true, ..links() }, "")];
     for (rules, setting) in with {
+        let may_end = rules.links;
         let bed = Bed::new(open(), rules, setting, DATED);
         let plan = bed.run(&["plan"], 0);
         shows(&plan, "+ corp/sre      until 2030-02-01 00:00");
         assert_eq!(bed.json(&["plan"], 0)["directories"][0]["ends_itself"], json!(["accounts"]));
         bed.apply();
         assert_eq!((bed.end(), bed.members().len()), (None, 2));
+        // Whoever is a member until some time was made one by others.
+        let _ = bed.run(&["plan"], 0);
+        let told = bed.run(&["plan"], 0);
+        assert_eq!(told.contains("full too: memberships may end here by themselves"), may_end, "{told}");
+        assert_eq!(told.contains("incremental since "), !may_end, "{told}");
     }
     // What an additive group holds is taken away by nobody.
     let access = DATED.replace("{ members:", "{ manage: additive, members:");

@@ -31,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) read_only: bool,
     /// The forest has the Privileged Access Management feature ([MS-ADTS] §3.1.1.9.2).
     pub(crate) links: bool,
+    /// Whether it does not show the feature that ends them.
+    pub(crate) hides_feature: bool,
 }
 
 /// Group and member, lower case → when the membership ends.
@@ -255,6 +257,7 @@ fn answers(
                     }
                     entry(&mut parts[1], rules, search);
                 }
+                5 if search.features && rules.hides_feature => parts[1] = result(5, 32, ""),
                 5 if search.features => {
                     client.write_all(&encode(&sequence(vec![parts[0].clone(), feature()])))?;
                     parts[1] = result(5, 0, "");

@@ -46,7 +46,7 @@ pub(super) struct Controller {
     /// The naming context of the forest's settings.
     pub(super) configuration: String,
     /// Whether the forest itself ends memberships.
-    pub(super) ends_links: bool,
+    pub(super) ends_links: link_ends::Ends,
 }
 
 impl Controller {
@@ -104,7 +104,7 @@ pub(super) async fn probe(session: &Session, schema: &Schema) -> Result<Server, 
             is_samba: one("vendorName").contains("Samba"),
             domain: one("defaultNamingContext"),
             configuration: one("configurationNamingContext"),
-            ends_links: false,
+            ends_links: link_ends::Ends::Never,
         };
         let server = Server { contexts: all("namingContexts"), controller: Some(controller), ..Server::default() };
         (server, all("supportedControl"))
@@ -169,7 +169,13 @@ pub(super) async fn counter(session: &Session) -> Result<Option<Vec<String>>, Pr
 impl Server {
     /// Whether memberships can have an end of their own here.
     pub(super) fn ends_links(&self) -> bool {
-        self.controller.as_ref().is_some_and(|controller| controller.ends_links)
+        self.controller.as_ref().is_some_and(|controller| controller.ends_links == link_ends::Ends::Yes)
+    }
+
+    /// Whether a membership may be gone here although nobody wrote that, whatever the
+    /// settings say of ends.
+    pub(super) fn may_end_links(&self) -> bool {
+        self.controller.as_ref().is_some_and(|controller| controller.ends_links != link_ends::Ends::Never)
     }
 
     /// Leaves out references to what this very controller holds beside the domain:

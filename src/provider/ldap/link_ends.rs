@@ -17,13 +17,29 @@ use crate::provider::{Answer, ProviderError, Step};
 use ldap3::Scope as Depth;
 
 /// Why such a directory is read in full every time.
-pub(super) const UNTOLD: &str = "memberships end here by themselves, and nothing tells of that";
+pub(super) const UNTOLD: &str = "memberships may end here by themselves, and nothing tells of that";
+
+/// Whether a forest ends memberships.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// It does not.
+    #[default]
+    Never,
+    /// It may: nobody told whether the feature is enabled. None is given an end there, and
+    /// none is taken for one that stays.
+    Perhaps,
+    /// It does.
+    Yes,
+}
 
 /// Whether the forest ends memberships: the controller knows how to show it, and the
-/// feature is enabled. What may not be read is not there.
-pub(super) async fn offered(session: &Session, controls: &[String], configuration: &str) -> bool {
-    if configuration.is_empty() || !controls.iter().any(|oid| oid == link::SHOWN) {
-        return false;
+/// feature is enabled.
+pub(super) async fn offered(session: &Session, controls: &[String], configuration: &str) -> Ends {
+    if !controls.iter().any(|oid| oid == link::SHOWN) {
+        return Ends::Never;
+    }
+    if configuration.is_empty() {
+        return Ends::Perhaps;
     }
     let base = format!("{},{configuration}", link::FEATURES);
     let attributes = [link::ENABLED.to_owned()];
@@ -31,7 +47,11 @@ pub(super) async fn offered(session: &Session, controls: &[String], configuratio
         Search { base: &base, scope: Depth::OneLevel, filter: link::FEATURE, attributes: &attributes, page_size: 0 };
     let mut enabled = false;
     let ended = search::run(session, &search, |entry| enabled |= entry.values(link::ENABLED).next().is_some()).await;
-    enabled && ended.result.is_none() && ended.broken.is_none()
+    match (ended.result, ended.broken) {
+        (None, None) if enabled => Ends::Yes,
+        (None, None) => Ends::Never,
+        _ => Ends::Perhaps,
+    }
 }
 
 /// What time it is on the controller, where memberships end there.

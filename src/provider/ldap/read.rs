@@ -102,7 +102,7 @@ impl Directory {
         // Before the first read: a cookie may be older than what was read, never newer.
         let begun = match scope.resume && touched::tells(server) {
             // A membership that ends by itself is nothing that was written.
-            true if session.shows_ends => Some(Err(link_ends::UNTOLD.to_owned())),
+            true if server.may_end_links() => Some(Err(link_ends::UNTOLD.to_owned())),
             true => Some(self.begin(session, server, schema).await),
             false => None,
         };

@@ -197,7 +197,7 @@ impl Directory {
         scope: &Scope,
         cookie: &Cookie,
     ) -> Reading {
-        let read = if session.shows_ends {
+        let read = if server.may_end_links() {
             Err(link_ends::UNTOLD.to_owned())
         } else if touched::tells(server) {
             self.read_touched(session, server, schema, scope, cookie).await
