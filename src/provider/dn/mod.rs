@@ -240,7 +240,11 @@ pub fn parent(dn: &str) -> Option<&str> {
 
 /// The entry's own RDN, as written.
 pub fn rdn(dn: &str) -> &str {
-    split(dn).map_or(dn, |(rdn, _)| rdn).trim_end()
+    let rdn = split(dn).map_or(dn, |(rdn, _)| rdn);
+    let end = rdn.trim_end_matches(' ');
+    // A space after a backslash belongs to the value.
+    let escapes = end.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    if escapes % 2 == 1 { rdn.get(..=end.len()).unwrap_or(rdn) } else { end }
 }
 
 /// The DN of the entry when it stands directly below `base`.
@@ -409,5 +413,14 @@ mod tests {
         assert_eq!(parse(&dn).unwrap().len(), 2);
         assert_eq!(renamed("uid=a+cn=B\\, c,ou=p", "uid", "x,y").unwrap(), "uid=x\\,y+cn=B\\, c,ou=p");
         assert_eq!(renamed("cn=a,ou=p", "uid", "x"), None);
+    }
+
+    #[test]
+    fn a_move_keeps_the_space_that_belongs_to_the_name() {
+        assert_eq!(moved("cn=Foo\\ ,ou=a,dc=x", "ou=b,dc=x"), "cn=Foo\\ ,ou=b,dc=x");
+        assert_eq!(moved("cn=Foo\\   , ou=a,dc=x", "ou=b,dc=x"), "cn=Foo\\ ,ou=b,dc=x");
+        assert_eq!(moved("cn=Foo\\\\ ,ou=a,dc=x", "ou=b,dc=x"), "cn=Foo\\\\,ou=b,dc=x");
+        assert_eq!(moved("cn=Foo\\,;ou=a,dc=x", "ou=b,dc=x"), "cn=Foo\\,,ou=b,dc=x");
+        assert_eq!(rdn("cn=Foo\\  "), "cn=Foo\\ ");
     }
 }

@@ -224,12 +224,10 @@ impl Directory {
 
     async fn rename(&self, open: &Open, names: &Names<'_>, is_group: bool) -> Answer {
         let (site, dn) = (&open.session.site, names.dn);
-        let Some(rdn) = crate::provider::dn::parent(names.new_dn)
-            .and_then(|parent| names.new_dn.strip_suffix(parent))
-            .map(|rdn| rdn.trim_end().trim_end_matches([',', ';']))
-        else {
+        if crate::provider::dn::parent(names.new_dn).is_none() {
             return Answer::Refused { why: format!("`{}` has no parent", names.new_dn) };
-        };
+        }
+        let rdn = crate::provider::dn::rdn(names.new_dn);
         let superior = bases::superior(dn, names.new_dn);
         // Where only the place changes the value stays; a domain demands that the old one goes.
         let drops_old = open.schema.is_active() || crate::provider::dn::rdn(dn) != rdn;
