@@ -335,7 +335,10 @@ async fn one(
     sink: &RefCell<Found<'_>>,
 ) -> Result<(), String> {
     let mut met = false;
-    let holds = |entry: Entry<'_>| entry.text(PARENT).is_some_and(|value| !value.eq_ignore_ascii_case("FALSE"));
+    // 389 Directory Server tells it of every entry, unless it may not be read; a domain
+    // controller of none.
+    let untold = server.changelog.is_some();
+    let holds = |entry: Entry<'_>| entry.text(PARENT).map_or(untold, |value| !value.eq_ignore_ascii_case("FALSE"));
     for (root, place) in schema.roots().zip(&asked.accounts) {
         find(session, server, place, id, |entry| {
             if is_inside(entry.dn, &root.key) {
@@ -354,7 +357,10 @@ async fn one(
         find(session, server, groups, id, |entry| {
             if is_inside(entry.dn, key) {
                 met = true;
-                let Found { collector, watch, .. } = &mut *sink.borrow_mut();
+                let Found { collector, watch, holders } = &mut *sink.borrow_mut();
+                if holds(entry) && !above.holds(entry.dn, Some(id)) {
+                    holders.push(entry.dn.to_owned());
+                }
                 watch.group(collector, entry);
                 collector.group(&Identified { entry, id });
             }
