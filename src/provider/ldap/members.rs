@@ -10,6 +10,7 @@ use super::guard::ASSERTION_FAILED;
 use super::write::{Operation, answer, modifications, unanswered};
 use super::{Directory, Open, link_ends, search};
 use crate::model::Action;
+use crate::provider::active_directory::link;
 use crate::provider::entries::Mod;
 use crate::provider::{Answer, Step, dn};
 use ldap3::controls::{Assertion, MakeCritical, RawControl};
@@ -106,7 +107,9 @@ impl Directory {
     /// Result 53 for one value is a domain's word for "it is there already" and "it is
     /// not there" too: what a read shows tells.
     async fn unwilling(&self, open: &Open, group: &str, item: &Item, why: &str) -> Answer {
-        let filter = format!("({}={})", open.schema.member_attribute(), ldap3::ldap_escape(&item.value));
+        // A filter knows members without the time that is left to them.
+        let member = link::bare(&item.value);
+        let filter = format!("({}={})", open.schema.member_attribute(), ldap3::ldap_escape(member));
         let found = search::base(&open.session, group, &filter, &["1.1".to_owned()], |_| ()).await;
         match (found, item.grant) {
             (Ok(Some(())), true) => Answer::Conflict { why: format!("somebody added it meanwhile ({why})") },
