@@ -313,9 +313,14 @@ impl<'r> Lane<'r> {
         self.window.shrink(batch.round);
     }
 
-    /// Something was learnt of a change: an answer, or what a read told.
+    /// Something was learnt of a change: an answer, or a read that shows it.
     pub(super) fn heard_from(&mut self) {
         (self.losses, self.answered, self.reached) = (0, self.answered + 1, true);
+    }
+
+    /// The directory can be read.
+    pub(super) fn was_reached(&mut self) {
+        (self.losses, self.reached) = (0, true);
     }
 
     /// A batch went through: a little more at once.

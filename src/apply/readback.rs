@@ -178,7 +178,6 @@ impl Run<'_> {
         match result {
             Ok(reading) => {
                 lane.failed_reads = 0;
-                lane.heard_from();
                 let read = lane.bite.min(lane.silent.len());
                 lane.bite = lane.bite.saturating_mul(2);
                 let silent = lane.silent.drain(..read);
@@ -189,6 +188,12 @@ impl Run<'_> {
                         Some((node, why, probe(change, &seen), made(change, &reading)))
                     })
                     .collect();
+                // A read alone is no progress: what is never carried out is not tried for ever.
+                if told.iter().any(|(_, _, effect, _)| *effect == Effect::Shown) {
+                    lane.heard_from();
+                } else {
+                    lane.was_reached();
+                }
                 for (node, why, effect, handle) in told {
                     self.told(n, node, &why, effect, handle);
                 }

@@ -276,7 +276,8 @@ impl<'a> Written<'a> {
             let Some(person) = id.and_then(|id| policy.people.get(id.0 as usize)) else { continue };
             if let Standing::Left(end) = person.standing(at)
                 && end > from
-                && known.disabled.is_none_or(|disabled| disabled < end)
+                // Enabling ends it: whoever was on leave until the end is disabled still.
+                && known.disabled.is_none()
                 && directories.contains(&directory)
                 && !reports
             {

@@ -323,3 +323,18 @@ fn a_tracked_memory_is_refused_before_any_secret_is_fetched() {
     assert!(ran.stderr.contains("git tracks `.accord`, which accord writes for itself"), "{}", ran.stderr);
     assert!(!repo.file("ran").exists(), "a secret was fetched first");
 }
+
+/// Two accounts of one name would be told by the directory, which is too late for everybody
+/// else in it.
+#[test]
+fn a_second_account_has_not_the_name_of_the_first() {
+    let repo = Repo::company();
+    let person = |own: &str| {
+        format!("people:\n  ada.byron: {{ id: '7', name: Ada, accounts: {{ {own}'corp#admin': ada.byron }} }}\n")
+    };
+    repo.write("policies/more.yaml", &person(""));
+    let ran = repo.accord(&["validate"]).exits(1);
+    assert!(ran.stderr.contains("ada.byron") && ran.stderr.contains("account name"), "{}", ran.stderr);
+    repo.write("policies/more.yaml", &person("corp: ada, "));
+    let _ = repo.accord(&["validate"]).exits(0);
+}

@@ -68,6 +68,31 @@ fn a_link_is_planned_applied_kept_and_taken_out_again() {
     assert!(repo.accord(&["plan"]).exits(0).stdout.contains("\nnothing to do\n"));
 }
 
+/// One member goes, and everybody in it with it: guardrails count the people. Who is to
+/// stay is granted first; without that nobody is put out.
+#[test]
+fn ending_a_link_counts_and_spares_people() {
+    let repo = company();
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    let link = "      - { group: corp/sre, kinds: [contractor] }\n";
+    let accord = repo.read("policies/accord.yaml");
+    let limit = |setting: &str| repo.write("policies/accord.yaml", &format!("{accord}guardrails: {{ {setting} }}\n"));
+
+    repo.edit("policies/roles.yaml", link, "      - ana.silva\n");
+    limit("revocations: { floor: 0, percent: 0 }");
+    let told = repo.accord(&["plan"]).exits(3).stdout;
+    assert!(told.contains("2 of 3 people who hold something in corp: people lose a membership"), "{told}");
+
+    repo.edit("policies/roles.yaml", "      - ana.silva\n", &format!("{link}    except: [maria.lopez]\n"));
+    limit("grants: { floor: 0, percent: 0 }");
+    let _ = repo.accord(&["apply", "--auto-approve"]);
+    let inside = "cn=sre,ou=groups,dc=example,dc=com".to_owned();
+    assert!(members(&repo, "releases").contains(&inside), "nobody is put out who is to stay");
+    repo.write("policies/accord.yaml", &accord);
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    assert_eq!(members(&repo, "releases"), ["uid=wei.chen,ou=people,dc=example,dc=com"]);
+}
+
 #[test]
 fn a_plan_names_the_whole_way_through_a_group() {
     let repo = Repo::company();

@@ -118,6 +118,15 @@ fn a_lost_answer_is_settled_by_a_read_and_nothing_is_done_twice() {
     }
 }
 
+/// A write that a proxy or an overlay never lets through, while everything else works.
+#[test]
+fn what_is_never_carried_out_is_not_tried_for_ever() {
+    let (results, model) = with_fault(5, Fault::RequestLost, u32::MAX);
+    assert!(results[4].starts_with("5 broken: tried "), "{results:#?}");
+    assert_eq!(results[..4], ALL_DONE[..4]);
+    assert_eq!(model.log().len(), 4);
+}
+
 #[test]
 fn an_acknowledgement_without_effect_is_not_in_effect() {
     let (results, _) = with_fault(5, Fault::Lie, 1);

@@ -7,13 +7,13 @@
 
 use super::groups::first_names;
 use super::members::Kept;
-use super::{Diff, Link, Links};
+use super::{Diff, Link, Links, Owner};
 use crate::model::change::OtherMember;
 use crate::model::state::{AccountRef, GroupRef, Member};
 use crate::model::{AccountId, Action, Object};
 use crate::plan::draft::{Draft, Fate, Found, Reason, Why};
 use crate::policy::settings::{Nesting, ProviderKind};
-use crate::policy::{Group, GroupId, Manage};
+use crate::policy::{Group, GroupId, Manage, PersonId};
 use crate::resolve::{self, NestedGroup};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +30,8 @@ struct Planned {
     revoked: BTreeSet<(String, String)>,
     /// Group outside and inside of links that end.
     unnested: BTreeSet<(String, String)>,
+    /// Group and what is no account and no group, as it is written.
+    others: BTreeSet<(String, String)>,
 }
 
 impl<'a> Diff<'a> {
@@ -190,7 +192,8 @@ impl<'a> Diff<'a> {
             found.note("resolved-nesting", self.name(), name(group), text);
         }
         let is_update = |draft: &Draft| draft.action() == Action::UpdateGroup && draft.directory == self.number;
-        if !found.drafts.iter().any(|draft| is_update(draft) || matches!(draft.why, Why::Nests | Why::Covered)) {
+        let nests = |draft: &Draft| matches!(draft.why, Why::Nests | Why::NestsNot | Why::Covered);
+        if !found.drafts.iter().any(|draft| is_update(draft) || nests(draft)) {
             return;
         }
         let planned = self.planned(found);
@@ -203,7 +206,13 @@ impl<'a> Diff<'a> {
         }
         for n in 0..found.drafts.len() {
             let Some(draft) = found.drafts.get(n).filter(|draft| draft.directory == self.number) else { continue };
+            let mut people = Vec::new();
             let waits = match (draft.why, &draft.change.object.member) {
+                (Why::NestsNot, Some(OtherMember::Group(inside))) => {
+                    let (losing, grants) = self.let_out(links, draft, inside, &planned);
+                    people = losing;
+                    Ok(grants)
+                }
                 (Why::Nests, Some(OtherMember::Group(inside))) => {
                     let made = planned.made.get(self.names().key(inside).as_ref()).copied().into_iter().collect();
                     self.would_let_in(links, draft, inside, &planned).map_or(Ok(made), Err)
@@ -212,6 +221,7 @@ impl<'a> Diff<'a> {
                 _ => continue,
             };
             let Some(draft) = found.drafts.get_mut(n) else { continue };
+            draft.people.extend(people);
             match waits {
                 Ok(needs) => draft.needs.extend(needs),
                 Err(reason) if draft.is_kept() => draft.fate = Fate::withheld(reason),
@@ -241,6 +251,9 @@ impl<'a> Diff<'a> {
                 (Action::Revoke, Some(account), _) => drop(planned.revoked.insert((group, key(account)))),
                 (Action::Revoke, None, Some(OtherMember::Group(inside))) => {
                     planned.unnested.insert((group, key(inside)));
+                }
+                (Action::Revoke, None, Some(OtherMember::Other(text))) => {
+                    planned.others.insert((group, text.clone()));
                 }
                 _ => {}
             }
@@ -325,16 +338,41 @@ impl<'a> Diff<'a> {
         self.desired.state.group(crate::model::StateGroupId(u32::try_from(n).ok()?))
     }
 
-    /// Accounts that stay in the group inside, or below it, and are not wanted outside.
-    fn would_let_in(&self, links: &Links, draft: &Draft, inside: &str, planned: &Planned) -> Option<Reason> {
-        let outside = draft.change.object.group.as_deref().unwrap_or_default();
-        let desired = self.behind(draft)?;
-        let mut wanted: BTreeSet<AccountId> = BTreeSet::new();
-        for account in desired.members().iter().copied().chain(self.desired.nesting.covered_in(desired.id())) {
-            if let Link::Is(id) | Link::Seen(id) = links.link(account) {
-                wanted.insert(id);
+    /// The people who lose the group outside with the link, and the grants that others
+    /// must have before: they stay, one by one.
+    fn let_out(&self, links: &Links, draft: &Draft, inside: &str, planned: &Planned) -> (Vec<PersonId>, Vec<u32>) {
+        let outside = self.names().key(draft.change.object.group.as_deref().unwrap_or_default()).into_owned();
+        let wanted = self.behind(draft).map(|desired| self.wanted_in(links, desired)).unwrap_or_default();
+        let (mut people, mut grants) = (BTreeSet::new(), BTreeSet::new());
+        for id in self.observed_below(inside).iter().flat_map(|group| group.members()) {
+            let owner = match links.owner(*id) {
+                Owner::Account(owner) | Owner::Doubtful(owner) => owner,
+                Owner::Nobody | Owner::Gone => continue,
+            };
+            match planned.grants.get(&(owner.0, outside.clone())) {
+                Some(grant) => drop(grants.insert(*grant)),
+                None if wanted.contains(id) => {}
+                None => people.extend(self.desired.people.get(owner.0 as usize).copied()),
             }
         }
+        (people.into_iter().collect(), grants.into_iter().collect())
+    }
+
+    /// Observed accounts that are wanted in a group, also by a link.
+    fn wanted_in(&self, links: &Links, desired: GroupRef<'_>) -> BTreeSet<AccountId> {
+        let covered = self.desired.nesting.covered_in(desired.id());
+        let accounts = desired.members().iter().copied().chain(covered);
+        let seen = accounts.filter_map(|account| match links.link(account) {
+            Link::Is(id) | Link::Seen(id) => Some(id),
+            _ => None,
+        });
+        seen.collect()
+    }
+
+    /// Who stays in the group inside, or below it, and is not wanted outside.
+    fn would_let_in(&self, links: &Links, draft: &Draft, inside: &str, planned: &Planned) -> Option<Reason> {
+        let outside = draft.change.object.group.as_deref().unwrap_or_default();
+        let wanted = self.wanted_in(links, self.behind(draft)?);
         let mut staying: Vec<&str> = Vec::new();
         for group in self.observed_below(inside) {
             let of_group = group.members().iter().filter(|id| !wanted.contains(id));
@@ -343,6 +381,14 @@ impl<'a> Diff<'a> {
                 !planned.revoked.contains(&(group.key().to_owned(), account.key().to_owned()))
             };
             staying.extend(accounts.filter(stays).map(AccountRef::name));
+            // Computers, members of other domains, what nobody can name: kept, and let in too.
+            staying.extend(group.others().filter_map(|member| match member {
+                Member::Other(text) => {
+                    (!planned.others.contains(&(group.key().to_owned(), text.to_owned()))).then_some(text)
+                }
+                Member::Group(name) => self.observed.group_named(name).is_none().then_some(name),
+                Member::Account(_) => None,
+            }));
         }
         if staying.is_empty() {
             return None;

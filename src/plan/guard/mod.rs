@@ -7,7 +7,7 @@
 pub mod conflicts;
 
 use super::Filter;
-use super::draft::{Draft, Fate, Reason};
+use super::draft::{Draft, Fate, Reason, Why};
 use super::order::Ground;
 use crate::model::state::{AccountRef, GroupRef};
 use crate::model::{AccountId, Action, Enabled};
@@ -80,7 +80,8 @@ pub fn limits(ground: &Ground<'_>, filter: &Filter, drafts: &mut [Draft]) -> boo
         let limit = class.limit(ground);
         let mut scopes: BTreeMap<Scope, Vec<u32>> = BTreeMap::new();
         for (n, draft) in drafts.iter().enumerate() {
-            if draft.is_kept() && class.holds(draft.action()) {
+            // Whoever a link covers loses nothing.
+            if draft.is_kept() && draft.why != Why::Covered && class.holds(draft.action()) {
                 let scope = Scope {
                     directory: draft.directory,
                     group: (limit.per == LimitScope::Group).then(|| draft.change.object.group.clone()).flatten(),

@@ -57,7 +57,8 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             };
             let directory = DirectoryId(directory);
             claims.claim(n, Of::Account(directory), name, "account name");
-            claims.against_keys(n, name, &|person| has_own_name(checker, person, directory));
+            let second = key.as_str().contains('#');
+            claims.against_keys(n, name, second, &|person| has_own_name(checker, person, directory));
         }
     }
     for Twice { person, what, text, mark, first, first_what, first_mark } in claims.found {
@@ -140,11 +141,13 @@ impl<'a> Claims<'a> {
 
     /// An account name that is somebody else's key or alias: that person's account
     /// has that name too, unless another one is written for the directory.
-    fn against_keys(&mut self, person: u32, text: &'a Text, elsewhere: &dyn Fn(u32) -> bool) {
+    /// A second account has not the name of the person's everyday one either.
+    fn against_keys(&mut self, person: u32, text: &'a Text, second: bool, elsewhere: &dyn Fn(u32) -> bool) {
         let key = Matching::CaseIgnore.key(text.as_str());
         let same = |claim: &Claim<'_>| claim.of == Of::Name && claim.text == key;
         let Some(first) = self.table.find(hash_of(Of::Name, &key), same) else { return };
-        if first.person != person && !(first.what == "key" && elsewhere(first.person)) {
+        let own = first.person == person && !(second && first.what == "key");
+        if !own && !(first.what == "key" && elsewhere(first.person)) {
             let (first, first_what, first_mark) = (first.person, first.what, first.mark);
             let what = "account name";
             self.found.push(Twice {
