@@ -92,7 +92,7 @@ impl<'s, 'g> Question<'s, 'g> {
         }
         let unsettled = self.resolution.unsettled_in(holding).any(|one| one == person);
         let (accounts, because) = (Vec::new(), Vec::new());
-        unsettled.then(|| answers::Holding { name, verdict: Verdict::Unknown, accounts, ends: None, because })
+        unsettled.then_some(answers::Holding { name, verdict: Verdict::Unknown, accounts, ends: None, because })
     }
 
     /// The labels of the accounts that hold it; none where only the everyday one does.

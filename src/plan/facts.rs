@@ -146,8 +146,7 @@ impl<'a> Facts<'a> {
             }
             (Why::Group, _, Some((_, group))) => chain.push((format!("group {here}/{name}"), group.place)),
             (Why::Gone, _, _) => {
-                let who = draft.change.person.as_deref().unwrap_or("its person");
-                let text = format!("{who} was declared in an earlier commit and no longer is");
+                let text = format!("{} was declared in an earlier commit and no longer is", self.gone(draft));
                 chain.extend(directory.map(|directory| (text, directory.place)));
             }
             (Why::Exclusive, _, _) => {
@@ -157,6 +156,17 @@ impl<'a> Facts<'a> {
             _ => {}
         }
         chain
+    }
+
+    /// What no file names any more: a person, or one of somebody's accounts.
+    fn gone(&self, draft: &Draft) -> String {
+        let who = draft.change.person.as_deref();
+        let stays = who.is_some_and(|key| self.policy.person_named(key).is_some());
+        match (who, &draft.change.label) {
+            (Some(who), Some(label)) if stays => format!("the account {label} of {who}"),
+            (Some(who), _) => who.to_owned(),
+            (None, _) => "it, or its person,".to_owned(),
+        }
     }
 }
 

@@ -24,8 +24,12 @@ pub(super) fn words(plan: &Plan, change: &Change, view: &View, said: Option<&Fac
     let done = match change.action {
         Action::CreateAccount => format!("create the account {}", account(change)),
         Action::RenameAccount => relocated(change),
-        Action::EnableAccount => "enable the account".to_owned(),
-        Action::DisableAccount => "disable the account".to_owned(),
+        // Of somebody with several it matters which.
+        Action::EnableAccount | Action::DisableAccount => {
+            let verb = if change.action == Action::EnableAccount { "enable" } else { "disable" };
+            let which = change.label.as_ref().map(|_| format!(" {}", account(change))).unwrap_or_default();
+            format!("{verb} the account{which}")
+        }
         Action::DeleteAccount => format!("delete the account {}", account(change)),
         Action::CreateGroup => "create the group".to_owned(),
         Action::RenameGroup => format!("rename the group {}", renamed(change)),

@@ -10,6 +10,7 @@ use super::{Diff, Link, Links, Owner};
 use crate::model::state::AccountRef;
 use crate::model::{AccountId, Action, Enabled, Instant, Object, Side};
 use crate::plan::draft::{Draft, Fate, Found, Reason, Why};
+use crate::policy::AccountName;
 use crate::policy::settings::LeaverAction;
 use crate::resolve::Want;
 use std::collections::BTreeMap;
@@ -381,8 +382,19 @@ impl Diff<'_> {
     /// An observed account that no declared person has.
     fn undeclared(&self, id: AccountId, links: &mut Links, found: &mut Found) {
         let Some(observed) = self.observed.account(id) else { return };
-        let person = self.memory_of(observed).and_then(|memory| memory.person.as_deref());
-        let gone = person.is_some_and(|key| self.policy.person_named(key).is_none());
+        let memory = self.memory_of(observed);
+        let person = memory.and_then(|memory| memory.person.as_deref());
+        let declared = person.map(|key| self.policy.person_named(key));
+        // A second account goes with its line, not only with its person.
+        let second = memory.and_then(|memory| memory.label.as_deref()).filter(|label| !label.is_empty());
+        let without = second.is_some_and(|label| {
+            let person = declared.flatten().and_then(|id| self.policy.people.get(id.0 as usize));
+            let is_it = |account: &AccountName| {
+                account.directory.0 == self.number && self.policy.label(account.label) == Some(label)
+            };
+            links.owner(id) == Owner::Nobody && person.is_some_and(|person| !person.accounts.iter().any(is_it))
+        });
+        let gone = without || declared.is_some_and(|declared| declared.is_none());
         if self.known.account(observed.name()).is_some() {
             return;
         }
@@ -398,7 +410,7 @@ impl Diff<'_> {
         }
         let then = self.settings().leavers.then;
         if !self.manages_accounts() || then == LeaverAction::Report {
-            found.note("leaver", self.name(), observed.name(), "its person was declared and no longer is");
+            found.note("leaver", self.name(), observed.name(), "it, or its person, was declared and no longer is");
             return;
         }
         if self.account_is_protected(observed.name()) {

@@ -146,8 +146,9 @@ impl<'a> Claims<'a> {
         let key = Matching::CaseIgnore.key(text.as_str());
         let same = |claim: &Claim<'_>| claim.of == Of::Name && claim.text == key;
         let Some(first) = self.table.find(hash_of(Of::Name, &key), same) else { return };
-        let own = first.person == person && !(second && first.what == "key");
-        if !own && !(first.what == "key" && elsewhere(first.person)) {
+        let is_key = first.what == "key";
+        let counts = first.person != person || (second && is_key);
+        if counts && !(is_key && elsewhere(first.person)) {
             let (first, first_what, first_mark) = (first.person, first.what, first.mark);
             let what = "account name";
             self.found.push(Twice {
