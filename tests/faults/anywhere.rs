@@ -99,9 +99,12 @@ impl Bed {
         assert!(totals.len() > 1 && totals.iter().all(|(status, _)| told(*status)), "{totals:?} {whys:?}");
         self.proxy.set(Fault::Pass);
         let (observed, rest) = self.plan(&policy);
-        assert!(!rest.changes.is_empty() && rest.changes.len() < plan.changes.len());
-        let told = self.run(&policy, (&observed, &rest), &mut Silent);
-        assert_eq!(told, (vec![(Status::Done, rest.changes.len() as u64)], Vec::new()));
+        // What was on its way may all have been carried out: then nothing is left but the doubt.
+        assert!(rest.changes.len() < plan.changes.len());
+        if !rest.changes.is_empty() {
+            let told = self.run(&policy, (&observed, &rest), &mut Silent);
+            assert_eq!(told, (vec![(Status::Done, rest.changes.len() as u64)], Vec::new()));
+        }
         self.is_settled(&policy, "after the second run");
     }
 
