@@ -146,7 +146,7 @@ pub fn resolve(policy: &Policy, references: &References, at: Instant) -> Resolut
 }
 
 /// The same, with who is about to begin and gets an account ready for that day
-/// (`accounts.create_before`): what [`desired`] is asked of.
+/// (`accounts.create_before`): what [`desired()`] is asked of.
 pub fn resolve_with_joiners(policy: &Policy, references: &References, at: Instant) -> Resolution {
     Resolution { joiners: Joiners::new(policy, references, at), ..resolve(policy, references, at) }
 }
