@@ -381,3 +381,31 @@ fn a_maximum_term_ends_a_grant_that_says_more() {
     let chat = draft.group("ext/chat");
     assert_eq!(now(&draft.policy).unsettled(chat).len(), 3, "an unread reference settles nobody");
 }
+
+/// Somebody whose own kept position leads back to them is below the top only as long as
+/// what leads out of the circle: no way counts that leads through the person again.
+#[test]
+fn a_circle_of_managers_prolongs_nothing() {
+    for circle in ["maria", "li"] {
+        let mut draft = organisation();
+        let (wei, maria) = (draft.person("wei"), draft.person("maria"));
+        let below = draft.entry(Select::ReportsTo { manager: wei, direct: false, including: false });
+        draft.policy.entries[below.0 as usize].details.get_or_insert_default().kinds = vec![KindId(1)];
+        draft.add_to_group("corp/vpn", below);
+        // Below Wei until day 12; below herself, or below Li who reports to her, until day 15.
+        draft.person_mut("li").positions[0].manager = Some(maria);
+        let back = draft.person(circle);
+        let of = |manager: PersonId, keep: Option<i64>| {
+            let mut position = position(window(None, Some(12)));
+            (position.manager, position.keep) = (Some(manager), keep.map(|days| Term(days * 86_400)));
+            position
+        };
+        draft.person_mut("maria").positions = vec![of(wei, None), of(back, Some(3))].into();
+        let held = |at: i64| {
+            let resolution = resolve(&draft.policy, &References::default(), day(at));
+            resolution.held(maria, Holding::Group(draft.group("corp/vpn")))
+        };
+        assert_eq!(held(11).map(|held| held.ends), Some(Some(day(12))), "{circle}");
+        assert_eq!(held(12), None, "{circle}");
+    }
+}

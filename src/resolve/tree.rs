@@ -13,7 +13,7 @@ use super::times::Facts;
 use crate::model::Instant;
 use crate::policy::{Person, PersonId, Position, Select};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 /// Positions by manager. Built only where an entry asks.
 #[derive(Default)]
@@ -111,32 +111,73 @@ impl Tree {
     }
 
     /// Visits each position below the manager with the best way to its person's
-    /// manager: the one that ends last, or begins first.
+    /// manager: the one that ends last, or begins first. No way leads through the person
+    /// again: whoever is in a circle is below the top by what leads out of it alone.
     fn walk(&self, manager: u32, direct: bool, reading: Reading, mut found: impl FnMut(u32, u32), facts: &Facts<'_>) {
+        let mut again = BTreeSet::new();
+        let person = |n: u32| facts.positions.get(n as usize).map(|position| position.person);
+        self.walk_past(None, (manager, direct, reading), facts, |n, way, is_circle| match person(n) {
+            Some(person) if is_circle => drop(again.insert(person)),
+            _ => found(n, way),
+        });
+        for left_out in again {
+            self.walk_past(Some(left_out), (manager, direct, reading), facts, |n, way, _| {
+                if person(n) == Some(left_out) {
+                    found(n, way);
+                }
+            });
+        }
+    }
+
+    /// The same, with the ways through one person left out. Says of each position whether
+    /// the best way of its manager leads through its person.
+    fn walk_past(
+        &self,
+        left_out: Option<u32>,
+        (manager, direct, reading): (u32, bool, Reading),
+        facts: &Facts<'_>,
+        mut found: impl FnMut(u32, u32, bool),
+    ) {
         // Ways are kept so that larger is better and 0 is none.
         let rank = |tick: u32| if reading == Reading::Sure { tick } else { NEVER - tick };
-        let mut best = vec![0u32; facts.people.len()];
+        // The best way of each, and who is next on it.
+        let mut best = vec![(0u32, manager); facts.people.len()];
         let mut heap = BinaryHeap::from([(NEVER, Reverse(manager))]);
         if let Some(cell) = best.get_mut(manager as usize) {
-            *cell = NEVER;
+            cell.0 = NEVER;
         }
         while let Some((way, Reverse(person))) = heap.pop() {
-            if best.get(person as usize).is_none_or(|best| *best > way) {
+            if best.get(person as usize).is_none_or(|(best, _)| *best > way) {
                 continue;
             }
             for n in self.reports(person) {
-                found(*n, rank(way));
-                let links = if reading == Reading::Sure { &self.links } else { &self.starts };
-                let link = links.get(*n as usize).map_or(0, |link| rank(*link));
                 let Some(below) = facts.positions.get(*n as usize).map(|position| position.person) else { continue };
-                let next = way.min(link);
-                if let Some(cell) = best.get_mut(below as usize).filter(|cell| !direct && **cell < next) {
-                    *cell = next;
+                // Whoever has no way yet is on nobody's.
+                let is_reached = below != manager && best.get(below as usize).is_some_and(|(best, _)| *best > 0);
+                found(*n, rank(way), is_reached && leads_through(&best, person, below, manager));
+                let links = if reading == Reading::Sure { &self.links } else { &self.starts };
+                let next = way.min(links.get(*n as usize).map_or(0, |link| rank(*link)));
+                let goes_on = !direct && Some(below) != left_out;
+                if let Some(cell) = best.get_mut(below as usize).filter(|cell| goes_on && cell.0 < next) {
+                    *cell = (next, person);
                     heap.push((next, Reverse(below)));
                 }
             }
         }
     }
+}
+
+/// Whether the best way from one person to the top leads through another.
+fn leads_through(best: &[(u32, u32)], from: u32, through: u32, top: u32) -> bool {
+    let mut person = from;
+    // Ways are trees: the bound is for what stands in a circle all the same.
+    for _ in 0..best.len() {
+        if person == through || person == top {
+            return person == through;
+        }
+        person = best.get(person as usize).map_or(top, |(_, next)| *next);
+    }
+    false
 }
 
 /// Until when a position links its person upwards; 0 if it does not now.
