@@ -8,7 +8,7 @@ use super::args::{ExpiringArgs, Format, Global};
 use super::clock;
 use super::failure::{Exit, Failure};
 use super::overdue;
-use super::questions::Question;
+use super::questions::{Question, with_account};
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::model::Instant;
@@ -62,7 +62,8 @@ fn answerable(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<A
                 Some(cut) => question.link(cut.words(policy, at), cut.place),
                 None => entry(question, held.via),
             };
-            let ending = Ending { ends, person: person.key.to_string(), what: question.name(holding), because };
+            let what = with_account(policy, question.name(holding), held.label);
+            let ending = Ending { ends, person: person.key.to_string(), what, because };
             found.entry(for_holding(policy, holding, person, at)).or_default().push(ending);
         }
     }
@@ -92,6 +93,7 @@ fn beginning(question: &Question<'_, '_>, at: Instant, until: Instant) -> Vec<Be
             begins: early.begins,
             person: person.key.to_string(),
             directory: directory.name.to_string(),
+            account: policy.label(early.label).map(str::to_owned),
             because: question.link("first day of the person".to_owned(), place),
         });
     }

@@ -11,14 +11,14 @@ use super::args::{Format, Global, Refresh};
 use super::directories::{How, Live};
 use super::expiring::place;
 use super::failure::{Exit, Failure};
-use super::questions::group_name;
+use super::questions::{group_name, with_account};
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use super::{directories, planning};
 use crate::model::{Action, Change, Instant};
 use crate::plan::{Filter, Plan, references};
 use crate::policy::settings::LeaverAction;
-use crate::policy::{GroupId, Holding, Manage, Person, PersonId, Policy, Standing};
+use crate::policy::{GroupId, Holding, Label, Manage, Person, PersonId, Policy, Standing};
 use crate::provider::Observed;
 use crate::record::{self, Membership};
 use crate::render::answers::{Answerable, Ending, Link};
@@ -116,29 +116,31 @@ impl Seen<'_> {
     /// has passed.
     fn find(&self, held: &mut Found, ended: &mut Found) {
         let steps = self.plan.changes.iter().chain(self.plan.withheld.iter().map(|held| &held.change));
-        let mut revokes: Vec<(&Change, PersonId, GroupId)> = Vec::new();
+        let mut revokes: Vec<(&Change, (PersonId, Label, GroupId))> = Vec::new();
         for change in steps {
             let Some(id) = change.person.as_deref().and_then(|person| self.policy.person_named(person)) else {
                 continue;
             };
             match change.action {
                 Action::DisableAccount => self.account(change, id, held, ended),
-                Action::Revoke => revokes.extend(self.group(change).map(|group| (change, id, group))),
+                Action::Revoke => {
+                    let held = self.group(change).zip(self.policy.label_of(change.label.as_deref()));
+                    revokes.extend(held.map(|(group, label)| (change, (id, label, group))));
+                }
                 _ => {}
             }
         }
-        let wanted: Vec<(PersonId, GroupId)> = revokes.iter().map(|(_, person, group)| (*person, *group)).collect();
+        let wanted: Vec<(PersonId, Label, GroupId)> = revokes.iter().map(|(_, held)| *held).collect();
         if wanted.is_empty() {
             return;
         }
         let references = references::references(self.policy, &planning::inputs(self.live));
         let since = resolve::ended(self.policy, &references, self.at, &wanted);
-        for ((change, id, group), since) in revokes.into_iter().zip(since) {
+        for ((change, (id, label, group)), since) in revokes.into_iter().zip(since) {
             let (Some(since), Some(person)) = (since, self.policy.people.get(id.0 as usize)) else { continue };
-            let what = self.policy.groups.get(group.0 as usize).map(|group| group_name(self.policy, group));
+            let what = held_with(self.policy, group, label);
             let because = self.because(change);
-            let ending =
-                Ending { ends: since, person: person.key.to_string(), what: what.unwrap_or_default(), because };
+            let ending = Ending { ends: since, person: person.key.to_string(), what, because };
             let who = for_holding(self.policy, Holding::Group(group), person, self.at);
             let list = if self.is_ended(change) { &mut *ended } else { &mut *held };
             list.insert((who, ending));
@@ -169,16 +171,17 @@ impl Seen<'_> {
         Some((self.live.kinds.get(n)?.as_ref(), self.live.observed.get(n)?))
     }
 
-    /// The policy's group that a change names as its directory does.
+    /// The policy's group that a change names as its directory does, perhaps still by the
+    /// name before a rename.
     fn group(&self, change: &Change) -> Option<GroupId> {
         let directory = self.policy.directory_named(&change.directory)?;
         let (kind, _) = self.directory(&change.directory)?;
         let names = kind.capabilities().names;
         let wanted = names.key(change.object.group.as_deref()?).into_owned();
-        let is = |group: &crate::policy::Group| {
-            group.directory == directory && names.key(&group.directory_name).as_ref() == wanted
-        };
-        let n = self.policy.groups.iter().position(is)?;
+        let is_called = |name: &str| names.key(name).as_ref() == wanted;
+        let mut here = (0usize..).zip(&self.policy.groups).filter(|(_, group)| group.directory == directory);
+        let now = here.clone().find(|(_, group)| is_called(&group.directory_name));
+        let (n, _) = now.or_else(|| here.find(|(_, group)| group.previously.as_deref().is_some_and(is_called)))?;
         u32::try_from(n).ok().map(GroupId)
     }
 
@@ -221,25 +224,24 @@ impl<'a> Written<'a> {
         self.accounts(directories, from, held);
         let before = resolve::resolve(policy, &self.references, from);
         let now = resolve::resolve(policy, &self.references, at);
-        let mut wanted: Vec<(PersonId, GroupId)> = Vec::new();
+        let mut wanted: Vec<(PersonId, Label, GroupId)> = Vec::new();
         for (n, group) in (0u32..).zip(&policy.groups) {
             if group.manage == Manage::Reference || !directories.contains(&usize::from(group.directory.0)) {
                 continue;
             }
-            let is_over = |person: PersonId| now.held(person, crate::policy::Holding::Group(GroupId(n))).is_none();
-            let members = before.members(GroupId(n)).map(|held| held.person);
-            wanted.extend(members.filter(|person| is_over(*person)).map(|person| (person, GroupId(n))));
+            let id = GroupId(n);
+            let over =
+                before.members(id).filter(|held| now.held_with(held.person, held.label, Holding::Group(id)).is_none());
+            wanted.extend(over.map(|held| (held.person, held.label, id)));
         }
         let ends = resolve::ended(policy, &self.references, at, &wanted);
-        for ((id, group), end) in wanted.into_iter().zip(ends) {
+        for ((id, label, group), end) in wanted.into_iter().zip(ends) {
             let Some((end, person)) = end.filter(|end| *end > from).zip(policy.people.get(id.0 as usize)) else {
                 continue;
             };
-            if self.is_still_given(person, group)? {
-                let what = policy.groups.get(group.0 as usize).map(|group| group_name(policy, group));
-                let because = last_written();
-                let ending =
-                    Ending { ends: end, person: person.key.to_string(), what: what.unwrap_or_default(), because };
+            if self.is_still_given(person, label, group)? {
+                let (what, because) = (held_with(policy, group, label), last_written());
+                let ending = Ending { ends: end, person: person.key.to_string(), what, because };
                 held.insert((for_holding(policy, Holding::Group(group), person, at), ending));
             }
         }
@@ -248,11 +250,12 @@ impl<'a> Written<'a> {
 
     /// Whether the last thing that a run did was to give it; after a run that left
     /// nothing to do whoever was to hold it held it, however it came.
-    fn is_still_given(&self, person: &Person, group: GroupId) -> Result<bool, Failure> {
+    fn is_still_given(&self, person: &Person, label: Label, group: GroupId) -> Result<bool, Failure> {
         let policy = &self.session.policy;
         let Some(group) = policy.groups.get(group.0 as usize) else { return Ok(false) };
         let directory = policy.directories.get(usize::from(group.directory.0)).map_or("", |one| one.name.as_ref());
-        let wanted = Membership { directory, group: &group.directory_name, person: &person.key };
+        let label = Some(policy.label(label).unwrap_or_default());
+        let wanted = Membership { directory, group: &group.directory_name, person: &person.key, label };
         let folder = record::journal_folder(&self.session.repository.root);
         let written = record::written(&folder, wanted, self.session.now)
             .map_err(|error| Failure::file(&folder, "read", &error))?;
@@ -288,6 +291,11 @@ impl<'a> Written<'a> {
             }
         }
     }
+}
+
+fn held_with(policy: &Policy, group: GroupId, label: Label) -> String {
+    let name = policy.groups.get(group.0 as usize).map(|group| group_name(policy, group));
+    with_account(policy, name.unwrap_or_default(), label)
 }
 
 fn last_written() -> Link {

@@ -173,6 +173,15 @@ pub(super) fn group_name(policy: &Policy, group: &crate::policy::Group) -> Strin
     format!("{}/{}", directory.unwrap_or("?"), group.name)
 }
 
+/// What is held, and with which account where that is a second one:
+/// `corp/sre with the account admin`.
+pub(super) fn with_account(policy: &Policy, what: String, label: Label) -> String {
+    match policy.label(label) {
+        Some(word) => format!("{what} with the account {word}"),
+        None => what,
+    }
+}
+
 /// The key of a person.
 pub(super) fn key(policy: &Policy, person: Option<PersonId>) -> Option<String> {
     policy.people.get(person?.0 as usize).map(|person| person.key.to_string())

@@ -70,7 +70,7 @@ fn written(
     let Some(group) = policy.groups.get(id.0 as usize) else { return Ok(None) };
     let directory = policy.directories.get(usize::from(group.directory.0));
     let (Some(directory), Some(person)) = (directory, key(policy, Some(person))) else { return Ok(None) };
-    let wanted = Membership { directory: &directory.name, group: &group.directory_name, person: &person };
+    let wanted = Membership { directory: &directory.name, group: &group.directory_name, person: &person, label: None };
     let folder = record::journal_folder(&question.session.repository.root);
     record::written(&folder, wanted, at).map_err(|error| Failure::file(&folder, "read", &error))
 }

@@ -13,12 +13,11 @@ use super::facts::{Explain, Facts};
 use super::guard::conflicts;
 use super::order::{self, Ground, Order, Wait};
 use super::{
-    Barrier, DirectoryInput, DirectoryMark, FORMAT, Inputs, Note, Plan, Upcoming, Withheld, diff, file, guard,
-    references,
+    Barrier, DirectoryInput, DirectoryMark, FORMAT, Inputs, Note, Plan, Withheld, diff, file, guard, references,
+    upcoming,
 };
 
 use crate::model::{Action, Instant, Object, Side};
-use crate::policy::{Directory, Group, GroupId, Manage, PersonId};
 use crate::provider::{Gap, GapScope, Observed};
 use crate::resolve::{self, Breach, DesiredDirectory, Resolution};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,48 +67,6 @@ pub fn derive(inputs: &Inputs<'_>) -> Plan {
     assemble(&Inputs { directories: &directories, ..*inputs }, &resolved)
 }
 
-/// Most people whose losses are named.
-const NAMED: usize = 5;
-
-/// The earliest end among the memberships that should be now, in the directories that
-/// the plan is about. Nobody loses what is withheld.
-fn next(inputs: &Inputs<'_>, resolution: &Resolution, withheld: &[Withheld]) -> Option<Upcoming> {
-    let policy = inputs.policy;
-    let wanted = &inputs.filter.directories;
-    let groups = (0u32..).zip(&policy.groups).filter_map(|(n, group)| {
-        let directory = policy.directories.get(usize::from(group.directory.0))?;
-        let counts = group.manage != Manage::Reference
-            && (wanted.is_empty() || wanted.iter().any(|name| **name == *directory.name));
-        counts.then_some((GroupId(n), directory, group))
-    });
-    let groups: Vec<_> = groups.collect();
-    let kept_back: BTreeSet<(&str, &str, &str)> = withheld
-        .iter()
-        .map(|held| &held.change)
-        .filter(|change| change.action == Action::Grant)
-        .filter_map(|change| Some((&*change.directory, change.object.group.as_deref()?, change.person.as_deref()?)))
-        .collect();
-    let key = |id: PersonId| policy.people.get(id.0 as usize).map_or("", |person| person.key.as_ref());
-    let is_held = |directory: &Directory, group: &Group, person: PersonId| {
-        kept_back.is_empty() || !kept_back.contains(&(&directory.name, &group.directory_name, key(person)))
-    };
-    let ends = groups.iter().flat_map(|(id, directory, group)| {
-        let members = resolution.members(*id).filter(|held| held.ends.is_some());
-        members.filter(|held| is_held(directory, group, held.person)).filter_map(|held| held.ends)
-    });
-    let at = ends.min()?;
-    let mut losses: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (id, directory, group) in groups {
-        let ending = resolution.members(id).filter(|held| held.ends == Some(at));
-        for held in ending.filter(|held| is_held(directory, group, held.person)) {
-            let target = format!("{}/{}", directory.name, group.name);
-            losses.entry(key(held.person).to_owned()).or_default().push(target);
-        }
-    }
-    let more = losses.len().saturating_sub(NAMED) as u64;
-    Some(Upcoming { at, losses: losses.into_iter().take(NAMED).collect(), more })
-}
-
 fn desired_states(inputs: &Inputs<'_>, resolution: &Resolution) -> Vec<DesiredDirectory> {
     desired(inputs, resolution).0
 }
@@ -142,7 +99,7 @@ pub fn assemble(inputs: &Inputs<'_>, resolved: &Resolved<'_>) -> Plan {
     let mut plan = empty(inputs, resolved);
     plan.notes = found.notes;
     number(inputs, resolved, &mut plan, found.drafts, &order, &waits);
-    plan.next = resolved.resolution.and_then(|resolution| next(inputs, resolution, &plan.withheld));
+    plan.next = resolved.resolution.and_then(|resolution| upcoming::next(inputs, resolution, &plan.withheld));
     file::seal(&mut plan);
     plan
 }

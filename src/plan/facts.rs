@@ -3,10 +3,10 @@
 //! Comes in: drafts. Goes out: indices into one list of facts. Refuses: a change
 //! without a place: where the policy has none for it, the directory's own is given.
 
-use super::Fact;
 use super::draft::{Draft, Why};
+use super::{Fact, Plan};
 use crate::model::change::OtherMember;
-use crate::model::{Instant, Place};
+use crate::model::{Change, Instant, Place};
 use crate::policy::{Directory, Group, GroupId, Label, Person, PersonId, Policy, Select};
 use crate::resolve;
 use hashbrown::HashTable;
@@ -206,6 +206,16 @@ fn kind(policy: &Policy, person: &Person) -> String {
     format!("{kind}{company}")
 }
 
+/// How the setting behind an account that is made ready ends.
+const READY: &str = "before, disabled until then";
+
+/// Whether a change is about an account that is made ready, whose person has not begun:
+/// the setting stands beside who it is.
+pub fn is_ready_early(plan: &Plan, change: &Change) -> bool {
+    let facts = change.because.iter().filter_map(|n| plan.facts.get(*n as usize));
+    facts.skip(1).any(|fact| fact.text.ends_with(READY))
+}
+
 /// `employee, begins 2026-10-01 00:00`, and that the directory makes accounts before that.
 fn early(policy: &Policy, person: &Person, begins: Instant, directory: Option<&Directory>) -> Vec<(String, Place)> {
     let period = person.periods.iter().find(|period| period.window.starts == Some(begins));
@@ -213,9 +223,11 @@ fn early(policy: &Policy, person: &Person, begins: Instant, directory: Option<&D
     let mut chain = vec![(text, period.map_or(person.place, |period| period.place))];
     let setting =
         directory.and_then(|directory| Some((directory, directory.settings.accounts.create_before.as_ref()?)));
-    chain.extend(setting.map(|(directory, before)| {
-        (format!("{} makes accounts {before} before, disabled until then", directory.name), directory.place)
-    }));
+    chain.extend(
+        setting.map(|(directory, before)| {
+            (format!("{} makes accounts {before} {READY}", directory.name), directory.place)
+        }),
+    );
     chain
 }
 

@@ -14,6 +14,7 @@ pub mod guard;
 mod matched;
 pub mod order;
 pub mod references;
+mod upcoming;
 
 pub use derive::{derive, versions};
 pub use matched::{Sighting, matched};

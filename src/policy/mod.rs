@@ -87,6 +87,14 @@ impl Policy {
         self.labels.get(n).map(AsRef::as_ref)
     }
 
+    /// The label with that word, exact; no word is the everyday account. `None` where no
+    /// second account is called so.
+    pub fn label_of(&self, word: Option<&str>) -> Option<Label> {
+        let Some(word) = word else { return Some(Label::EVERYDAY) };
+        let n = self.labels.iter().position(|label| **label == *word)?;
+        u8::try_from(n + 1).ok().map(Label)
+    }
+
     fn file(&self, file: FileId) -> Arc<str> {
         self.files.get(file.0 as usize).cloned().unwrap_or_else(|| Arc::from("?"))
     }

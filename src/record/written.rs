@@ -39,6 +39,9 @@ pub struct Membership<'a> {
     pub group: &'a str,
     /// Key of the person.
     pub person: &'a str,
+    /// With which account: the word of a second one, an empty text for the everyday one;
+    /// `None` is any.
+    pub label: Option<&'a str>,
 }
 
 /// The last change of a membership by `until` that some run wrote; `None` where the
@@ -162,6 +165,9 @@ impl Search<'_> {
     }
 
     fn concerns(&self, intent: &Intent) -> bool {
+        if self.wanted.label.is_some_and(|label| label != intent.label.as_deref().unwrap_or_default()) {
+            return false;
+        }
         let group = intent.object.group.as_deref();
         intent.action == Action::DeleteAccount || group.is_some_and(|group| group.eq_ignore_ascii_case(&self.group))
     }
@@ -226,7 +232,11 @@ mod tests {
     }
 
     fn ask(root: &TempDir, group: &str, minute: i64) -> Option<(bool, i64)> {
-        let wanted = Membership { directory: "corp", group, person: "maria.lopez" };
+        ask_with(root, group, minute, None)
+    }
+
+    fn ask_with(root: &TempDir, group: &str, minute: i64, label: Option<&str>) -> Option<(bool, i64)> {
+        let wanted = Membership { directory: "corp", group, person: "maria.lopez", label };
         let until = Instant::from_seconds(minute * 60);
         let written = written(&journal_folder(root.path()), wanted, until).unwrap();
         written.map(|written| (written.granted, written.at.as_seconds()))
@@ -250,6 +260,21 @@ mod tests {
         assert_eq!(ask(&root, "sre", 1000), None, "nobody saw an answer");
         run(&root, 50, &member(2, Action::Grant), None);
         assert_eq!(ask(&root, "sre", 1000), None, "killed");
+    }
+
+    #[test]
+    fn one_account_of_somebody_is_told_apart_from_another() {
+        let root = tempfile::tempdir().unwrap();
+        let everyday = |id, action| change(id, action, Object::membership("sre", "maria.lopez"), None);
+        let admin = |id, action| Change {
+            label: Some("admin".into()),
+            ..change(id, action, Object::membership("sre", "adm-maria"), None)
+        };
+        run(&root, 10, &everyday(1, Action::Grant), Some(Status::Done));
+        run(&root, 20, &admin(1, Action::Grant), Some(Status::Done));
+        run(&root, 30, &admin(1, Action::Revoke), Some(Status::Done));
+        assert_eq!(ask_with(&root, "sre", 1000, Some("")), Some((true, 602)));
+        assert_eq!(ask_with(&root, "sre", 1000, Some("admin")), Some((false, 1802)));
     }
 
     #[test]

@@ -178,6 +178,9 @@ pub struct Beginning {
     pub person: String,
     /// In which directory.
     pub directory: String,
+    /// The word of a second account; none for the everyday one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Where it was written.
     pub because: Link,
 }
@@ -312,12 +315,13 @@ fn beginning(page: &mut Page, list: &[Beginning], zone: &TimeZone) {
     page.gap();
     page.heading("made ready");
     for one in list {
+        let which = one.account.as_ref().map(|word| format!("{word} ")).unwrap_or_default();
         let line = Line::indented(2)
             .say(&one.created.civil(zone))
             .say("  ")
             .word(Tone::Heading, &one.person)
             .column(44)
-            .say(&format!("account in {}, disabled until {}", one.directory, one.begins.civil(zone)));
+            .say(&format!("account {which}in {}, disabled until {}", one.directory, one.begins.civil(zone)));
         page.line(noted(line, &one.because));
     }
 }

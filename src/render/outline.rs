@@ -5,6 +5,7 @@
 
 use crate::model::change::OtherMember;
 use crate::model::{Action, Change, Instant};
+use crate::plan::facts::is_ready_early;
 use crate::plan::{Fact, Plan, Upcoming, Withheld};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,6 +157,8 @@ fn orders(plan: &Plan) -> BTreeMap<String, Order> {
     let mut orders: BTreeMap<String, Order> = BTreeMap::new();
     for change in &plan.changes {
         let order = match (change.action, &change.person) {
+            // Who has not begun cannot leave: the account waits for them.
+            (Action::DisableAccount, Some(_)) if is_ready_early(plan, change) => Order::Joining,
             (Action::DisableAccount | Action::DeleteAccount, Some(_)) => Order::Leaving,
             (Action::CreateAccount | Action::EnableAccount, _) => Order::Joining,
             (_, Some(_)) => Order::Changing,
@@ -206,7 +209,9 @@ pub(super) fn facts<'p>(plan: &'p Plan, change: &Change) -> Vec<&'p Fact> {
 fn about<'p>(plan: &'p Plan, order: Order, changes: &[&Change]) -> Option<&'p Fact> {
     let speaks = |change: &&&Change| match order {
         Order::Leaving => matches!(change.action, Action::DisableAccount | Action::DeleteAccount),
-        Order::Joining => matches!(change.action, Action::CreateAccount | Action::EnableAccount),
+        Order::Joining => {
+            matches!(change.action, Action::CreateAccount | Action::EnableAccount | Action::DisableAccount)
+        }
         _ => false,
     };
     facts(plan, changes.iter().find(speaks)?).first().copied()

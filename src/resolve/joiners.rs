@@ -49,6 +49,8 @@ pub struct Early {
     pub begins: Instant,
     /// Who.
     pub person: PersonId,
+    /// Which of their accounts.
+    pub label: Label,
     /// Where.
     pub directory: DirectoryId,
 }
@@ -66,12 +68,21 @@ pub fn early_accounts(policy: &Policy, references: &References, at: Instant, unt
             }
         }
     }
-    let of = |(directory, person, begins): (DirectoryId, PersonId, Instant)| {
+    // A second account is wanted by whoever writes it down, whatever it holds.
+    let second = list.iter().flat_map(|(directory, id, begins)| {
+        let accounts = policy.people.get(id.0 as usize).map_or(&[][..], |person| person.accounts.as_slice());
+        let here = accounts.iter().filter(|account| account.directory == *directory && account.label.is_second());
+        here.map(|account| (*directory, *id, account.label, *begins))
+    });
+    let mut all: BTreeSet<(DirectoryId, PersonId, Label, Instant)> = second.collect();
+    let everyday = given(policy, references, list);
+    all.extend(everyday.map(|(directory, id, begins)| (directory, id, Label::EVERYDAY, begins)));
+    let of = |(directory, person, label, begins): (DirectoryId, PersonId, Label, Instant)| {
         let settings = policy.directories.get(usize::from(directory.0))?;
         let before = settings.settings.accounts.create_before()?;
-        Some(Early { created: begins.plus(-before.seconds()), begins, person, directory })
+        Some(Early { created: begins.plus(-before.seconds()), begins, person, label, directory })
     };
-    given(policy, references, list).filter_map(of).collect()
+    all.into_iter().filter_map(of).collect()
 }
 
 /// Everybody, for every directory that makes accounts early.

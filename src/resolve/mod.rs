@@ -199,8 +199,8 @@ impl Resolution {
         })
     }
 
-    /// With how many accounts a person surely holds something.
-    fn accounts_with(&self, person: PersonId, holding: Holding) -> usize {
+    /// With how many accounts, declared or not, a person surely holds something.
+    pub fn accounts_with(&self, person: PersonId, holding: Holding) -> usize {
         (0..=self.labels).filter(|label| self.held_with(person, Label(*label), holding).is_some()).count()
     }
 

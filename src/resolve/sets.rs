@@ -16,7 +16,7 @@ use super::select::{Around, Lens, Selector};
 use super::span::{NEVER, Reading, Span, find, normalise};
 use super::times::Facts;
 use super::tree::Tree;
-use super::{Reference, References, Via};
+use super::{Reference, References, Resolution, Via};
 use crate::policy::{EntryId, GroupId, Holding, Label, Manage, RoleId};
 use rayon::prelude::*;
 
@@ -106,6 +106,17 @@ pub(super) fn resolve(facts: &Facts<'_>, references: &References) -> (Nodes, Cut
     }
     nodes.list.par_iter_mut().for_each(Node::settle);
     (nodes, cuts)
+}
+
+/// The sets alone, as if no constraint revoked anything.
+pub(super) fn uncut(facts: Facts<'_>, references: &References) -> Resolution {
+    let nodes = {
+        let ground = Ground::new(&facts, references);
+        let mut nodes = Nodes { roles: ground.graph.roles, list: vec![Node::default(); ground.graph.feeders.len()] };
+        ground.make(&mut nodes, &Cuts::default(), |_| true);
+        nodes
+    };
+    Resolution { nodes, ..Resolution::without_sets(facts) }
 }
 
 /// Everything that is prepared once, whatever is cut.

@@ -116,30 +116,6 @@ fn answers_say_which_account_holds_it() {
     assert!(json(&["who", "corp/sre"])["people"][0].get("accounts").is_none());
 }
 
-/// A second account that nobody declares any more is not an orphan: accord made it.
-#[test]
-fn a_second_account_goes_with_its_line() {
-    let repo = Repo::company();
-    repo.write(
-        "policies/more.yaml",
-        "people:\n  ada.byron: { id: '7', name: Ada Byron, family_name: Byron, accounts: { 'corp#admin': adm-ada } }\n\
-         groups:\n  corp/dbas: { account: admin, members: [ada.byron] }\n",
-    );
-    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
-    repo.write(
-        "policies/more.yaml",
-        "people:\n  ada.byron: { id: '7', name: Ada Byron, family_name: Byron }\ngroups:\n  corp/dbas: {}\n",
-    );
-    let plan = repo.accord(&["plan"]).exits(0).stdout;
-    assert!(plan.contains("disable the account adm-ada"), "{plan}");
-    assert!(
-        plan.contains("the account admin of ada.byron was declared in an earlier commit and no longer is"),
-        "{plan}"
-    );
-    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
-    assert!(repo.accord(&["plan"]).exits(0).stdout.contains("\nnothing to do\n"));
-}
-
 #[test]
 fn what_only_a_directory_knows_is_not_called_empty() {
     let repo = Repo::company();

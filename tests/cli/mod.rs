@@ -11,3 +11,4 @@ mod nesting;
 mod plan;
 mod references;
 mod revisions;
+mod second;

@@ -9,6 +9,7 @@ use crate::plan::draft::Reason;
 use crate::plan::{AccountMemory, Memory};
 use crate::policy::settings::AccountManage;
 use crate::policy::{Person, PersonId};
+use crate::resolve::Want;
 use std::collections::BTreeMap;
 
 /// What the directory itself calls each remembered account, where all that is
@@ -43,8 +44,12 @@ impl Diff<'_> {
     }
 
     /// Whether an earlier run saw that an account is another one of the same person: by its
-    /// name alone an everyday account could become one for administration.
+    /// name alone an everyday account could become one for administration. Of somebody who
+    /// is not there it does not matter which one it is: none of them can be used.
     pub(super) fn is_another(&self, desired: AccountRef<'_>, observed: AccountRef<'_>) -> bool {
+        if matches!(self.want(desired.id()), Want::Left(_) | Want::NotYet(_)) {
+            return false;
+        }
         let Some((_, person)) = self.person_of(desired).filter(|(_, person)| !person.adopt) else { return false };
         let Some(known) = self.memory_of(observed) else { return false };
         known.person.as_deref() == Some(&person.key)
