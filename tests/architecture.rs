@@ -167,6 +167,7 @@ const ABSENT: &[(&str, &[&str], &str)] = &[
     ("dry_run", &[], "there is no dry-run flag anywhere"),
     ("async fn", &["provider", "apply", "cli"], "async exists only where the network is"),
     ("ldap3::", &["provider"], "LDAP is spoken in one place"),
+    ("reqwest::", &["provider"], "HTTP is spoken in one place"),
     ("git2::", &["source", "history"], "git is read in two places"),
     ("serde_saphyr::", &["policy"], "YAML is read in one place"),
     ("std::env::", &["cli", "main"], "the environment is read in `cli` only"),

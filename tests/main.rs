@@ -20,6 +20,7 @@ mod disasters;
 mod examples;
 mod faults;
 mod fuzz_bodies;
+mod http;
 mod incremental;
 mod kills;
 mod ldap_moves;

@@ -13,10 +13,13 @@ pub mod connect;
 pub mod dn;
 mod ends;
 pub mod entries;
+pub mod http;
 pub mod identities;
 pub mod ldap;
 pub mod ldif;
 pub mod observe;
+mod tls;
+mod transport;
 
 pub use ends::{ACCOUNTS, EndsItself, MEMBERSHIPS, TOLERANCE, same_end};
 pub use identities::{Delta, Gone, Identities, ObjectId};
@@ -26,7 +29,7 @@ use crate::model::{Action, Change, Instant, Matching, Object, State};
 use crate::policy::settings::Directory;
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// What a kind of directory can do. The default is: nothing.
@@ -426,4 +429,10 @@ pub struct Target<'a> {
     pub credentials: Credentials,
     /// Which bind.
     pub purpose: Purpose,
+}
+
+/// Whether a host, as URLs write it, is this machine.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

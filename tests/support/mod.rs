@@ -13,6 +13,7 @@ pub(crate) mod samba;
 pub(crate) mod server;
 pub(crate) mod slapd;
 pub(crate) mod strict;
+pub(crate) mod web;
 
 /// Copies a folder with everything below it, permissions included.
 pub(crate) fn copy_folder(from: &std::path::Path, to: &std::path::Path) {

@@ -8,9 +8,9 @@
 
 use super::endpoint::{Complaint, Endpoint, Scheme, endpoints};
 use super::errors::{self, Site};
-use super::tls;
+
 use crate::policy::settings::{Bind, Sasl, Tls};
-use crate::provider::{ProviderError, Purpose, Served, Target};
+use crate::provider::{ProviderError, Purpose, Served, Target, tls};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
 use secrecy::ExposeSecret;
 use std::io;

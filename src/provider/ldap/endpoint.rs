@@ -5,7 +5,8 @@
 //! loopback.
 
 use crate::policy::settings::{DirectorySettings, Tls, Urls};
-use std::net::IpAddr;
+use crate::provider::is_loopback;
+pub(super) use crate::provider::tls::Complaint;
 
 /// How a URL wants to be spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +27,6 @@ pub(super) struct Endpoint {
     pub(super) host: String,
     pub(super) port: u16,
 }
-
-/// What is wrong, and what to do.
-pub(super) type Complaint = (String, &'static str);
 
 /// All of `url`.
 ///
@@ -76,10 +74,6 @@ fn endpoint(url: &str) -> Result<Endpoint, Complaint> {
     };
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Endpoint { url: url.trim_end_matches('/').to_owned(), scheme, host: bare, port })
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

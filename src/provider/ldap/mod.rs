@@ -31,7 +31,6 @@ mod refresh;
 mod rights;
 mod search;
 mod sync;
-mod tls;
 mod touched;
 mod watch;
 mod write;

@@ -1,16 +1,18 @@
 //! Which certification authorities count, and which certificate accord shows.
 //!
 //! Comes in: the `ca` setting, the certificate and key of `tls`. Goes out: a rustls
-//! client configuration that verifies. Refuses: to connect without verifying, to mix a
+//! client configuration that verifies. LDAP and HTTP use the same. Refuses: to connect without verifying, to mix a
 //! private authority with the system's, and a key that is not the certificate's.
 
-use super::endpoint::Complaint;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What is wrong, and what to do.
+pub(super) type Complaint = (String, &'static str);
 
 /// The configuration: only `ca` where given, otherwise the system's authorities; `own`
 /// is the file of accord's certificate and its key.
