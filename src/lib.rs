@@ -12,6 +12,7 @@
 //! * [`source`]: bytes of policy files.
 //! * [`policy`]: WHAT IS WRITTEN.
 //! * [`resolve`]: WHAT SHOULD BE.
+//! * [`review`]: WHAT A CHANGE MEANS.
 //! * [`provider`]: WHAT IS.
 //! * [`plan`]: WHAT MUST CHANGE.
 //! * [`record`]: WHAT WAS DONE.
@@ -33,4 +34,5 @@ pub mod provider;
 pub mod record;
 pub mod render;
 pub mod resolve;
+pub mod review;
 pub mod source;

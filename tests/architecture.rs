@@ -12,12 +12,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["diagnostic", "model"]),
     ("policy", &["diagnostic", "model", "source"]),
     ("resolve", &["diagnostic", "model", "policy"]),
+    ("review", &["model", "policy", "resolve"]),
     ("provider", &["diagnostic", "model", "policy"]),
     ("plan", &["diagnostic", "model", "policy", "resolve", "provider"]),
     ("record", &["diagnostic", "model", "plan"]),
     ("apply", &["diagnostic", "model", "policy", "resolve", "provider", "plan", "record"]),
     ("history", &["diagnostic", "model", "source", "policy", "resolve", "plan"]),
-    ("render", &["diagnostic", "model", "policy", "resolve", "provider", "plan", "record", "apply", "history"]),
+    (
+        "render",
+        &["diagnostic", "model", "policy", "resolve", "review", "provider", "plan", "record", "apply", "history"],
+    ),
 ];
 
 /// Longest source file, in lines without its inline tests.

@@ -30,5 +30,6 @@ mod native;
 mod promises;
 mod real_data;
 mod resolve;
+mod review;
 mod schema;
 mod secrets;

@@ -238,6 +238,7 @@ fn group(n: u32) -> Group {
         description: None,
         owner: None,
         manage: Manage::Exact,
+        privileged: false,
         revoke_others: false,
         attributes: Vec::new(),
         members: Vec::new(),

@@ -168,6 +168,8 @@ pub struct Group {
     pub owner: Option<PersonId>,
     /// How far accord goes.
     pub manage: Manage,
+    /// Whether whoever is in it could do great harm: reviews never leave it out.
+    pub privileged: bool,
     /// `others: revoke`: members that are no accounts are revoked too.
     pub revoke_others: bool,
     /// Attributes that the object class needs (`gidNumber`), sorted by name.

@@ -51,6 +51,18 @@ pub fn because_with(
     held.map(|held| ways(policy, resolution, held, holding)).unwrap_or_default()
 }
 
+/// The winning way alone, for many at once. Empty if the person does not hold it with that
+/// account.
+pub fn winning_words(
+    policy: &Policy,
+    resolution: &Resolution,
+    (person, label): (PersonId, Label),
+    holding: Holding,
+) -> Vec<Step> {
+    let Some(ask) = Ask::new(policy, resolution, person) else { return Vec::new() };
+    Ask { label: Some(label), ..ask }.winning(holding)
+}
+
 fn ways(policy: &Policy, resolution: &Resolution, held: Held, holding: Holding) -> Vec<Chain> {
     let Some(ask) = Ask::new(policy, resolution, held.person) else { return Vec::new() };
     let steps = Ask { label: Some(held.label), ..ask }.winning(holding);

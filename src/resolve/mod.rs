@@ -33,7 +33,7 @@ mod tree;
 mod way;
 mod why_not;
 
-pub use because::{Chain, Step, account, because, because_with, name};
+pub use because::{Chain, Step, account, because, because_with, name, winning_words};
 pub use constraints::{Breach, BreachKind, Side, carried, constraints};
 pub use cuts::Cut;
 pub use desired::{DesiredDirectory, desired};

@@ -235,6 +235,7 @@ pub(crate) fn group(directory: DirectoryId, name: &str) -> Group {
         description: None,
         owner: None,
         manage: Manage::Exact,
+        privileged: false,
         revoke_others: false,
         attributes: vec![],
         members: vec![],

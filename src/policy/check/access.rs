@@ -150,6 +150,7 @@ fn group(checker: &mut Checker<'_>, n: u32, named: Named<'_, written::Group>) ->
         description: value.description.clone(),
         owner,
         manage,
+        privileged: value.privileged,
         revoke_others: value.others.as_ref().is_some_and(|others| others.value == Others::Revoke),
         attributes,
         members,

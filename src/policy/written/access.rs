@@ -68,6 +68,8 @@ pub struct Group {
     #[serde(deserialize_with = "given")]
     #[schemars(with = "Manage")]
     pub manage: Option<At<Manage>>,
+    /// Whether whoever is in it could do great harm: reviews never leave it out.
+    pub privileged: bool,
     /// What happens to members that are no accounts (computers, unknown names).
     #[serde(deserialize_with = "given")]
     #[schemars(with = "Others")]

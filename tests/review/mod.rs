@@ -1,0 +1,3 @@
+//! What a change means: the difference of two policies, held to the resolvers.
+
+mod properties;
