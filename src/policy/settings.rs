@@ -248,6 +248,9 @@ pub struct AccountBase {
     /// Whose: a rule such as `person.kind == "service"`. The last base has none and takes everybody else.
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Of second accounts with that label only: `admin`. Without it every account counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// DN below which their accounts are.
     pub base: String,
 }
@@ -293,16 +296,32 @@ pub struct DisableBy {
 pub enum AttributeSource {
     /// An attribute of the person: `name`, `email`, `department`, …
     Person(String),
-    /// Fixed text in which `{account}`, `{key}` and `{attribute}` are replaced.
-    Template {
-        /// The text.
-        template: String,
-    },
+    /// A text in which words in braces are replaced.
+    Template(Template),
     /// The account, in this directory, of the person whom a field names; written there as its DN.
     Account {
         /// `manager`, `sponsor` or `owner`.
         account: String,
     },
+}
+
+/// A text in which words in braces are replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// Fixed text in which `{account}`, `{key}`, `{label}` (the word of a second account) and `{attribute}` are replaced.
+    pub template: String,
+    /// What second accounts have instead: `"{name} ({label})"`; an empty text is no value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
+}
+
+impl Template {
+    /// The text for an everyday or a second account; `None` where it has no value.
+    pub fn text(&self, second: bool) -> Option<&str> {
+        let own = self.second.as_deref().filter(|_| second);
+        Some(own.unwrap_or(&self.template)).filter(|text| !text.is_empty())
+    }
 }
 
 /// Where groups are and how far accord goes with them.

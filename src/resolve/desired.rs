@@ -7,14 +7,15 @@
 use super::joiners::soon;
 use super::nesting::{DesiredNesting, NestedGroup, nested};
 use super::sponsor::unsponsored;
+use super::values::Whose;
 use super::{Placed, Resolution, Via, Want};
 use crate::model::state::{AccountSlot, GroupSlot, StateError};
 use crate::model::{AccountId, Enabled, Instant, Matching, State, StateBuilder, StateGroupId};
-use crate::policy::rule::{Verdict, attribute};
+use crate::policy::rule::Verdict;
 use crate::policy::settings::AttributeSource;
 use crate::policy::{
     AccountsFor, Directory, DirectoryId, EntryId, Group, GroupId, Label, Manage, Person, PersonId, Policy, Position,
-    Standing, Value,
+    Standing,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -235,7 +236,8 @@ impl<'p> Maker<'_, 'p> {
                     }
                     continue;
                 }
-                for value in values(self.policy, person, position, draft.name, source) {
+                let whose = Whose { policy: self.policy, person, position, account: draft.name, label: draft.label };
+                for value in whose.values(source) {
                     self.builder.add_value(slot, n, &value);
                 }
             }
@@ -250,7 +252,12 @@ impl<'p> Maker<'_, 'p> {
         let person = self.policy.people.get(draft.person.0 as usize);
         let at = if let Want::Soon(begins) = want { begins } else { self.resolution.at() };
         let position = person.and_then(|person| Some((person, main_position(person, at)?)));
-        for (n, rule) in (0u16..).zip(rules) {
+        let written = self.settings().map_or(&[][..], |directory| directory.settings.accounts.bases.as_slice());
+        let word = self.policy.label(draft.label);
+        for (n, (rule, base)) in (0u16..).zip(rules.iter().zip(written)) {
+            if base.account.as_deref().is_some_and(|account| Some(account) != word) {
+                continue;
+            }
             let rule = rule.and_then(|rule| self.policy.rules.get(rule.0 as usize));
             let verdict = match (rule, position) {
                 (None, _) => Verdict::Yes,
@@ -369,58 +376,4 @@ pub(super) fn main_position(person: &Person, at: Instant) -> Option<&Position> {
     let begun = || person.positions.iter().filter(|position| !position.window.is_future(at));
     now.or_else(|| begun().max_by_key(|position| position.window.expires))
         .or_else(|| person.positions.iter().min_by_key(|position| position.window.starts))
-}
-
-/// The values of one attribute of an account.
-fn values<'p>(
-    policy: &'p Policy,
-    person: &'p Person,
-    position: &'p Position,
-    account: &'p str,
-    source: &AttributeSource,
-) -> Vec<Cow<'p, str>> {
-    match source {
-        AttributeSource::Person(name) => value(policy, person, position, account, name),
-        AttributeSource::Template { template } => {
-            filled(policy, person, position, account, template).map(Cow::Owned).into_iter().collect()
-        }
-        // Another's account is no value of this person.
-        AttributeSource::Account { .. } => Vec::new(),
-    }
-}
-
-fn value<'p>(
-    policy: &'p Policy,
-    person: &'p Person,
-    position: &'p Position,
-    account: &'p str,
-    name: &str,
-) -> Vec<Cow<'p, str>> {
-    use crate::policy::rule::Attribute::{Fixed, Free};
-    if name == "account" {
-        return vec![Cow::Borrowed(account)];
-    }
-    match attribute(policy, person, position, name) {
-        None => Vec::new(),
-        Some(Fixed(text)) => vec![Cow::Borrowed(text)],
-        Some(Free(Value::Text(text))) => vec![Cow::Borrowed(text)],
-        Some(Free(Value::Number(number))) => vec![Cow::Owned(number.to_string())],
-        // RFC 4517 §3.3.3, Boolean.
-        Some(Free(Value::Flag(flag))) => vec![Cow::Borrowed(if *flag { "TRUE" } else { "FALSE" })],
-        Some(Free(Value::List(list))) => list.iter().map(|text| Cow::Borrowed(text.as_ref())).collect(),
-    }
-}
-
-/// A template with its words in braces replaced; `None` if the person lacks one.
-fn filled(policy: &Policy, person: &Person, position: &Position, account: &str, template: &str) -> Option<String> {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, tail)) = after.split_once('}') else { break };
-        out.push_str(before);
-        out.push_str(value(policy, person, position, account, name).first()?);
-        rest = tail;
-    }
-    out.push_str(rest);
-    Some(out)
 }

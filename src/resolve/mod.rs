@@ -30,6 +30,7 @@ mod term;
 mod terms;
 mod times;
 mod tree;
+mod values;
 mod way;
 mod why_not;
 

@@ -61,6 +61,36 @@ impl Case {
     }
 }
 
+#[test]
+fn accounts_for_administration_stand_in_a_unit_of_their_own() {
+    let mut case = Case::new();
+    let admins = format!("OU=Admin,{BASE}");
+    case.dc.tools().modify(&format!("dn: {admins}\nchangetype: add\nobjectClass: organizationalUnit\n\n"));
+    let bases = json!([{ "account": "admin", "base": admins }, { "base": people() }]);
+    case.settings["accounts"]["bases"] = bases.clone();
+    let names = json!({ "template": "{name}", "second": "{name} ({label})" });
+    case.settings["accounts"]["attributes"] = json!({ "displayName": names });
+    let wei = "name: Wei Chen, attributes: { site: lab }, accounts: { \"corp#admin\": wei.chen-adm }";
+    let made = case.run(&case.policy(&[("wei.chen", "1", wei)]));
+    assert!(made.contains(&"create-account wei.chen-adm".to_owned()), "{made:?}");
+    // Two accounts of one person, told apart by place and by name.
+    assert_eq!(case.dn("wei.chen-adm"), format!("cn=wei chen (admin),{}", admins.to_lowercase()));
+    assert_eq!(case.dn("wei.chen"), format!("cn=wei chen,{}", people().to_lowercase()));
+    assert_eq!(case.value("wei.chen-adm", "employeeID"), ["1"]);
+    // Moved by hand it comes back; without a unit of its own it goes where everybody is.
+    case.dc.tools().modify(&format!(
+        "dn: {}\nchangetype: modrdn\nnewrdn: CN=Wei Chen (admin)\ndeleteoldrdn: 1\nnewsuperior: {}\n\n",
+        case.dn("wei.chen-adm"),
+        people()
+    ));
+    assert_eq!(case.run(&case.policy(&[("wei.chen", "1", wei)])), ["rename-account wei.chen-adm"]);
+    assert!(case.dn("wei.chen-adm").ends_with(&admins.to_lowercase()));
+    // Who leaves loses both.
+    let mut gone = case.run(&case.policy(&[("wei.chen", "1", &format!("expires: 2026-01-31, {wei}"))]));
+    gone.retain(|words| words.starts_with("disable"));
+    assert_eq!(gone, ["disable-account wei.chen", "disable-account wei.chen-adm"]);
+}
+
 const OFFICE: &str = "attributes: { site: office }";
 const LAB: &str = "attributes: { site: lab }";
 

@@ -132,3 +132,49 @@ fn a_second_account_is_made_ready_too_and_who_has_not_begun_does_not_leave() {
     assert!(plan.contains("Joining\n  + ada.byron  employee, begins 2196-12-10 00:00"), "{plan}");
     assert!(plan.contains("! corp          disable the account") && !plan.contains("Leaving"), "{plan}");
 }
+
+/// Where a tier of its own is administered, its accounts are apart and can be told by their name.
+#[test]
+fn second_accounts_have_their_own_base_and_texts() {
+    let repo = Repo::company();
+    repo.edit(
+        "policies/accord.yaml",
+        "      base: ou=people,dc=example,dc=com\n",
+        "      bases:\n        - { account: admin, base: 'ou=admin,dc=example,dc=com' }\n        \
+         - { where: person.name == 'Wei Chen', base: 'ou=board,dc=example,dc=com' }\n        \
+         - { base: 'ou=people,dc=example,dc=com' }\n",
+    );
+    let texts = "cn: { template: '{name}', second: '{name} ({label})' }, mail: { template: '{email}', second: '' }, description: { template: 'tier {label}' },";
+    repo.edit(
+        "policies/accord.yaml",
+        "{ cn: name, sn: family_name, mail: email }",
+        &format!("{{ {texts} sn: family_name }}"),
+    );
+    repo.edit(
+        "policies/people.yaml",
+        "email: wei.chen@example.com",
+        "email: wei.chen@example.com\n    accounts: { 'corp#admin': wei.chen-adm }",
+    );
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    let file = repo.read("directory.ldif");
+    let entry = |dn: &str| {
+        let entry = file.split("\n\n").find(|entry| entry.contains(&format!("dn: {dn}\n")));
+        entry.unwrap_or_else(|| panic!("no {dn} in\n{file}")).to_owned()
+    };
+    let admin = entry("uid=wei.chen-adm,ou=admin,dc=example,dc=com");
+    assert!(admin.contains("cn: Wei Chen (admin)\n") && admin.contains("description: tier admin\n"), "{admin}");
+    assert!(!admin.contains("mail:"), "{admin}");
+    let everyday = entry("uid=wei.chen,ou=board,dc=example,dc=com");
+    assert!(everyday.contains("cn: Wei Chen\n") && everyday.contains("mail: wei.chen@example.com\n"), "{everyday}");
+    assert!(!everyday.contains("description:"), "{everyday}");
+    let _ = entry("uid=ana.silva,ou=people,dc=example,dc=com");
+    assert!(repo.accord(&["plan"]).exits(0).stdout.contains("\nnothing to do\n"));
+    // The base follows the settings.
+    repo.edit(
+        "policies/accord.yaml",
+        "{ account: admin, base",
+        "{ account: admin, where: person.name == 'Ana Silva', base",
+    );
+    let plan = repo.accord(&["plan"]).exits(0).stdout;
+    assert!(plan.contains("move the account \"wei.chen-adm\" to \"ou=board,dc=example,dc=com\""), "{plan}");
+}

@@ -5,7 +5,7 @@
 //! has, classes that cannot be.
 
 use super::directories::Spot;
-use super::{Checker, connection, rules, words};
+use super::{Checker, connection, labels, rules, words};
 use crate::diagnostic::Diagnostic;
 use crate::policy::settings::{
     AccountManage, AccountSettings, AccountsFor, AttributeSource, DirectorySettings, GroupClass, GroupSettings,
@@ -67,16 +67,20 @@ fn bases(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings) 
             let message = format!("`{}` is no distinguished name: {why}", one.base.escape_debug());
             spot.report(checker, &keys, Diagnostic::error("bad-dn", message));
         }
-        let diagnostic = match (&one.rule, n == last) {
-            (Some(_), true) => {
+        if let Some(word) = &one.account {
+            label(checker, spot, word);
+        }
+        let narrows = one.rule.is_some() || one.account.is_some();
+        let diagnostic = match (narrows, n == last) {
+            (true, true) => {
                 Diagnostic::error("missing-setting", "nobody said where the accounts of everybody else are")
-                    .help("end `bases` with one that has no `where`: `- { base: \"ou=people,dc=example,dc=com\" }`")
+                    .help("end `bases` with one that has neither `where` nor `account`: `- { base: \"ou=people,dc=example,dc=com\" }`")
             }
-            (None, false) => Diagnostic::error(
+            (false, false) => Diagnostic::error(
                 "unreachable",
-                format!("what comes after `{}` is never chosen: it has no `where`", one.base),
+                format!("what comes after `{}` is never chosen: it has neither `where` nor `account`", one.base),
             )
-            .help("put the base without `where` last"),
+            .help("put the base of everybody else last"),
             _ => {
                 let mark = spot.mark_of(checker, &keys);
                 let rule = one.rule.as_ref().map(|text| rules::compile_at(checker, spot.file, text, mark));
@@ -87,6 +91,23 @@ fn bases(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings) 
         spot.report(checker, &keys, diagnostic);
     }
     rules
+}
+
+/// A label that nobody has: perhaps not yet, perhaps misspelt.
+fn label(checker: &mut Checker<'_>, spot: Spot<'_>, word: &str) {
+    if labels::of(checker, word).is_second() {
+        return;
+    }
+    let known: Vec<&str> = checker.meant.labels.iter().map(AsRef::as_ref).collect();
+    let message = format!("nobody has a second account `{}`: no account stands below that base", word.escape_debug());
+    let diagnostic = Diagnostic::warning("no-effect", message);
+    let diagnostic = match checker.suggest.closest(word, &known) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => {
+            diagnostic.help("it counts from the first person on who has one: `accounts: { DIRECTORY#LABEL: NAME }`")
+        }
+    };
+    spot.report(checker, &["accounts", "bases"], diagnostic);
 }
 
 fn create_before(checker: &mut Checker<'_>, spot: Spot<'_>, accounts: &AccountSettings) {
@@ -208,20 +229,29 @@ fn named_account(checker: &mut Checker<'_>, spot: Spot<'_>, keys: &[&str], field
 fn source_of(checker: &mut Checker<'_>, spot: Spot<'_>, keys: &[&str], source: &AttributeSource) {
     match source {
         AttributeSource::Person(name) => known(checker, spot, keys, name),
-        AttributeSource::Template { template } => match placeholders(template) {
-            Ok(names) => {
-                for name in names {
-                    known(checker, spot, &[keys, &["template"]].concat(), name);
-                }
+        AttributeSource::Template(text) => {
+            let texts = [("template", Some(&text.template)), ("second", text.second.as_ref())];
+            for (key, text) in texts.into_iter().filter_map(|(key, text)| Some((key, text?))) {
+                template(checker, spot, &[keys, &[key]].concat(), text);
             }
-            Err(message) => spot.report(
-                checker,
-                &[keys, &["template"]].concat(),
-                Diagnostic::error("bad-template", message)
-                    .help("`{account}`, `{key}` or `{attribute}` are replaced: `/home/{account}`"),
-            ),
-        },
+        }
         AttributeSource::Account { .. } => {}
+    }
+}
+
+fn template(checker: &mut Checker<'_>, spot: Spot<'_>, keys: &[&str], text: &str) {
+    match placeholders(text) {
+        Ok(names) => {
+            for name in names.into_iter().filter(|name| *name != "label") {
+                known(checker, spot, keys, name);
+            }
+        }
+        Err(message) => spot.report(
+            checker,
+            keys,
+            Diagnostic::error("bad-template", message)
+                .help("`{account}`, `{key}`, `{label}` or `{attribute}` are replaced: `/home/{account}`"),
+        ),
     }
 }
 
