@@ -7,7 +7,8 @@
 use super::args::{ApplyArgs, Format, Global, Narrow};
 use super::clock;
 use super::directories::{How, Live};
-use super::execution;
+use super::evidence::Saved;
+use super::execution::{self, Reviewed};
 use super::failure::{Exit, Failure};
 use super::plan as planned;
 use super::planning;
@@ -16,6 +17,7 @@ use super::session::{self, Session};
 use super::terminal::{self, Terminal};
 use crate::plan::Plan;
 use crate::record::{self, Holder, Lock};
+use crate::render::escape;
 use std::path::{Path, PathBuf};
 
 /// Applies.
@@ -23,23 +25,40 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Resu
     if global.format == Format::Markdown {
         return Err(terminal::no_format("apply", global.format));
     }
+    if args.file.is_none() && (args.proof.signers.is_some() || args.proof.max_age.is_some()) {
+        return Err(Failure::new("`--signers` and `--max-age` are about a saved plan, and none is named")
+            .help("accord apply FILE"));
+    }
     if args.file.is_none() && !args.auto_approve && !Terminal::can_ask() {
         return Err(Failure::new("nobody can be asked here: this is not a terminal")
             .help("accord plan --out FILE, have it reviewed, then accord apply FILE")
             .help("or accord apply --auto-approve"));
     }
     match &args.file {
-        Some(path) => reviewed(terminal, global, args, &planned::read(path)?, &again(global, args)),
+        Some(path) => reviewed(terminal, global, args, &Saved::read(path)?, &again(global, args)),
         None => asked(terminal, global, args),
     }
 }
 
 /// Executes a saved plan as far as it is derived identically now.
-fn reviewed(terminal: Terminal, global: &Global, args: &ApplyArgs, plan: &Plan, again: &str) -> Result<Exit, Failure> {
+fn reviewed(
+    terminal: Terminal,
+    global: &Global,
+    args: &ApplyArgs,
+    saved: &Saved,
+    again: &str,
+) -> Result<Exit, Failure> {
+    // Before any secret is resolved.
+    let signer = saved.ensure(global, &args.proof, clock::now())?;
+    if let Some(signer) = &signer {
+        terminal.say(&format!("signed by {} ({})", escape::terminal(&signer.name), signer.fingerprint));
+    }
     let (session, live, _lock) = locked(terminal, global, args)?;
-    let derived = planning::derive(&session, &live, session.now, false, &plan.filter)?;
+    saved.unused(&session.repository, execution::is_in_effect(&session, &live, &saved.plan))?;
+    let derived = planning::derive(&session, &live, session.now, false, &saved.plan.filter)?;
     planning::say_failures(&session, &live);
-    let exit = execution::execute(&session, &live, &derived, Some(plan), again);
+    let review = Reviewed { plan: &saved.plan, signer: signer.as_ref() };
+    let exit = execution::execute(&session, &live, &derived, Some(&review), again);
     session::leave((derived, live, session));
     exit
 }
@@ -77,7 +96,13 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
     }
     let (session, live) = Session::live(terminal, global, how(args))?;
     let derived = planning::derive(&session, &live, session.now, false, &filter)?;
-    let exit = execution::execute(&session, &live, &derived, Some(&plan), &again(global, args));
+    let exit = execution::execute(
+        &session,
+        &live,
+        &derived,
+        Some(&Reviewed { plan: &plan, signer: None }),
+        &again(global, args),
+    );
     drop(lock_held);
     exit
 }
@@ -95,6 +120,8 @@ fn again(global: &Global, args: &ApplyArgs) -> String {
     options.extend(action.iter().map(|action| ("--action", action.word().to_owned())));
     options.extend(allow.iter().map(|(class, number)| ("--allow", format!("{class}={number}"))));
     options.extend(ticket.clone().map(|ticket| ("--ticket", ticket)));
+    options.extend(args.proof.signers.as_ref().map(|path| ("--signers", text(path))));
+    options.extend(args.proof.max_age.clone().map(|term| ("--max-age", term)));
     let flags = [("--allow-exec", global.allow_exec), ("--dated", *dated), ("--auto-approve", args.auto_approve)];
     let mut words = vec!["accord".to_owned(), "apply".to_owned()];
     for (option, value) in options {

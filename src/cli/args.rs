@@ -5,6 +5,7 @@
 //! are the help text, the man pages and the completions.
 
 use crate::model::Action;
+use crate::policy::settings::SecretRef;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -172,6 +173,9 @@ pub struct PlanArgs {
     /// Save the plan here, for `accord apply FILE`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Sign the saved plan, as FILE.sig, with an Ed25519 key of OpenSSH: `env:NAME` or `file:NAME`
+    #[arg(long, value_name = "SECRET", requires = "out", value_parser = secret)]
+    pub sign_key: Option<SecretRef>,
     /// Plan for another time, for reading only: `2027-01-01`, `"2027-01-01 09:00"` or with an offset
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
@@ -200,11 +204,25 @@ pub enum SavedPlan {
         #[command(flatten)]
         view: View,
     },
-    /// Check a saved plan: format, digest, policies and age
+    /// Check a saved plan: format, digest, signature, policies, age, and whether it was applied
     Verify {
         /// The saved plan
         file: PathBuf,
+        /// What it must show.
+        #[command(flatten)]
+        proof: Proof,
     },
+}
+
+/// What a saved plan must show before it is executed.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Proof {
+    /// The saved plan must be signed (FILE.sig) by one of these, written as `ssh-keygen -Y verify` takes them
+    #[arg(long, value_name = "FILE")]
+    pub signers: Option<PathBuf>,
+    /// The saved plan must not be older: `24h`, `7d`
+    #[arg(long, value_name = "TERM")]
+    pub max_age: Option<String>,
 }
 
 /// Arguments of `accord apply`.
@@ -213,6 +231,9 @@ pub struct ApplyArgs {
     /// The saved plan; without one accord plans, shows and asks
     #[arg(conflicts_with_all = ["directory", "action", "dated", "allow", "ticket"])]
     pub file: Option<PathBuf>,
+    /// What the saved plan must show.
+    #[command(flatten)]
+    pub proof: Proof,
     /// Do not ask
     #[arg(long)]
     pub auto_approve: bool,
@@ -363,6 +384,14 @@ fn allowance(text: &str) -> Result<(String, u64), String> {
     }
     let number = number.parse().map_err(|_| format!("`{number}` is not a whole number"))?;
     Ok((class.to_owned(), number))
+}
+
+fn secret(text: &str) -> Result<SecretRef, String> {
+    match text.split_once(':') {
+        Some(("env", name)) if !name.is_empty() => Ok(SecretRef::Env(name.to_owned())),
+        Some(("file", name)) if !name.is_empty() => Ok(SecretRef::File(name.to_owned())),
+        _ => Err("name where it is: `env:NAME`, or `file:NAME` inside --secrets-dir".to_owned()),
+    }
 }
 
 #[cfg(test)]

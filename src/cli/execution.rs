@@ -13,6 +13,7 @@ use super::session::{self, Session};
 use super::{clock, planning, terminal};
 use crate::apply::{self, Cancel, Clock, Found, Outcome, Patience, Request, Target, Work};
 use crate::model::{Change, Instant};
+use crate::plan::signature::Signer;
 use crate::plan::{Plan, compare};
 use crate::provider::{self, Purpose, connect};
 use crate::record::entry::Matched;
@@ -20,6 +21,13 @@ use crate::record::{Journal, Record, Start, Status};
 use crate::render::{escape, outcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time;
+
+/// A plan that was shown to somebody before.
+pub(super) struct Reviewed<'a> {
+    pub(super) plan: &'a Plan,
+    /// Who signed its file, where that was asked.
+    pub(super) signer: Option<&'a Signer>,
+}
 
 /// Executes `derived`, or of `reviewed` what `derived` still says. `again` is the
 /// command that continues.
@@ -31,17 +39,17 @@ pub(super) fn execute(
     session: &Session<'_>,
     live: &Live,
     derived: &Plan,
-    reviewed: Option<&Plan>,
+    reviewed: Option<&Reviewed<'_>>,
     again: &str,
 ) -> Result<Exit, Failure> {
-    let work = Work::going_on(derived, reviewed, &in_effect(session, live))
+    let work = Work::going_on(derived, reviewed.map(|reviewed| reviewed.plan), &in_effect(session, live))
         .map_err(|refused| Failure::new(refused.to_string()).help("accord plan --out FILE, and have that reviewed"))?;
     let plan = work.plan();
     if let Some(what) = compare::other_versions(plan, derived) {
         session.terminal.say(&format!("{}; every change of it is derived identically", escape::terminal(&what)));
     }
     let directories = targets(session, live, plan)?;
-    let mut journal = Journal::start(&session.repository.root, start(&work), session.now)?;
+    let mut journal = Journal::start(&session.repository.root, start(&work, reviewed), session.now)?;
     for (directory, sightings) in planning::matched(session, live) {
         journal.add(session.now, Record::Matched(Matched::of(directory, sightings)))?;
     }
@@ -86,6 +94,11 @@ pub(super) fn execute(
     exit
 }
 
+/// Whether everything that a reviewed plan wants is there already.
+pub(super) fn is_in_effect(session: &Session<'_>, live: &Live, plan: &Plan) -> bool {
+    plan.changes.iter().all(in_effect(session, live))
+}
+
 /// Whether what a reviewed change wants is there already.
 fn in_effect<'a>(session: &'a Session<'_>, live: &'a Live) -> impl Fn(&Change) -> bool + 'a {
     let seen = live.kinds.iter().zip(&live.observed).map(|(kind, observed)| Found::new(kind.as_ref(), observed));
@@ -110,7 +123,7 @@ fn targets<'a>(session: &'a Session<'_>, live: &'a Live, plan: &Plan) -> Result<
         .collect()
 }
 
-fn start(work: &Work<'_>) -> Start {
+fn start(work: &Work<'_>, reviewed: Option<&Reviewed<'_>>) -> Start {
     let plan = work.plan();
     Start {
         missing: missing(plan, work.derived()),
@@ -119,6 +132,7 @@ fn start(work: &Work<'_>) -> Start {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         operator: operator(),
         ticket: plan.filter.ticket.clone(),
+        signed_by: reviewed.and_then(|reviewed| reviewed.signer).map(|signer| signer.name.clone()),
     }
 }
 

@@ -14,6 +14,7 @@ mod cache;
 mod clock;
 mod directories;
 mod drift;
+mod evidence;
 mod execution;
 mod expiring;
 mod failure;

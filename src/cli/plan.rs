@@ -3,8 +3,9 @@
 //! Comes in: policies and directories, or a saved plan. Goes out: a plan as text,
 //! Markdown or JSON, and a file of it. Refuses: to hold anything that can write.
 
-use super::args::{By, Format, Global, Narrow, PlanArgs, SavedPlan, View as ViewArgs};
+use super::args::{By, Format, Global, Narrow, PlanArgs, Proof, SavedPlan, View as ViewArgs};
 use super::directories::How;
+use super::evidence::{self, Saved};
 use super::failure::{Exit, Failure};
 use super::planning;
 use super::session::{self, Session};
@@ -25,11 +26,11 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &PlanArgs) -> Resul
     match &args.saved {
         None => fresh(terminal, global, args),
         Some(SavedPlan::Show { file, view }) => {
-            let plan = read(file)?;
+            let plan = Saved::read(file)?.plan;
             terminal.print(&shown(&plan, global.format, view, session::zone(global)))?;
             Ok(Exit::Done)
         }
-        Some(SavedPlan::Verify { file }) => verify(terminal, global, file),
+        Some(SavedPlan::Verify { file, proof }) => verify(terminal, global, file, proof),
     }
 }
 
@@ -40,6 +41,11 @@ fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, F
     let plan = planning::derive(&session, &live, at, args.at.is_some(), &filter)?;
     if let Some(path) = &args.out {
         save(&plan, path)?;
+        // One that was made for another plan of that name must not lie beside this one.
+        match &args.sign_key {
+            Some(key) => drop(evidence::sign(global, key, path)?),
+            None => evidence::unsign(path)?,
+        }
     }
     terminal.print(&shown(&plan, global.format, &args.view, session.zone().clone()))?;
     if let Some(path) = &args.out {
@@ -104,15 +110,6 @@ fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
     fs::rename(&beside, path).map_err(wrong)
 }
 
-/// A saved plan whose digest is right.
-///
-/// # Errors
-/// When it is no plan, or was changed after it was made.
-pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::file(path, "read", &error))?;
-    file::read(&bytes).map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))
-}
-
 /// What [`verify`] found.
 #[derive(Debug, Serialize)]
 struct Verified {
@@ -127,12 +124,24 @@ struct Verified {
     same_versions: bool,
     changes: usize,
     withheld: usize,
+    /// Commit of the revision that was trusted when it was made.
+    base: Option<String>,
+    /// Who signed it, where `--signers` asks.
+    signed_by: Option<String>,
+    /// The run that did every change of it.
+    applied_by: Option<String>,
+    /// Whether its commit stands on the one that was applied last.
+    on_top: Option<bool>,
+    /// What `apply` refuses it for.
+    refused: Vec<String>,
 }
 
-fn verify(terminal: Terminal, global: &Global, path: &Path) -> Result<Exit, Failure> {
-    let plan = read(path)?;
+fn verify(terminal: Terminal, global: &Global, path: &Path, proof: &Proof) -> Result<Exit, Failure> {
+    let saved = Saved::read(path)?;
     let session = Session::offline(terminal, global)?;
-    let verified = Verified {
+    let found = saved.examine(global, &session.repository, proof, session.now)?;
+    let plan = &saved.plan;
+    let mut verified = Verified {
         format: plan.format.clone(),
         digest: plan.digest.clone(),
         at: plan.at,
@@ -144,18 +153,28 @@ fn verify(terminal: Terminal, global: &Global, path: &Path) -> Result<Exit, Fail
         same_versions: plan.versions == plan::versions(),
         changes: plan.changes.len(),
         withheld: plan.withheld.len(),
+        base: plan.policy.base.clone(),
+        signed_by: found.signer.map(|signer| signer.name),
+        applied_by: found.applied.map(|applied| applied.run),
+        on_top: found.on_top,
+        refused: found.refused,
     };
+    if !verified.same_policy {
+        verified.refused.insert(0, "the policies here are not those it was made from: plan again".to_owned());
+    }
+    if verified.read_only {
+        verified.refused.insert(0, "it was made with --at, for reading only".to_owned());
+    }
     match global.format {
         Format::Json => terminal.print(&terminal::json(&verified)?)?,
         Format::Text => terminal.print(&verdict(&verified, session.zone()))?,
         Format::Markdown => return Err(terminal::no_format("plan verify", global.format)),
     }
-    let usable = verified.same_policy && !verified.read_only;
-    Ok(if usable { Exit::Done } else { Exit::Error })
+    Ok(if verified.refused.is_empty() { Exit::Done } else { Exit::Error })
 }
 
 fn verdict(verified: &Verified, zone: &TimeZone) -> String {
-    let Verified { format, digest, at, age_seconds, read_only, policy, same_policy, changes, withheld, .. } = verified;
+    let Verified { format, digest, at, age_seconds, policy, same_policy, changes, withheld, .. } = verified;
     let versions: Vec<_> = verified.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let running = if verified.same_versions {
         "the same as here"
@@ -168,14 +187,22 @@ fn verdict(verified: &Verified, zone: &TimeZone) -> String {
         seconds if *seconds < 172_800 => format!("{} hours old", seconds / 3_600),
         seconds => format!("{} days old", seconds / 86_400),
     };
-    let same = if *same_policy { "the same as here" } else { "NOT the same as here: plan again" };
-    let reading = if *read_only { "no: made with --at, for reading only" } else { "yes, after it is derived again" };
-    format!(
-        "format    {}\ndigest    {} matches\npolicies  {}, {same}\nversions  {}, {running}\nmade      {}, {age}\nholds     {changes} changes, {withheld} withheld\napplies   {reading}\n",
-        escape::terminal(format),
-        escape::terminal(digest),
-        escape::terminal(policy),
-        escape::terminal(&versions.join(", ")),
-        at.civil(zone),
-    )
+    let same = if *same_policy { "the same as here" } else { "NOT the same as here" };
+    let mut lines = vec![
+        ("format", escape::terminal(format).into_owned()),
+        ("digest", format!("{} matches", escape::terminal(digest))),
+        ("policies", format!("{}, {same}", escape::terminal(policy))),
+    ];
+    lines.extend(verified.base.as_ref().map(|base| ("trusted", escape::terminal(base).into_owned())));
+    lines.extend(verified.signed_by.as_ref().map(|name| ("signed by", escape::terminal(name).into_owned())));
+    lines.push(("versions", format!("{}, {running}", escape::terminal(&versions.join(", ")))));
+    lines.push(("made", format!("{}, {age}", at.civil(zone))));
+    lines.push(("holds", format!("{changes} changes, {withheld} withheld")));
+    let refused = verified.refused.iter().map(|why| ("applies", format!("no: {}", escape::terminal(why))));
+    lines.extend(refused);
+    if verified.refused.is_empty() {
+        lines.push(("applies", "yes, after it is derived again".to_owned()));
+    }
+    let lines: Vec<String> = lines.into_iter().map(|(name, text)| format!("{name:<9} {text}")).collect();
+    lines.join("\n") + "\n"
 }

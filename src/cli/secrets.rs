@@ -33,7 +33,8 @@ pub(super) fn credentials(
         _ => ("bind", settings.bind.as_ref()),
     };
     let get = |setting: &str, reference: Option<&SecretRef>| {
-        reference.map(|reference| resolve(global, &directory.name, setting, reference)).transpose()
+        let what = || format!("`{setting}` of directory `{}`", directory.name);
+        reference.map(|reference| resolve(global, &what(), reference)).transpose()
     };
     let certificate = settings.tls.as_ref().and_then(Tls::certificate);
     let initial = match purpose {
@@ -48,12 +49,15 @@ pub(super) fn credentials(
     })
 }
 
-fn resolve(global: &Global, directory: &str, setting: &str, reference: &SecretRef) -> Result<SecretString, Failure> {
-    let what = format!("`{setting}` of directory `{directory}`");
+/// One secret; `what` says in errors what needs it.
+///
+/// # Errors
+/// When it is not where the reference says, may not be fetched, or is empty.
+pub(super) fn resolve(global: &Global, what: &str, reference: &SecretRef) -> Result<SecretString, Failure> {
     let value = match reference {
-        SecretRef::Env(name) => environment(&what, name)?,
-        SecretRef::File(name) => file(global, &what, name)?,
-        SecretRef::Command(words) => command(global, &what, words)?,
+        SecretRef::Env(name) => environment(what, name)?,
+        SecretRef::File(name) => file(global, what, name)?,
+        SecretRef::Command(words) => command(global, what, words)?,
     };
     if value.is_empty() {
         return Err(Failure::new(format!("the secret for {what} is empty"))
@@ -160,20 +164,20 @@ mod tests {
         fs::write(folder.path().join("other"), "x").unwrap();
         std::os::unix::fs::symlink("../other", secrets.join("link")).unwrap();
         let global = global(&["--secrets-dir", secrets.to_str().unwrap()]);
-        let get = |name: &str| resolve(&global, "corp", "bind", &SecretRef::File(name.to_owned()));
+        let get = |name: &str| resolve(&global, "`bind` of directory `corp`", &SecretRef::File(name.to_owned()));
         assert_eq!(get("bind").unwrap().expose_secret(), "s3cret");
         for name in ["../other", "link", "/etc/hostname", "./bind"] {
             assert!(message(get(name)).contains("is not inside --secrets-dir"), "{name}");
         }
-        let without = resolve(&super::tests::global(&[]), "corp", "bind", &SecretRef::File("bind".to_owned()));
+        let without = resolve(&super::tests::global(&[]), "`bind`", &SecretRef::File("bind".to_owned()));
         assert!(message(without).ends_with("| --secrets-dir DIR"));
     }
 
     #[test]
     fn programs_run_only_with_leave_and_their_words_stay_secret() {
         let echo = SecretRef::Command(vec!["printf".to_owned(), "one\\ntwo".to_owned()]);
-        assert!(message(resolve(&global(&[]), "corp", "bind", &echo)).contains("may not run | --allow-exec"));
-        let value = resolve(&global(&["--allow-exec"]), "corp", "bind", &echo).unwrap();
+        assert!(message(resolve(&global(&[]), "`bind`", &echo)).contains("may not run | --allow-exec"));
+        let value = resolve(&global(&["--allow-exec"]), "`bind`", &echo).unwrap();
         assert_eq!(value.expose_secret(), "one");
         assert!(!format!("{value:?}").contains("one"));
     }
@@ -181,11 +185,8 @@ mod tests {
     #[test]
     fn an_empty_secret_is_refused() {
         let empty = SecretRef::Command(vec!["true".to_owned()]);
-        assert!(message(resolve(&global(&["--allow-exec"]), "corp", "bind", &empty)).contains("is empty"));
+        assert!(message(resolve(&global(&["--allow-exec"]), "`bind`", &empty)).contains("is empty"));
         let missing = SecretRef::Env("ACCORD_TEST_NOT_SET".to_owned());
-        assert!(
-            message(resolve(&global(&[]), "corp", "bind", &missing))
-                .contains("`ACCORD_TEST_NOT_SET`, which is not set")
-        );
+        assert!(message(resolve(&global(&[]), "`bind`", &missing)).contains("`ACCORD_TEST_NOT_SET`, which is not set"));
     }
 }

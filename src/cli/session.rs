@@ -86,7 +86,9 @@ impl<'g> Session<'g> {
         let repository = Repository::find(global)?;
         let (tree, files) = read(terminal, global, &repository)?;
         let reads = Self::start_early(global, &repository, &files, how)?;
-        let session = Self::load(terminal, global, repository, &tree, files)?;
+        let mut session = Self::load(terminal, global, repository, &tree, files)?;
+        let base = global.trusted.as_ref().map(|revision| history::commit_of(&session.repository.root, revision));
+        session.mark.base = base.transpose()?;
         let reads = match reads {
             Some(reads) => reads,
             None => directories::start(global, &session.repository, &session.policy, how)?,

@@ -87,6 +87,24 @@ fn files(global: &Global, repository: &Repository, directory: &Directory, revisi
     Ok(())
 }
 
+/// A file that an option names: where it lies inside the repository, it has the content
+/// that it has in the trusted revision.
+///
+/// # Errors
+/// When it differs, or is not in the trusted revision.
+pub(super) fn ensure_same(global: &Global, repository: &Repository, path: &Path, option: &str) -> Result<(), Failure> {
+    let Some(revision) = &global.trusted else { return Ok(()) };
+    let real = |path: &Path| path.canonicalize().map_err(|error| Failure::file(path, "read", &error));
+    let (whole, root) = (real(path)?, real(&repository.root)?);
+    let Ok(inside) = whole.strip_prefix(&root) else { return Ok(()) };
+    let ours = fs::read(&whole).map_err(|error| Failure::file(path, "read", &error))?;
+    if history::file_at(&root, inside, revision)?.as_ref() == Some(&ours) {
+        return Ok(());
+    }
+    let what = format!("the file `{}`, which `{option}` names, is not as it is in", path.display());
+    Err(refusal(&format!("{what} the trusted revision `{revision}`")))
+}
+
 /// The words of a command that are files of the repository: the program, if it is
 /// named by its path, and what it is given to read. Relative to the root.
 fn programs(repository: &Repository, words: &[String]) -> Result<Vec<PathBuf>, Failure> {

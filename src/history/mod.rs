@@ -68,7 +68,7 @@ pub fn mark(folder: &Path) -> Result<PolicyMark, HistoryError> {
     let branch =
         head.as_ref().filter(|head| head.is_branch()).and_then(|head| head.shorthand().ok()).map(str::to_owned);
     let dirty = place.is_dirty()?;
-    Ok(PolicyMark { commit, dirty, branch, digest: String::new() })
+    Ok(PolicyMark { commit, dirty, branch, ..PolicyMark::default() })
 }
 
 /// Whether git tracks `path` (a file, or any file below a folder): what accord
@@ -96,6 +96,41 @@ pub fn is_tracked(path: &Path) -> Result<bool, HistoryError> {
         }
     }
     Ok(false)
+}
+
+/// The full id of the commit that `revision` names in the repository around `folder`.
+///
+/// # Errors
+/// When `folder` is in no repository, or `revision` names no commit.
+pub fn commit_of(folder: &Path, revision: &str) -> Result<String, HistoryError> {
+    let what = || format!("`{revision}` cannot be found");
+    let Some(Place { repository, .. }) = Place::find(folder)? else {
+        let message = format!("`{}` is in no git repository", folder.display());
+        return Err(HistoryError { what: what(), message, help: None });
+    };
+    let commit = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
+    commit.map(|commit| commit.id().to_string()).map_err(|error| HistoryError::new(what(), &error))
+}
+
+/// Whether `commit` is `from`, or stands on it. `None` where git does not have `from`:
+/// a shallow clone, or a history that was written anew.
+///
+/// # Errors
+/// When `folder` is in no repository, or git does not have `commit`.
+pub fn descends(folder: &Path, commit: &str, from: &str) -> Result<Option<bool>, HistoryError> {
+    let what = || format!("whether `{commit}` stands on `{from}` cannot be told");
+    let wrong = |error: &git2::Error| HistoryError::new(what(), error);
+    let Some(Place { repository, .. }) = Place::find(folder)? else {
+        let message = format!("`{}` is in no git repository", folder.display());
+        return Err(HistoryError { what: what(), message, help: None });
+    };
+    let id = |text: &str| repository.revparse_single(text).and_then(|object| object.peel_to_commit()).map(|c| c.id());
+    let commit = id(commit).map_err(|error| wrong(&error))?;
+    let Ok(from) = id(from) else { return Ok(None) };
+    if commit == from {
+        return Ok(Some(true));
+    }
+    repository.graph_descendant_of(commit, from).map(Some).map_err(|error| wrong(&error))
 }
 
 /// The bytes of the file `path`, relative to the folder `root`, at `revision`; `None`

@@ -57,7 +57,7 @@ fn the_mark_names_commit_and_branch_and_sees_what_differs() {
     let before = mark(&repo.policies()).unwrap();
     assert_eq!((before.commit, before.dirty), (None, true));
     let commit = repo.commit();
-    let clean = PolicyMark { commit: Some(commit), dirty: false, branch: Some("main".into()), digest: String::new() };
+    let clean = PolicyMark { commit: Some(commit), dirty: false, branch: Some("main".into()), ..PolicyMark::default() };
     assert_eq!(mark(&repo.policies()).unwrap(), clean);
     repo.write("README.md", "outside of the policies");
     assert!(!mark(&repo.policies()).unwrap().dirty);

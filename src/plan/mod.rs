@@ -14,6 +14,7 @@ pub mod guard;
 mod matched;
 pub mod order;
 pub mod references;
+pub mod signature;
 mod upcoming;
 
 pub use derive::{derive, versions};
@@ -98,6 +99,9 @@ pub struct PolicyMark {
     pub commit: Option<String>,
     /// Whether policy files differ from that commit.
     pub dirty: bool,
+    /// Commit of the revision that `--trusted` named: by it the connections were judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// Branch, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,

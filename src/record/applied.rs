@@ -8,7 +8,7 @@ use super::store;
 use crate::model::Instant;
 use crate::plan::PolicyMark;
 use std::fs;
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
 
 /// An apply of which every change was done.
@@ -52,10 +52,8 @@ pub fn dated_since(folder: &Path) -> io::Result<Option<Instant>> {
         return Ok(Some(applied.at));
     }
     for run in store::list(folder)?.0 {
-        let bytes = read(folder, &run)?;
-        let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        if let Ok(line) = serde_json::from_slice::<Line<Record>>(first) {
-            return Ok(Some(line.at));
+        if let Some((at, _)) = started(folder, &run)? {
+            return Ok(Some(at));
         }
     }
     Ok(None)
@@ -68,6 +66,48 @@ pub fn dated_since(folder: &Path) -> io::Result<Option<Instant>> {
 /// When a file cannot be read.
 pub fn nothing_left(folder: &Path) -> io::Result<Option<Applied>> {
     last(folder, |missing| missing.iter().all(|word| word == "--dated"))
+}
+
+/// The run that did every change of the plan with that digest.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn of_plan(folder: &Path, digest: &str) -> io::Result<Option<Applied>> {
+    for run in store::list(folder)?.0.into_iter().rev() {
+        let is_it = started(folder, &run)?.is_some_and(|(_, started)| started.plan == digest);
+        if is_it && let Some((applied, _)) = complete(&read(folder, &run)?) {
+            return Ok(Some(applied));
+        }
+    }
+    Ok(None)
+}
+
+/// The newest run whose policies were at a commit, however far it came: whoever was
+/// killed half way applied too.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn last_commit(folder: &Path) -> io::Result<Option<Applied>> {
+    for run in store::list(folder)?.0.into_iter().rev() {
+        if let Some((at, RunStarted { run, policy, .. })) = started(folder, &run)?
+            && policy.commit.is_some()
+        {
+            return Ok(Some(Applied { run, at, policy }));
+        }
+    }
+    Ok(None)
+}
+
+/// What the first line of a run says; `None` where it is torn.
+fn started(folder: &Path, run: &str) -> io::Result<Option<(Instant, RunStarted)>> {
+    let path = store::file_of(folder, run);
+    store::refuse_symlink(&path)?;
+    let mut first = Vec::new();
+    BufReader::new(fs::File::open(path)?).read_until(b'\n', &mut first)?;
+    Ok(match serde_json::from_slice::<Line<Record>>(&first) {
+        Ok(Line { record: Record::RunStarted(started), at, .. }) => Some((at, started)),
+        _ => None,
+    })
 }
 
 fn last(folder: &Path, counts: impl Fn(&[String]) -> bool) -> io::Result<Option<Applied>> {

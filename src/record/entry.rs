@@ -83,6 +83,9 @@ pub struct RunStarted {
     /// The ticket of an `--allow`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// Who signed the plan file, by the name in the list of signers, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
     /// What the plan left out, so that the run is not the last word: `--directory`,
     /// `--action`, `--dated`, `withheld`, `unread`, `unreviewed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

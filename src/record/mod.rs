@@ -25,7 +25,7 @@ pub mod memory;
 pub mod store;
 pub mod written;
 
-pub use applied::{Applied, dated_since, last_applied, newest, nothing_left};
+pub use applied::{Applied, dated_since, last_applied, last_commit, newest, nothing_left, of_plan};
 pub use chain::{Finding, Report, verify};
 pub use entry::{Record, Status};
 pub use journal::{Journal, JournalError, Start};

@@ -86,6 +86,7 @@ pub(super) fn plan() -> Plan {
             dirty: false,
             branch: Some("main".to_owned()),
             digest: "d1".to_owned(),
+            ..PolicyMark::default()
         },
         at: at("2026-11-22T09:31:00Z"),
         read_only: false,

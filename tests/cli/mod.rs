@@ -4,6 +4,7 @@
 mod answers;
 mod apply;
 mod constraints;
+mod evidence;
 mod harm;
 pub(crate) mod harness;
 mod misuse;

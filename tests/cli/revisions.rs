@@ -6,8 +6,8 @@ use std::fs;
 const THEN: &str = "2026-03-01T12:00:00Z";
 
 /// Commits everything but the journal and gives it a tag.
-fn commit(repo: &Repo, tag: &str) -> String {
-    repo.write(".gitignore", ".accord/\ndirectory.ldif\n");
+pub(super) fn commit(repo: &Repo, tag: &str) -> String {
+    repo.write(".gitignore", ".accord/\ndirectory.ldif\n*.json\n");
     let git = git2::Repository::init(repo.path()).unwrap();
     let mut index = git.index().unwrap();
     index.add_all(["*"], git2::IndexAddOption::DEFAULT, None).unwrap();
