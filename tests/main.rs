@@ -19,6 +19,7 @@ mod contract;
 mod disasters;
 mod examples;
 mod faults;
+mod forge;
 mod fuzz_bodies;
 mod http;
 mod incremental;

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod date;
 mod diagnose;
 mod few;
+pub mod forge;
 pub mod glob;
 pub mod load;
 pub mod people;

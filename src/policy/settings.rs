@@ -5,6 +5,7 @@
 //! values (only references to secrets can be written).
 
 pub use super::connection::{ClientCertificate, Tls, Urls};
+pub use super::forge::{ForgeKind, ForgeSettings};
 use crate::model::{Place, Term};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

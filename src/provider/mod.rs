@@ -13,6 +13,7 @@ pub mod connect;
 pub mod dn;
 mod ends;
 pub mod entries;
+pub mod forge;
 pub mod http;
 pub mod identities;
 pub mod ldap;

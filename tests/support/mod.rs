@@ -2,6 +2,7 @@
 pub(crate) mod certificates;
 pub(crate) mod ds389;
 pub(crate) mod fake_writer;
+pub(crate) mod forges;
 pub(crate) mod gate;
 pub(crate) mod ldap;
 pub(crate) mod model;
