@@ -23,6 +23,8 @@ mod forge;
 mod fuzz_bodies;
 mod http;
 mod incremental;
+#[cfg(feature = "gssapi")]
+mod kerberos;
 mod kills;
 mod ldap_moves;
 mod ldap_writes;

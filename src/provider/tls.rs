@@ -1,28 +1,35 @@
 //! Which certification authorities count, and which certificate accord shows.
 //!
 //! Comes in: the `ca` setting, the certificate and key of `tls`. Goes out: a rustls
-//! client configuration that verifies. LDAP and HTTP use the same. Refuses: to connect without verifying, to mix a
-//! private authority with the system's, and a key that is not the certificate's.
+//! client configuration that verifies, and which certificate it shows. LDAP and HTTP use the same. Refuses: to connect
+//! without verifying, to mix a private authority with the system's, and a key that is not the certificate's.
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is wrong, and what to do.
 pub(super) type Complaint = (String, &'static str);
 
+/// A client's side of TLS.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) config: Arc<ClientConfig>,
+    /// SHA-256 of the certificate that is shown, in hexadecimal; empty without one.
+    pub(super) certificate: String,
+}
+
 /// The configuration: only `ca` where given, otherwise the system's authorities; `own`
 /// is the file of accord's certificate and its key.
 ///
 /// # Errors
 /// What is wrong with a file, the key or the system's store, and what to do.
-pub(super) fn client(
-    ca: Option<&Path>,
-    own: Option<(PathBuf, Option<&SecretString>)>,
-) -> Result<Arc<ClientConfig>, Complaint> {
+pub(super) fn client(ca: Option<&Path>, own: Option<(PathBuf, Option<&SecretString>)>) -> Result<Client, Complaint> {
     let authority = |message| (message, "name a PEM file of the authority: `ca: FILE`");
     let mut roots = RootCertStore::empty();
     match ca {
@@ -34,18 +41,28 @@ pub(super) fn client(
         .with_safe_default_protocol_versions()
         .map_err(|e| (format!("TLS cannot be set up: {e}"), "update accord"))?
         .with_root_certificates(roots);
-    let Some((path, key)) = own else { return Ok(Arc::new(config.with_no_client_auth())) };
+    let Some((path, key)) = own else {
+        return Ok(Client { config: Arc::new(config.with_no_client_auth()), certificate: String::new() });
+    };
     let chain = certificates(&path, "tls.cert")
         .map_err(|message| (message, "name the PEM file of accord's certificate: `tls: { cert: FILE, key: … }`"))?;
     let key = key.map_or("", |key| key.expose_secret());
     // What is wrong with a key is never told in more words: they could be the key's.
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
         .map_err(|_| ("the key of `tls.key` is no private key in PEM".to_owned(), "give it unencrypted, in PKCS #8"))?;
+    let certificate = chain.first().map_or_else(String::new, digest);
     let config = config.with_client_auth_cert(chain, key).map_err(|_| {
         let message = format!("the key of `tls.key` is not that of the certificate in `{}`", path.display());
         (message, "name certificate and key that were made together")
     })?;
-    Ok(Arc::new(config))
+    Ok(Client { config: Arc::new(config), certificate })
+}
+
+fn digest(certificate: &CertificateDer<'static>) -> String {
+    Sha256::digest(certificate).iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {

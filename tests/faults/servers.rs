@@ -287,6 +287,32 @@ fn a_client_certificate_opens_the_door_and_external_is_who_it_says() {
     assert!(failure(&bare, &key_text).contains("`sasl: external` has nothing that proves to"));
 }
 
+/// What a server says of itself at the bind is no judgement of the password.
+#[test]
+fn a_server_that_refuses_the_bind_for_a_reason_of_its_own_is_passed_over() {
+    let server = start(Options::default());
+    let with = |line: &str| Slapd::start(&Options { global: vec![line.to_owned()], ..Options::bare() });
+    let (unwilling, open, weak) = (with("disallow bind_simple"), with("security tls=128"), with("require SASL"));
+    let urls = [&unwilling, &open, &weak, &server].map(Slapd::plain_url);
+    let reading = block_on(read(&through(&urls))).unwrap();
+    assert_eq!((served(&reading), reading.upserts.account_count()), (urls[3].clone(), PEOPLE_COUNT));
+    let codes = ["unwillingToPerform (53)", "confidentialityRequired (13)", "strongerAuthRequired (8)"];
+    for ((note, url), code) in reading.notes.iter().zip(&urls).zip(codes) {
+        assert!(note.starts_with(&format!("`{url}` is passed over for `{}`: {code}", urls[3])), "{note}");
+    }
+    assert_eq!(reading.notes.len(), 3);
+    // A password that is judged is shown to no other server.
+    let error = block_on(async {
+        connection(&through(&urls[2..]), Purpose::Plan, READER.1).unwrap().read(&Scope::default(), None).await.unwrap();
+        connection(&through(&[urls[3].clone(), urls[0].clone()]), Purpose::Plan, "wrong")
+            .unwrap()
+            .read(&Scope::default(), None)
+            .await
+            .unwrap_err()
+    });
+    assert!(error.message.starts_with("invalidCredentials (49)"), "{error}");
+}
+
 #[test]
 fn what_was_passed_over_reaches_the_planner() {
     let server = start(Options::default());

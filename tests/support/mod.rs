@@ -4,6 +4,8 @@ pub(crate) mod ds389;
 pub(crate) mod fake_writer;
 pub(crate) mod forges;
 pub(crate) mod gate;
+#[cfg(feature = "gssapi")]
+pub(crate) mod kerberos;
 pub(crate) mod ldap;
 pub(crate) mod model;
 pub(crate) mod model_directory;

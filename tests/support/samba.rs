@@ -49,6 +49,8 @@ pub(crate) struct Samba {
     dir: TempDir,
     port: u16,
     tls_port: u16,
+    /// Of its key distribution centre, where it is one.
+    kdc_port: Option<u16>,
 }
 
 impl Samba {
@@ -59,6 +61,18 @@ impl Samba {
 
     /// As [`Self::start`], with further lines in the section `[global]` of smb.conf.
     pub(crate) fn start_with(global: &str) -> Self {
+        Self::copied(global).launched()
+    }
+
+    /// As [`Self::start_with`], and it is the realm's key distribution centre too.
+    #[cfg(feature = "gssapi")]
+    pub(crate) fn start_realm(global: &str) -> Self {
+        let mut server = Self::copied(&format!("  server services = ldap, kdc\n{global}"));
+        server.kdc_port = Some(free_port());
+        server.launched()
+    }
+
+    fn copied(global: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("accord-samba-").tempdir().unwrap();
         let from = provisioned();
         // `-a` keeps what Samba insists on: owners, modes, extended attributes.
@@ -69,14 +83,18 @@ impl Samba {
         let key = dir.path().join("server.key");
         checked("chmod", &Command::new("chmod").arg("600").arg(key).output().unwrap());
         std::fs::write(dir.path().join("smb.conf"), configuration(dir.path(), global)).unwrap();
-        let mut server = Self { process: Process::default(), dir, port: 0, tls_port: 0 };
+        Self { process: Process::default(), dir, port: 0, tls_port: 0, kdc_port: None }
+    }
+
+    fn launched(mut self) -> Self {
         for _ in 0..5 {
-            (server.port, server.tls_port) = (free_port(), free_port());
-            if server.launch() {
-                return server;
+            (self.port, self.tls_port) = (free_port(), free_port());
+            self.kdc_port = self.kdc_port.map(|_| free_port());
+            if self.launch() {
+                return self;
             }
         }
-        panic!("samba did not start: {}", server.log());
+        panic!("samba did not start: {}", self.log());
     }
 
     /// `ldaps://127.0.0.1:PORT`.
@@ -97,6 +115,12 @@ impl Samba {
     /// Port of `ldaps://`.
     pub(crate) fn tls_port(&self) -> u16 {
         self.tls_port
+    }
+
+    /// Port of its key distribution centre.
+    #[cfg(feature = "gssapi")]
+    pub(crate) fn kdc_port(&self) -> u16 {
+        self.kdc_port.unwrap()
     }
 
     /// PEM file of the authority that signed the server's certificate.
@@ -162,8 +186,11 @@ impl Samba {
         command.args(["--interactive", "--model=single", "--no-process-group", "--debug-stdout"]);
         command.arg(format!("--configfile={}", dir.join("smb.conf").display()));
         command.env("LD_PRELOAD", dir.join("portshim.so"));
-        command.env("PORTSHIM", format!("389:{} 636:{} 3268:0 3269:0", self.port, self.tls_port));
-        self.process.launch(&mut command, &dir.join("samba.log"), &[self.port, self.tls_port])
+        let Self { port, tls_port, kdc_port, .. } = *self;
+        let kdc = kdc_port.map(|kdc| format!(" 88:{kdc} 464:0")).unwrap_or_default();
+        command.env("PORTSHIM", format!("389:{port} 636:{tls_port} 3268:0 3269:0{kdc}"));
+        let ports: Vec<u16> = [port, tls_port].into_iter().chain(kdc_port).collect();
+        self.process.launch(&mut command, &dir.join("samba.log"), &ports)
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) seed: String,
     /// Largest size of the database in bytes (a sparse file).
     pub(crate) max_size: u64,
+    /// Variables of the server's process.
+    pub(crate) environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Default for Options {
@@ -77,6 +79,7 @@ impl Default for Options {
             database: Vec::new(),
             seed: String::new(),
             max_size: 1 << 30,
+            environment: Vec::new(),
         }
     }
 }
@@ -95,6 +98,7 @@ pub(crate) struct Slapd {
     port: u16,
     tls_port: u16,
     files: Files,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Slapd {
@@ -106,7 +110,8 @@ impl Slapd {
         }
         let files = certificates::write(dir.path(), options.certificate);
         std::fs::write(dir.path().join("slapd.conf"), configuration(dir.path(), &files, options)).unwrap();
-        let mut server = Self { dir, child: None, port: 0, tls_port: 0, files };
+        let environment = options.environment.clone();
+        let mut server = Self { dir, child: None, port: 0, tls_port: 0, files, environment };
         server.slapadd(&format!("{}\n{}", base_entries(options), options.seed));
         for _ in 0..5 {
             (server.port, server.tls_port) = (free_port(), free_port());
@@ -251,6 +256,7 @@ impl Slapd {
             .arg("-f")
             .arg(self.dir.path().join("slapd.conf"))
             .args(["-h", &urls, "-d", "0"])
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &DirectorySettings) {
     let proof = settings.url.as_ref().map_or(Proof::Nothing, |urls| self::urls(checker, spot, settings, urls));
-    let active = settings.kind == ProviderKind::ActiveDirectory;
+    let of = Reached { settings, proof };
     if settings.url.is_none() {
         spot.missing(checker, "url", "write where the server is: `url: ldaps://ldap.example.com`");
     }
@@ -31,7 +31,7 @@ pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Direct
         self::certificate(checker, spot, certificate, proof);
     }
     match &settings.bind {
-        Some(bind) => self::bind(checker, spot, "bind", bind, (proof, active)),
+        Some(bind) => self::bind(checker, spot, "bind", bind, of),
         None => spot.missing(
             checker,
             "bind",
@@ -39,7 +39,7 @@ pub(super) fn check(checker: &mut Checker<'_>, spot: Spot<'_>, settings: &Direct
         ),
     }
     if let Some(bind) = &settings.plan_bind {
-        self::bind(checker, spot, "plan_bind", bind, (proof, active));
+        self::bind(checker, spot, "plan_bind", bind, of);
     }
 }
 
@@ -52,6 +52,13 @@ enum Proof {
     Process,
     /// TLS to every server, with a certificate of accord's own.
     Certificate,
+}
+
+/// What a bind is judged by.
+#[derive(Clone, Copy)]
+struct Reached<'a> {
+    settings: &'a DirectorySettings,
+    proof: Proof,
 }
 
 /// Checks every URL; says what they have in common.
@@ -204,25 +211,53 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A mechanism that rests on something else than a password.
-fn sasl(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, sasl: Sasl, proof: Proof) {
-    let (message, help) = match (sasl, proof) {
-        (Sasl::External, Proof::Nothing) => (
+fn sasl(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, sasl: Sasl, of: Reached<'_>) {
+    let found = match (sasl, of.proof) {
+        (Sasl::External, Proof::Nothing) => Some((
             format!("`{setting}` says `external`, and nothing proves who that is"),
             "write `tls: { cert: FILE, key: { file: NAME } }` with `ldaps://` URLs, or `url: ldapi://%2F…`, or `dn` and \
              `password`",
-        ),
-        (Sasl::Gssapi, Proof::Process) => (
-            format!("`{setting}` says `gssapi`, and a local socket is no service of a realm"),
-            "write `url: ldaps://HOST` with the name that the service's ticket is for, or `sasl: external`",
-        ),
-        _ => return,
+        )),
+        (Sasl::External, _) => None,
+        (Sasl::Gssapi, _) => ticket(setting, of, cfg!(feature = "gssapi")),
     };
-    spot.report(checker, &[setting, "sasl"], Diagnostic::error("bad-bind", message).help(help));
+    if let Some((message, help)) = found {
+        spot.report(checker, &[setting, "sasl"], Diagnostic::error("bad-bind", message).help(help));
+    }
 }
 
-fn bind(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, bind: &Bind, (proof, active): (Proof, bool)) {
+/// What is in the way of a bind by Kerberos ticket.
+fn ticket(setting: &str, of: Reached<'_>, is_built: bool) -> Option<(String, &'static str)> {
+    const NAMED: &str = "write `url: ldaps://HOST` with the name that the service's ticket is for";
+    if of.proof == Proof::Process {
+        let message = format!("`{setting}` says `gssapi`, and a local socket is no service of a realm");
+        return Some((
+            message,
+            "write `url: ldaps://HOST` with the name that the service's ticket is for, or `sasl: external`",
+        ));
+    }
+    let hosts = of.settings.url.iter().flat_map(Urls::iter).filter_map(|url| host_and_port(url.split_once("://")?.1));
+    if let Some((host, _)) = { hosts }.find(|(host, _)| host.parse::<std::net::IpAddr>().is_ok()) {
+        return Some((format!("`{setting}` says `gssapi`, and a ticket is for a name, not for `{host}`"), NAMED));
+    }
+    if of.settings.tls == Some(Tls::None) {
+        let message = format!(
+            "`{setting}` says `gssapi` with `tls: none`: the ticket proves who accord is and protects nothing else"
+        );
+        return Some((message, "remove `tls: none`"));
+    }
+    (!is_built).then(|| {
+        (
+            format!("`{setting}` says `gssapi`, and this accord was built without Kerberos"),
+            "build it with `cargo build --release --features gssapi` (on Debian: apt-get install libkrb5-dev libclang-dev \
+             pkg-config), or write `dn` and `password`",
+        )
+    })
+}
+
+fn bind(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, bind: &Bind, of: Reached<'_>) {
     match (&bind.sasl, &bind.dn, &bind.password) {
-        (Some(sasl), None, None) => self::sasl(checker, spot, setting, *sasl, proof),
+        (Some(sasl), None, None) => self::sasl(checker, spot, setting, *sasl, of),
         (Some(_), _, _) => {
             let message = format!("`{setting}` has `sasl` and a name or password: only one of them counts");
             spot.report(
@@ -259,6 +294,7 @@ fn bind(checker: &mut Checker<'_>, spot: Spot<'_>, setting: &str, bind: &Bind, (
         (None, Some(_), Some(_)) => {}
     }
     // A domain controller also takes `accord@example.com` and `EXAMPLE\\accord`.
+    let active = of.settings.kind == ProviderKind::ActiveDirectory;
     let is_logon = |dn: &&str| active && dn.contains(['@', '\\']) && !dn.contains('=');
     if let Some(why) = bind.dn.as_deref().filter(|dn| !is_logon(dn)).and_then(words::bad_dn) {
         let diagnostic = Diagnostic::error("bad-dn", format!("this is no distinguished name: {why}"));
@@ -294,5 +330,37 @@ pub(super) fn secret(checker: &mut Checker<'_>, spot: Spot<'_>, keys: &[&str], s
     };
     if let Some((message, help)) = problem {
         spot.report_line(checker, keys, Diagnostic::error("bad-secret", message).help(help));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_bind_by_ticket_says_what_is_in_its_way() {
+        let told = |url: &str, tls: Option<&str>, proof, is_built| {
+            let mut written = json!({ "kind": "active-directory", "url": url });
+            if let Some(tls) = tls {
+                written["tls"] = json!(tls);
+            }
+            let settings: DirectorySettings = serde_json::from_value(written).unwrap();
+            ticket("bind", Reached { settings: &settings, proof }, is_built)
+        };
+        assert_eq!(told("ldaps://dc1.example.com", None, Proof::Nothing, true), None);
+        assert_eq!(told("ldap://dc1.example.com:3389", None, Proof::Certificate, true), None);
+        for (url, tls, proof, words) in [
+            ("ldapi://%2Frun%2Fldapi", None, Proof::Process, "a local socket is no service of a realm"),
+            ("ldaps://dc1 ldaps://127.0.0.1:636", None, Proof::Nothing, "a ticket is for a name, not for `127.0.0.1`"),
+            ("ldaps://[2001:db8::1]", None, Proof::Nothing, "not for `2001:db8::1`"),
+            ("ldap://localhost", Some("none"), Proof::Nothing, "the ticket proves who accord is"),
+        ] {
+            let (message, _) = told(url, tls, proof, true).unwrap();
+            assert!(message.contains(words), "{message}");
+        }
+        let (message, help) = told("ldaps://dc1.example.com", None, Proof::Nothing, false).unwrap();
+        assert_eq!(message, "`bind` says `gssapi`, and this accord was built without Kerberos");
+        assert!(help.starts_with("build it with `cargo build --release --features gssapi`"), "{help}");
     }
 }

@@ -133,7 +133,7 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("accord/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
-            .tls_backend_preconfigured(Arc::unwrap_or_clone(tls))
+            .tls_backend_preconfigured(Arc::unwrap_or_clone(tls.config))
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(retry::never())

@@ -8,10 +8,11 @@
 
 use super::endpoint::{Complaint, Endpoint, Scheme, endpoints};
 use super::errors::{self, Site};
-
+#[cfg(feature = "gssapi")]
+use super::kerberos;
 use crate::policy::settings::{Bind, Sasl, Tls};
 use crate::provider::{ProviderError, Purpose, Served, Target, tls};
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
 use secrecy::ExposeSecret;
 use std::io;
 use std::net::SocketAddr;
@@ -30,6 +31,9 @@ pub(super) struct Session {
     lost: Arc<AtomicBool>,
     /// Whether searches ask for the ends of memberships too.
     pub(super) shows_ends: bool,
+    /// Whom the server takes accord for, beyond what the settings say: the ticket's
+    /// principal, the digest of the certificate.
+    pub(super) identity: String,
     /// Directory and identity, for messages.
     pub(super) site: Arc<Site>,
 }
@@ -84,6 +88,8 @@ pub(super) struct Plug {
     clear: bool,
     tls: Option<Arc<rustls::ClientConfig>>,
     login: Login,
+    /// Digest of the certificate that accord shows; empty without one.
+    certificate: String,
     connect_timeout: Duration,
     timeout: Duration,
     /// Directory and identity, for messages.
@@ -120,19 +126,20 @@ impl Plug {
         let certificate = settings.tls.as_ref().and_then(Tls::certificate);
         let login = login(bind, target, &endpoints, certificate.is_some()).map_err(wrong)?;
         let needs_tls = endpoints.iter().any(|e| e.scheme == Scheme::Ldaps || (e.scheme == Scheme::Ldap && !clear));
-        let tls = if needs_tls {
-            let inside = |file: &String| target.credentials.root.join(file);
+        let inside = |file: &String| target.credentials.root.join(file);
+        let (tls, shown) = if needs_tls {
             let own = certificate.map(|own| (inside(&own.cert), target.credentials.client_key.as_ref()));
-            let config = tls::client(settings.ca.as_ref().map(inside).as_deref(), own);
-            Some(config.map_err(wrong)?)
+            let client = tls::client(settings.ca.as_ref().map(inside).as_deref(), own).map_err(wrong)?;
+            (Some(client.config), client.certificate)
         } else {
-            None
+            (None, String::new())
         };
         Ok(Self {
             endpoints,
             clear,
             tls,
             login,
+            certificate: shown,
             connect_timeout: Duration::from_secs(settings.connect_timeout.unwrap_or(10).max(1).into()),
             timeout: Duration::from_secs(settings.timeout.unwrap_or(60).max(1).into()),
             site,
@@ -159,14 +166,15 @@ impl Plug {
                 vec!["check host, port and firewall, or raise `connect_timeout` (seconds)".to_owned()],
             ))
         })?;
-        let session = Session {
+        let mut session = Session {
             ldap,
             timeout: self.timeout,
             lost: Arc::default(),
             shows_ends: false,
+            identity: self.certificate.clone(),
             site: Arc::clone(&self.site),
         };
-        self.bind(&session, endpoint).await?;
+        session.identity.push_str(&self.bind(&session, endpoint).await?);
         Ok((session, Served { url: endpoint.url.clone(), address, name: None }))
     }
 
@@ -201,25 +209,52 @@ impl Plug {
         Ok((ldap, reached))
     }
 
+    /// Binds; says who that is where only a ticket does.
     #[cfg_attr(not(feature = "gssapi"), expect(unused_variables, reason = "a ticket is for a host"))]
-    async fn bind(&self, session: &Session, endpoint: &Endpoint) -> Result<(), Unusable> {
+    async fn bind(&self, session: &Session, endpoint: &Endpoint) -> Result<String, Unusable> {
         let mut ldap = session.operation();
-        let answer = match &self.login {
-            Login::Anonymous => return Ok(()),
-            Login::External => ldap.sasl_external_bind().await,
-            Login::Simple { dn, password } => ldap.simple_bind(dn, password.expose_secret()).await,
-            #[cfg(feature = "gssapi")]
-            Login::Gssapi => ldap.sasl_gssapi_bind(&endpoint.host).await,
-        };
-        let operation = format!("bind as {}", self.site.who);
-        match answer {
-            Ok(LdapResult { rc: 0, .. }) => Ok(()),
-            Ok(result) => {
-                let is_final = !matches!(result.rc, 51 | 52);
-                Err(Unusable { error: self.site.refused(&operation, &self.site.who, &result), is_final })
+        #[cfg_attr(not(feature = "gssapi"), expect(unused_mut, reason = "the ticket's"))]
+        let mut principal = String::new();
+        let asked = async {
+            match &self.login {
+                Login::Anonymous => Ok(None),
+                Login::External => ldap.sasl_external_bind().await.map(Some),
+                Login::Simple { dn, password } => ldap.simple_bind(dn, password.expose_secret()).await.map(Some),
+                #[cfg(feature = "gssapi")]
+                Login::Gssapi => {
+                    principal = kerberos::principal(&self.site, &endpoint.host, self.connect_timeout).await?;
+                    ldap.sasl_gssapi_bind(&endpoint.host).await.map(Some)
+                }
             }
-            Err(error) => Err(self.site.broken(&operation, &error).into()),
+            .map_err(|error| self.unbound(&error))
+        };
+        // A bind of several steps has no limit of its own after the first.
+        let answer = tokio::time::timeout(self.timeout, asked).await;
+        let answer = answer.unwrap_or_else(|elapsed| Err(self.unbound(&LdapError::from(elapsed))))?;
+        match answer {
+            Some(result) if result.rc != 0 => Err(Unusable {
+                error: self.site.refused(&self.binding(), &self.site.who, &result),
+                is_final: self.judges(result.rc),
+            }),
+            _ => Ok(principal),
         }
+    }
+
+    fn binding(&self) -> String {
+        format!("bind as {}", self.site.who)
+    }
+
+    fn unbound(&self, error: &LdapError) -> Unusable {
+        self.site.broken(&self.binding(), error).into()
+    }
+
+    /// Whether a server that answers a bind with `code` has judged the password, as
+    /// every other would: one that is wrong and tried everywhere locks accounts (19:
+    /// already locked). All other codes speak of that server, its load, what it demands
+    /// of a connection or what it does not hold; and nothing locks a ticket or a
+    /// certificate.
+    fn judges(&self, code: u32) -> bool {
+        matches!(self.login, Login::Simple { .. }) && matches!(code, 19 | 48 | 49 | 50 | 123)
     }
 }
 
@@ -236,8 +271,8 @@ async fn reach(endpoint: &Endpoint, address: Option<SocketAddr>, only: bool) -> 
 
 fn identity(bind: Option<&Bind>) -> String {
     match bind {
-        Some(Bind { sasl: Some(Sasl::External), .. }) => "SASL EXTERNAL".to_owned(),
-        Some(Bind { sasl: Some(Sasl::Gssapi), .. }) => "SASL GSSAPI".to_owned(),
+        Some(Bind { sasl: Some(Sasl::External), .. }) => errors::EXTERNAL.to_owned(),
+        Some(Bind { sasl: Some(Sasl::Gssapi), .. }) => errors::GSSAPI.to_owned(),
         Some(Bind { dn: Some(dn), .. }) => dn.clone(),
         _ => "anonymous".to_owned(),
     }
@@ -262,7 +297,7 @@ fn login(
                 )),
             };
         }
-        Some(Sasl::Gssapi) => return kerberos(),
+        Some(Sasl::Gssapi) => return ticket(),
         None => {}
     }
     let dn = bind.dn.clone().filter(|dn| !dn.trim().is_empty());
@@ -283,12 +318,12 @@ fn login(
 
 #[cfg(feature = "gssapi")]
 #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
-fn kerberos() -> Result<Login, Complaint> {
+fn ticket() -> Result<Login, Complaint> {
     Ok(Login::Gssapi)
 }
 
 #[cfg(not(feature = "gssapi"))]
-fn kerberos() -> Result<Login, Complaint> {
+fn ticket() -> Result<Login, Complaint> {
     Err((
         "`sasl: gssapi` needs an accord that was built with Kerberos, and this one was not".to_owned(),
         "cargo build --features gssapi (needs the headers of MIT Kerberos), or bind with `dn` and `password`",

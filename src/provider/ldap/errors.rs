@@ -9,12 +9,17 @@ use crate::provider::active_directory::refusal;
 pub(super) use crate::provider::transport::{io, io_help};
 use ldap3::{LdapError, LdapResult};
 
+/// How messages name a bind by ticket.
+pub(super) const GSSAPI: &str = "SASL GSSAPI";
+/// How messages name a bind by certificate, or by process over a local socket.
+pub(super) const EXTERNAL: &str = "SASL EXTERNAL";
+
 /// Which directory is spoken to, and as whom: what every message needs.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
     /// Name of the directory in the policy.
     pub(super) directory: String,
-    /// The bind's DN, `SASL EXTERNAL` or `anonymous`.
+    /// The bind's DN, [`EXTERNAL`], [`GSSAPI`] or `anonymous`.
     pub(super) who: String,
 }
 
@@ -44,27 +49,45 @@ impl Site {
         self.error(operation, transport(error), transport_help(error))
     }
 
+    /// The DN that a server's settings name accord by.
+    fn bound(&self) -> &str {
+        if self.who.starts_with("SASL ") { "what ldapwhoami shows" } else { &self.who }
+    }
+
     /// What to do about result `code` on `object`.
     pub(super) fn help(&self, code: u32, object: &str) -> Vec<String> {
         let who = &self.who;
+        let bound = self.bound();
         let text = match code {
             3 => format!("raise `timelimit` for `{who}` on the server"),
             4 => format!(
-                "raise the limit for {who} (OpenLDAP: `limits dn.exact=\"{who}\" size=unlimited`; 389 Directory Server: \
+                "raise the limit for {who} (OpenLDAP: `limits dn.exact=\"{bound}\" size=unlimited`; 389 Directory Server: \
                  `nsSizeLimit: -1` and `nsPagedSizeLimit: -1` in its entry, or a lower `page_size`)"
             ),
+            // The ticket proves who accord is; TLS, which it always comes over, does the rest.
+            8 if self.who == GSSAPI => "the server demands that tickets protect the connection too, which TLS does already: let it take \
+                                        them over TLS (Samba: `ldap server require strong auth = allow_sasl_over_tls`)"
+                .to_owned(),
             7 | 8 | 13 => "use `ldaps://`, or `ldap://` with StartTLS (remove `tls: none`)".to_owned(),
             10 => format!(
                 "accord follows no referrals, because the setting names whom it trusts with the password: write the server that \
                  holds `{object}` in `url`"
             ),
             11 => format!(
-                "the server's administrative limit stops this read (OpenLDAP: `limits dn.exact=\"{who}\" \
+                "the server's administrative limit stops this read (OpenLDAP: `limits dn.exact=\"{bound}\" \
                  size=unlimited`; 389 Directory Server: `nsLookThroughLimit: -1` and `nsPagedLookThroughLimit: -1` in its \
                  entry); raise it for {who}"
             ),
             12 => "the server lacks a control that accord needs: paged results (RFC 2696)".to_owned(),
             32 => format!("no such entry: check the base `{object}` in the policy, and that {who} may see it"),
+            48 | 49 if self.who == GSSAPI => {
+                "the server did not take the ticket, or knows nobody by it: look at `klist`, at its keytab and at how it maps \
+                 principals to entries"
+                    .to_owned()
+            }
+            48 | 49 if self.who == EXTERNAL => {
+                "the server knows nobody by this certificate or process: look at how it maps them to entries".to_owned()
+            }
             48 => format!("the entry `{who}` cannot be bound with a password: check `bind`"),
             49 => format!("check the DN `{who}` and where its password comes from (`bind.password`)"),
             50 => format!("give {who} the right to do this on `{object}`"),
@@ -158,6 +181,10 @@ pub(super) fn transport(error: &LdapError) -> String {
         LdapError::DNSName { .. } => "the host is no name that a certificate could carry".to_owned(),
         LdapError::LdapResult { result } => words(result),
         LdapError::Rustls { source } => crate::provider::transport::tls(source),
+        #[cfg(feature = "gssapi")]
+        LdapError::GssapiOperationError(words) => {
+            format!("the exchange of tickets failed: {}", super::kerberos::particular(words))
+        }
         other => other.to_string(),
     }
 }
@@ -166,6 +193,8 @@ fn transport_help(error: &LdapError) -> Vec<String> {
     match error {
         LdapError::Timeout { .. } => vec!["raise `timeout` (seconds), or look at the server's load".to_owned()],
         LdapError::Io { source } => io_help(source),
+        #[cfg(feature = "gssapi")]
+        LdapError::GssapiOperationError(words) => vec![super::kerberos::meaning(words).0.to_owned()],
         _ => Vec::new(),
     }
 }

@@ -233,7 +233,7 @@ impl Directory {
 
     /// Reads on from a cookie, which is good for the server that gave it only.
     pub(super) async fn read_on(&self, scope: &Scope, cookie: &Cookie) -> Result<Reading, ProviderError> {
-        let (served, own) = match opened(cookie) {
+        let (served, identity, own) = match opened(cookie) {
             Ok(parts) => parts,
             Err(Damaged) => {
                 return Ok(Reading { refused: Some("the cookie is damaged".to_owned()), ..Reading::default() });
@@ -242,6 +242,11 @@ impl Directory {
         let open = self.open_to(Some(&served), !self.is_bound).await?;
         if open.served != served {
             let why = format!("the last read was of `{}`, this one is of `{}`", served.url, open.served.url);
+            return Ok(Reading { refused: Some(why), ..Reading::default() });
+        }
+        if open.session.identity != identity {
+            // Another one may see more, or less.
+            let why = "the last read was somebody else's: the ticket or the certificate is another one".to_owned();
             return Ok(Reading { refused: Some(why), ..Reading::default() });
         }
         self.read_open(&open, scope, Some(&own)).await
@@ -255,7 +260,7 @@ impl Directory {
         since: Option<&Cookie>,
     ) -> Result<Reading, ProviderError> {
         let mut reading = self.read_scope(open, scope, since).await?;
-        reading.cookie = reading.cookie.and_then(|cookie| sealed(&open.served, &cookie));
+        reading.cookie = reading.cookie.and_then(|cookie| sealed(&open.served, &open.session.identity, &cookie));
         reading.capabilities = Some(open.capabilities.clone());
         reading.served = Some(open.served.clone());
         reading.notes.clone_from(&open.notes);
@@ -281,23 +286,25 @@ fn order<'p>(plug: &'p Plug, first: Option<&Served>) -> Vec<&'p Endpoint> {
     list
 }
 
-/// A cookie together with the server that gave it.
-fn sealed(served: &Served, cookie: &Cookie) -> Option<Cookie> {
+/// A cookie together with the server that gave it, and to whom.
+fn sealed(served: &Served, identity: &str, cookie: &Cookie) -> Option<Cookie> {
     let mut out = Out::default();
     out.text(&served.url);
     out.text(&served.address.map(|address| address.to_string()).unwrap_or_default());
     out.text(served.name.as_deref().unwrap_or_default());
+    out.text(identity);
     out.raw(&cookie.0);
     out.finish().map(Cookie)
 }
 
-fn opened(cookie: &Cookie) -> Result<(Served, Cookie), Damaged> {
+fn opened(cookie: &Cookie) -> Result<(Served, String, Cookie), Damaged> {
     let mut cursor = Cursor::new(&cookie.0);
     let url = cursor.text()?.to_owned();
     let address = cursor.text()?;
     let address = if address.is_empty() { None } else { Some(address.parse().map_err(|_| Damaged)?) };
     let name = Some(cursor.text()?.to_owned()).filter(|name| !name.is_empty());
-    Ok((Served { url, address, name }, Cookie(cursor.rest().to_vec())))
+    let identity = cursor.text()?.to_owned();
+    Ok((Served { url, address, name }, identity, Cookie(cursor.rest().to_vec())))
 }
 
 #[cfg(test)]
@@ -313,8 +320,8 @@ mod tests {
                 address: address.map(|text| text.parse().unwrap()),
                 name: name.map(str::to_owned),
             };
-            let sealed = sealed(&served, &cookie).unwrap();
-            assert_eq!(opened(&sealed), Ok((served, cookie.clone())));
+            let sealed = sealed(&served, "accord@EXAMPLE.COM", &cookie).unwrap();
+            assert_eq!(opened(&sealed), Ok((served, "accord@EXAMPLE.COM".to_owned(), cookie.clone())));
             for end in 0..sealed.0.len() - 3 {
                 assert_eq!(opened(&Cookie(sealed.0[..end].to_vec())), Err(Damaged), "{end}");
             }

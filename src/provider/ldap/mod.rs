@@ -20,6 +20,8 @@ mod dirsync;
 mod endpoint;
 mod errors;
 mod guard;
+#[cfg(feature = "gssapi")]
+mod kerberos;
 mod link;
 mod link_ends;
 mod members;
