@@ -3,12 +3,12 @@
 use crate::support::policies::{Draft, constraint, day, place, position, window};
 use accord::model::{Instant, Matching, Term};
 use accord::policy::{
-    AccountsFor, Breach, DirectoryId, Exception, Holding, KindId, Leave, Manage, Period, PersonId, Policy, Select,
-    SponsorGone, Value,
+    AccountsFor, Breach, DirectoryId, Exception, Holding, KindId, Label, Leave, Manage, Period, PersonId, Policy,
+    Select, SponsorGone, Value,
 };
 use accord::resolve::{
-    BreachKind, Reference, References, Resolution, Want, because, constraints, desired, references_of, resolve,
-    static_breaches, why_not,
+    BreachKind, Link, Reference, References, Resolution, Want, because, constraints, desired, references_of, resolve,
+    static_breaches, why_not, winning,
 };
 
 /// Wei leads platform; Li and Maria (a contractor) report to Wei.
@@ -407,5 +407,30 @@ fn a_circle_of_managers_prolongs_nothing() {
         };
         assert_eq!(held(11).map(|held| held.ends), Some(Some(day(12))), "{circle}");
         assert_eq!(held(12), None, "{circle}");
+    }
+}
+
+/// What leads to another account of somebody does not win a way for this one, even where
+/// an entry beside it could have led to this one.
+#[test]
+fn a_way_is_told_by_what_leads_to_that_account() {
+    let mut draft = organisation();
+    let (wei, li) = (draft.person("wei"), draft.person("li"));
+    let below = draft.entry(Select::ReportsTo { manager: wei, direct: false, including: false });
+    draft.add_to_group("corp/sre", below);
+    draft.group_mut("corp/sre").account = Some(Label(1));
+    let sre = draft.group("corp/sre");
+    // Li is not below Li; both parts of `all` lead to the second account.
+    let not_in = draft.entry(Select::ReportsTo { manager: li, direct: false, including: false });
+    let both = [draft.entry(Select::Group(sre)), draft.entry(Select::Group(sre))];
+    let both = draft.entry(Select::All(both.to_vec()));
+    let inner = draft.entry(Select::Any(vec![not_in, both]));
+    let named = draft.dated(Select::People(vec![li].into()), window(None, Some(30)));
+    let outer = draft.entry(Select::Any(vec![named, inner]));
+    draft.add_to_group("corp/vpn", outer);
+    let (resolution, vpn) = (now(&draft.policy), Holding::Group(draft.group("corp/vpn")));
+    for (label, link) in [(Label::EVERYDAY, named), (Label(1), both)] {
+        let way = winning(&draft.policy, &resolution, (li, label), vpn);
+        assert_eq!(way.last().map(|step| step.link), Some(Link::Entry(link)), "{label:?}");
     }
 }

@@ -225,7 +225,7 @@ impl Ask<'_> {
             }
             Some(Select::Any(parts)) => {
                 let inner = written.map_or_else(|| around.clone(), |entry| around.within(entry));
-                let parts = parts.iter().filter(|part| self.is_in(**part, &inner) && self.leads(**part));
+                let parts = parts.iter().filter(|part| self.is_in(**part, &inner) && self.leads(**part, &inner));
                 match latest(parts.map(|part| (*part, self.ends(*part, &inner)))) {
                     Some(part) => return self.best(part, &inner),
                     None => None,
@@ -250,13 +250,13 @@ impl Ask<'_> {
                 held.map(|held| held.ends).reduce(time::later).flatten()
             }
             Select::Any(parts) => {
-                let parts = parts.iter().filter(|part| self.is_in(**part, &inner) && self.leads(**part));
+                let parts = parts.iter().filter(|part| self.is_in(**part, &inner) && self.leads(**part, &inner));
                 parts.map(|part| self.ends(*part, &inner)).reduce(time::later).flatten()
             }
             Select::All(parts) => {
                 // With a second account where any part says so: the others say only who.
                 let of = |part: &EntryId| {
-                    if self.leads(*part) { self.ends(*part, &inner) } else { self.anyhow().ends(*part, &inner) }
+                    if self.leads(*part, &inner) { self.ends(*part, &inner) } else { self.anyhow().ends(*part, &inner) }
                 };
                 parts.iter().map(of).fold(None, time::earlier)
             }
@@ -282,15 +282,17 @@ impl Ask<'_> {
     }
 
     /// Whether an entry that the person is in leads to the account that is asked about.
-    fn leads(&self, id: EntryId) -> bool {
+    fn leads(&self, id: EntryId, around: &Around) -> bool {
         let (Some(label), Some(entry)) = (self.label, self.entry(id)) else { return true };
+        let inner = around.within(entry);
         match &entry.select {
             Select::Role(role) => self.held(Holding::Role(*role)).is_some(),
             Select::Group(group) => self.held(Holding::Group(*group)).is_some(),
             Select::Groups(groups, _) => groups.iter().any(|group| self.held(Holding::Group(*group)).is_some()),
-            Select::Any(parts) => parts.iter().any(|part| self.leads(*part)),
-            Select::All(parts) if label.is_second() => parts.iter().any(|part| self.leads(*part)),
-            Select::All(parts) => parts.iter().all(|part| self.leads(*part)),
+            // A part that the person is not in leads the person to nothing.
+            Select::Any(parts) => parts.iter().any(|part| self.is_in(*part, &inner) && self.leads(*part, &inner)),
+            Select::All(parts) if label.is_second() => parts.iter().any(|part| self.leads(*part, &inner)),
+            Select::All(parts) => parts.iter().all(|part| self.leads(*part, &inner)),
             Select::People(_) | Select::Where(_) | Select::ReportsTo { .. } | Select::Not(_) => !label.is_second(),
         }
     }

@@ -2,9 +2,11 @@
 
 use super::scenario::{Scenario, Tape, Wild, random};
 use crate::support::model_directory::Model;
+use accord::model::change::OtherMember;
 use accord::model::{Action, Change};
 use accord::plan::compare::{Verdict, compare};
 use accord::plan::{Filter, Plan, file};
+use accord::policy::Manage;
 use accord::provider::{Gap, GapScope, Observed};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -426,4 +428,28 @@ fn with_holes(scenario: &Scenario, tape: &mut Tape<'_>) -> Vec<Observed> {
         observed.push(seen.observed_with(gaps));
     }
     observed
+}
+
+/// A group whose rename was cut short is still listed under its old name. Where other
+/// members are taken out, it does not come in under the new one before: the next plan
+/// would take it out.
+#[test]
+fn what_would_be_taken_out_again_does_not_follow_a_rename() {
+    for revoke_others in [false, true] {
+        let mut scenario = random(&[], CALM);
+        let outer = scenario.policy.groups.iter_mut().find(|group| &*group.name == "g2").unwrap();
+        (outer.revoke_others, outer.manage) = (revoke_others, Manage::Exact);
+        let groups = &mut scenario.models[0].groups;
+        groups.entry("g1".to_owned()).or_default();
+        groups.remove("old-g1");
+        groups.entry("g2".to_owned()).or_default().others.insert(OtherMember::Group("old-g1".to_owned()));
+        scenario.memory.group_renamed("corp", "old-g1", "g1");
+        let plan = scenario.plan();
+        let links: Vec<_> = plan.changes.iter().filter_map(|c| Some((c.action, c.object.member.clone()?))).collect();
+        let is_there = |action, name: &str| links.contains(&(action, OtherMember::Group(name.to_owned())));
+        assert!(is_there(Action::Revoke, "old-g1"), "{links:?}");
+        assert_eq!(is_there(Action::Grant, "g1"), !revoke_others, "{links:?}");
+        scenario.apply(&plan, everything);
+        assert_eq!(scenario.plan().changes, [], "{links:?}");
+    }
 }

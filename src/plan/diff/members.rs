@@ -138,7 +138,8 @@ impl Members<'_> {
             if diff.nested_member((desired, observed), group, member, &mut kept, found) {
                 continue;
             }
-            if group.manage != Manage::Additive && self.behind.has(diff, (desired, observed), member, &mut kept, found)
+            if group.manage != Manage::Additive
+                && self.behind.has(diff, (desired, observed), group, member, &mut kept, found)
             {
                 continue;
             }

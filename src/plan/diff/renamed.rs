@@ -16,6 +16,7 @@ use crate::model::change::OtherMember;
 use crate::model::state::{GroupRef, Member};
 use crate::model::{Action, Matching, Object};
 use crate::plan::draft::{Fate, Found, Reason, Why};
+use crate::policy::Group;
 use crate::provider::dn;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,11 +70,12 @@ fn parts(text: &str) -> Option<(String, String)> {
 }
 
 impl Behind<'_> {
-    /// Proposes what becomes of the member; false if no rename left it behind.
+    /// Proposes what becomes of the member of a group as it is `written`; false if no rename left it behind.
     pub(super) fn has<'s>(
         &self,
         diff: &Diff<'_>,
         (desired, observed): (GroupRef<'_>, GroupRef<'_>),
+        written: &Group,
         member: Member<'s>,
         kept: &mut Kept<'s>,
         found: &mut Found,
@@ -107,7 +109,12 @@ impl Behind<'_> {
             draft.person = diff.policy.person_named(person);
         }
         found.push(draft);
-        if let Some(now) = group {
+        let is_followed = |now: &&str| {
+            // What would be taken out again does not come in first.
+            let is_nested = diff.nests_natively() && diff.desired.state.group_named(now).is_some();
+            !written.revoke_others && !is_nested
+        };
+        if let Some(now) = group.filter(is_followed) {
             self.follows(diff, (desired, observed), now, found);
         }
         true
