@@ -167,6 +167,53 @@ impl Draft {
         self.action() == Action::EnableAccount || self.moved_end().is_some_and(ended)
     }
 
+    /// Whether access lasts longer afterwards: an account's own end, or a membership's, moves out.
+    pub fn lasts_longer(&self) -> bool {
+        self.ends().is_some_and(|(before, after)| before.is_some_and(|before| after.is_none_or(|after| after > before)))
+    }
+
+    /// Whether access ends earlier afterwards.
+    pub fn ends_earlier(&self) -> bool {
+        self.ends().is_some_and(|(before, after)| after.is_some_and(|after| before.is_none_or(|before| before > after)))
+    }
+
+    /// Of an update that ends access earlier just that.
+    pub fn earlier_end(&self) -> Option<Self> {
+        let end = |side: &Option<Side>| -> Option<Side> {
+            let values = side.as_ref()?.get("ends")?.clone();
+            Some(Side::from([("ends".to_owned(), values)]))
+        };
+        self.ends_earlier().then(|| {
+            let mut only = self.clone();
+            (only.change.before, only.change.after) = (end(&self.change.before), end(&self.change.after));
+            only
+        })
+    }
+
+    /// The same without the end; `None` where nothing is left.
+    pub fn without_end(&self) -> Option<Self> {
+        let rest = |side: &Option<Side>| -> Option<Side> {
+            let side: Side = side
+                .iter()
+                .flatten()
+                .filter(|(name, _)| *name != "ends")
+                .map(|(n, v)| (n.clone(), v.clone()))
+                .collect();
+            (!side.is_empty()).then_some(side)
+        };
+        let mut other = self.clone();
+        (other.change.before, other.change.after) = (rest(&self.change.before), rest(&self.change.after));
+        (other.change.before.is_some() || other.change.after.is_some()).then_some(other)
+    }
+
+    /// The end before and after an update that moves one.
+    fn ends(&self) -> Option<(Option<Instant>, Option<Instant>)> {
+        let end = |side: &Option<Side>| Instant::try_from(side.as_ref()?.get("ends")?.first()?.clone()).ok();
+        let moves = matches!(self.action(), Action::UpdateAccount | Action::UpdateMembership);
+        let both = (end(&self.change.before), end(&self.change.after));
+        (moves && both != (None, None)).then_some(both)
+    }
+
     /// The account's own end before and after the step, where there was one.
     fn moved_end(&self) -> Option<(Instant, Option<Instant>)> {
         let end = |side: &Option<Side>| Instant::try_from(side.as_ref()?.get("ends")?.first()?.clone()).ok();

@@ -69,7 +69,8 @@ fn withheld(out: &mut String, plan: &Plan, view: &View, outline: &outline::Outli
 
 /// `+ dana.wolf corp/payment-approvers`.
 fn object(plan: &Plan, change: &Change, view: &View) -> String {
-    let who = change.person.as_deref().or(change.object.account.as_deref()).unwrap_or_default();
+    let member = change.object.member.as_ref().map(outline::member_name);
+    let who = change.person.as_deref().or(change.object.account.as_deref()).or(member.as_deref()).unwrap_or_default();
     let what = if change.object.group.is_some() { String::new() } else { change::words(plan, change, view, None) };
     let words = [change.action.word(), who, &outline::target(change), &what];
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")

@@ -275,7 +275,9 @@ impl Writer<'_> {
         self.left = self.left.saturating_sub(shown);
         for change in held.changes.iter().take(shown) {
             let symbol = change.action.symbol();
-            let who = change.person.as_deref().or(change.object.account.as_deref()).unwrap_or_default();
+            let member = change.object.member.as_ref().map(outline::member_name);
+            let who = change.person.as_deref().or(change.object.account.as_deref());
+            let who = who.or(member.as_deref()).unwrap_or_default();
             let line = Line::indented(2).word(Tone::Held, &symbol.to_string()).say(" ");
             let line = if who.is_empty() { line } else { line.word(Tone::Heading, who).say("  ") };
             let what = match change.action {

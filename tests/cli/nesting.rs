@@ -82,6 +82,7 @@ fn ending_a_link_counts_and_spares_people() {
     limit("revocations: { floor: 0, percent: 0 }");
     let told = repo.accord(&["plan"]).exits(3).stdout;
     assert!(told.contains("2 of 3 people who hold something in corp: people lose a membership"), "{told}");
+    assert!(told.contains("  - group sre  corp/releases"), "{told}");
 
     repo.edit("policies/roles.yaml", "      - ana.silva\n", &format!("{link}    except: [maria.lopez]\n"));
     limit("grants: { floor: 0, percent: 0 }");

@@ -3,6 +3,7 @@
 mod constraints;
 mod derived;
 mod explained;
+mod nesting;
 mod planner;
 mod resolve;
 mod scenario;

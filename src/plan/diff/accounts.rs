@@ -106,7 +106,7 @@ impl Diff<'_> {
                 }
                 let first = found.drafts.len();
                 self.compare(desired, observed, found);
-                Self::behind_rename(desired, observed.name(), links, first, found);
+                self.behind_rename(desired, observed.name(), links, first, found);
             }
             Err(reason)
                 if desired.person_id().is_some() && observed.person_id().is_some()

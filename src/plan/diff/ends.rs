@@ -6,7 +6,7 @@
 
 use super::{Diff, Links};
 use crate::model::state::GroupRef;
-use crate::model::{AccountId, Action, Instant, Side};
+use crate::model::{AccountId, Action, Instant, Object, Side};
 use crate::plan::draft::{Draft, Found};
 use crate::policy::Manage;
 use crate::provider::same_end;
@@ -59,7 +59,19 @@ impl Diff<'_> {
         let mut draft: Draft = self.grant(desired, account, position);
         draft.change.action = Action::UpdateMembership;
         let mut draft = draft.sides(side(held), side(wanted));
-        draft.needs = renamed.into_iter().chain(links.renames.get(&account.id()).copied()).collect();
+        let waits: Vec<u32> = renamed.into_iter().chain(links.renames.get(&account.id()).copied()).collect();
+        if draft.ends_earlier() {
+            // Like all that takes away: under the names of now, and no rename holds it back.
+            draft.change.object = Object::membership(observed.name(), held_by.name());
+            let earlier = found.push(draft);
+            for rename in waits {
+                if let Some(rename) = found.drafts.get_mut(rename as usize) {
+                    rename.needs.push(earlier);
+                }
+            }
+            return;
+        }
+        draft.needs = waits;
         self.as_written(links, account, Some(observed).filter(|_| renamed.is_none()), &mut draft);
         found.push(draft);
     }

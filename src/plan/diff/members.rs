@@ -181,6 +181,10 @@ impl Members<'_> {
                     diff.moved_end(links, (desired, position), place, after, found);
                     continue;
                 }
+                Link::Is(id) if diff.stays_by_link(desired, observed, id) => {
+                    found.unknown += 1;
+                    continue;
+                }
                 Link::Is(_) => needs.extend(links.renames.get(account)),
                 Link::Needs(draft) => needs.push(draft),
                 Link::Elsewhere => elsewhere = true,
@@ -213,14 +217,7 @@ impl Members<'_> {
                 continue;
             }
             if elsewhere {
-                draft.fate = Fate::withheld(Reason::new(
-                    format!(
-                        "`{}` has no account `{}`, and accounts there are managed elsewhere",
-                        diff.name(),
-                        account.name()
-                    ),
-                    "create it where accounts are managed, or `accounts: {manage: full}`",
-                ));
+                draft.fate = Fate::withheld(diff.managed_elsewhere(account));
             }
             let key = observed.map_or_else(|| desired.key(), GroupRef::key);
             if self.reaching.contains(key) {
@@ -276,9 +273,16 @@ impl Diff<'_> {
         }
     }
 
+    fn managed_elsewhere(&self, account: AccountRef<'_>) -> Reason {
+        Reason::new(
+            format!("`{}` has no account `{}`, and accounts there are managed elsewhere", self.name(), account.name()),
+            "create it where accounts are managed, or `accounts: {manage: full}`",
+        )
+    }
+
     /// Whether memberships of that account are wanted now. Where the directory
     /// cannot disable, those of absent people are not.
-    fn is_wanted(&self, account: AccountId) -> bool {
+    pub(super) fn is_wanted(&self, account: AccountId) -> bool {
         self.capabilities.disable || self.desired.wants.get(account.0 as usize) != Some(&Want::OnLeave)
     }
 

@@ -14,6 +14,7 @@ mod attributes;
 mod ends;
 mod groups;
 mod identity;
+mod kept_in;
 mod known;
 mod members;
 mod moved;

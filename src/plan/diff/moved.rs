@@ -7,7 +7,7 @@
 use super::{Diff, Link, Links, Owner};
 use crate::model::state::AccountRef;
 use crate::model::{AccountId, Matching};
-use crate::plan::draft::{Found, Reason};
+use crate::plan::draft::{Draft, Found, Reason};
 use crate::policy::Label;
 use crate::resolve::Want;
 use std::collections::BTreeMap;
@@ -135,16 +135,19 @@ impl Diff<'_> {
         self.compare(desired, observed, found);
         if staying && self.known.some_group().is_some() && desired.name() != observed.name() {
             // Whether it keeps its name is not known: only what takes away is.
-            let count = found.drafts.len();
-            let mut n = 0;
-            found.drafts.retain(|draft| {
-                n += 1;
-                n <= first || draft.action().takes()
-            });
-            found.unknown += (count - found.drafts.len()) as u64;
+            let planned = found.drafts.split_off(first);
+            let count = planned.len();
+            found.drafts.extend(
+                planned.into_iter().filter_map(
+                    |draft| {
+                        if draft.action().takes() { Some(draft) } else { draft.earlier_end() }
+                    },
+                ),
+            );
+            found.unknown += (count + first - found.drafts.len()) as u64;
             links.set(desired.id(), Link::Seen(observed.id()));
         }
-        Self::behind_rename(desired, desired.name(), links, first, found);
+        self.behind_rename(desired, desired.name(), links, first, found);
     }
 
     /// Whether the account is kept as it is declared.
@@ -152,18 +155,49 @@ impl Diff<'_> {
         matches!(self.want(desired.id()), Want::Enabled | Want::OnLeave | Want::Soon(_))
     }
 
-    /// What takes away runs under the old name and before the rename; everything
-    /// else under the new name and after it.
-    pub(super) fn behind_rename(desired: AccountRef<'_>, name: &str, links: &Links, first: usize, found: &mut Found) {
+    /// Whether an update of an account that only moves names other accounts, which it may
+    /// have to wait for: two that move and name each other would wait in a circle.
+    fn waits_for_others(&self, draft: &Draft, name: &str) -> bool {
+        let mut written = draft.change.after.iter().flatten().map(|(attribute, _)| attribute);
+        draft.change.object.account.as_deref() == Some(name)
+            && written.any(|attribute| self.kind.names_accounts(attribute))
+    }
+
+    /// What takes away, an earlier end included, runs under the old name and before the
+    /// rename; everything else under the new name and after it.
+    pub(super) fn behind_rename(
+        &self,
+        desired: AccountRef<'_>,
+        name: &str,
+        links: &Links,
+        first: usize,
+        found: &mut Found,
+    ) {
         let Some(rename) = links.renames.get(&desired.id()).copied() else { return };
         let mut before = Vec::new();
+        let mut behind = Vec::new();
         for (n, draft) in found.drafts.iter_mut().enumerate().skip(first) {
+            let number = u32::try_from(n).unwrap_or(u32::MAX);
             if draft.action().takes() {
-                before.push(u32::try_from(n).unwrap_or(u32::MAX));
+                before.push(number);
+            } else if let Some(earlier) = draft.earlier_end().filter(|_| !self.waits_for_others(draft, name)) {
+                // A move changes nothing about the values: they go with the end. Of another
+                // name they may be made.
+                let is_moved = draft.change.object.account.as_deref() == Some(name);
+                behind.extend(draft.without_end().filter(|_| !is_moved));
+                if !is_moved {
+                    *draft = earlier;
+                }
+                before.push(number);
             } else {
                 draft.change.object.account = Some(name.to_owned());
                 draft.needs.push(rename);
             }
+        }
+        for mut draft in behind {
+            draft.change.object.account = Some(name.to_owned());
+            draft.needs.push(rename);
+            found.push(draft);
         }
         if let Some(draft) = found.drafts.get_mut(rename as usize) {
             draft.needs.extend(before);

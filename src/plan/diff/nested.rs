@@ -5,34 +5,17 @@
 //! whole or reaches a protected group, and one that would let in somebody who stays in the
 //! group inside without being wanted in the group outside.
 
-use super::groups::first_names;
+use super::kept_in::Planned;
 use super::members::Kept;
-use super::{Diff, Link, Links, Owner};
+use super::{Diff, Links};
 use crate::model::change::OtherMember;
-use crate::model::state::{AccountRef, GroupRef, Member};
+use crate::model::state::{GroupRef, Member};
 use crate::model::{AccountId, Action, Object};
 use crate::plan::draft::{Draft, Fate, Found, Reason, Why};
 use crate::policy::settings::{Nesting, ProviderKind};
-use crate::policy::{Group, GroupId, Manage, PersonId};
+use crate::policy::{Group, GroupId, Manage};
 use crate::resolve::{self, NestedGroup};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What the drafts of one directory do, by comparison keys.
-#[derive(Default)]
-struct Planned {
-    /// Groups that are made, or get that name.
-    made: BTreeMap<String, u32>,
-    /// Group outside and inside.
-    nests: BTreeMap<(String, String), u32>,
-    /// Number of the account, and group.
-    grants: BTreeMap<(u32, String), u32>,
-    /// Group and account.
-    revoked: BTreeSet<(String, String)>,
-    /// Group outside and inside of links that end.
-    unnested: BTreeSet<(String, String)>,
-    /// Group and what is no account and no group, as it is written.
-    others: BTreeSet<(String, String)>,
-}
+use std::collections::BTreeSet;
 
 impl<'a> Diff<'a> {
     pub(super) fn nests_natively(&self) -> bool {
@@ -40,12 +23,12 @@ impl<'a> Diff<'a> {
     }
 
     /// The links of a group that are to be.
-    fn links_of(&self, desired: GroupRef<'_>) -> &'a [NestedGroup] {
+    pub(super) fn links_of(&self, desired: GroupRef<'_>) -> &'a [NestedGroup] {
         if self.capabilities.nesting { self.desired.nesting.of(desired.id()) } else { &[] }
     }
 
     /// The name that a desired group has in the directory now.
-    fn present_name(&self, desired: GroupRef<'a>) -> &'a str {
+    pub(super) fn present_name(&self, desired: GroupRef<'a>) -> &'a str {
         let earlier = || {
             let (_, group) = self.written(desired)?;
             self.observed.group_named(group.previously.as_deref()?)
@@ -91,6 +74,29 @@ impl<'a> Diff<'a> {
         let object = Object::other(observed.name(), OtherMember::Group(name.to_owned()));
         found.push(self.on_group(Action::Revoke, object, desired, Why::NestsNot));
         true
+    }
+
+    /// Whether the account is in the group by a link that stays, because what decides of it
+    /// was not read: then it is not made a member besides.
+    pub(super) fn stays_by_link(
+        &self,
+        desired: GroupRef<'_>,
+        observed: Option<GroupRef<'_>>,
+        account: AccountId,
+    ) -> bool {
+        let Some(observed) = observed.filter(|_| self.nests_natively() && self.resolution_is_unsettled(desired)) else {
+            return false;
+        };
+        let of = self.written(desired).map(|(id, _)| id);
+        let resolved = self.desired.nesting.resolved.iter().filter(|(group, _, _)| Some(*group) == of);
+        let inside = resolved.filter_map(|(_, inside, _)| self.policy.groups.get(inside.0 as usize));
+        let mut names = inside.flat_map(|inside| [Some(&inside.directory_name), inside.previously.as_ref()]).flatten();
+        names.any(|name| {
+            let key = self.names().key(name);
+            let is_it = |member: Member<'_>| matches!(member, Member::Group(name) if self.names().key(name) == key);
+            let below = || self.observed_below(name);
+            observed.others().any(is_it) && below().iter().any(|group| group.members().binary_search(&account).is_ok())
+        })
     }
 
     fn resolution_is_unsettled(&self, desired: GroupRef<'_>) -> bool {
@@ -163,7 +169,7 @@ impl<'a> Diff<'a> {
     }
 
     /// Observed groups in a group, itself first.
-    fn observed_below(&self, name: &str) -> Vec<GroupRef<'a>> {
+    pub(super) fn observed_below(&self, name: &str) -> Vec<GroupRef<'a>> {
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut below: Vec<GroupRef<'a>> = Vec::new();
         let mut open: Vec<GroupRef<'a>> = self.observed.group_named(name).into_iter().collect();
@@ -209,9 +215,10 @@ impl<'a> Diff<'a> {
             let mut people = Vec::new();
             let waits = match (draft.why, &draft.change.object.member) {
                 (Why::NestsNot, Some(OtherMember::Group(inside))) => {
-                    let (losing, grants) = self.let_out(links, draft, inside, &planned);
-                    people = losing;
-                    Ok(grants)
+                    self.let_out(links, draft, inside, &planned).map(|(losing, needs)| {
+                        people = losing;
+                        needs
+                    })
                 }
                 (Why::Nests, Some(OtherMember::Group(inside))) => {
                     let made = planned.made.get(self.names().key(inside).as_ref()).copied().into_iter().collect();
@@ -228,37 +235,6 @@ impl<'a> Diff<'a> {
                 Err(_) => {}
             }
         }
-    }
-
-    fn planned(&self, found: &Found) -> Planned {
-        let key = |name: &str| self.names().key(name).into_owned();
-        let mut planned = Planned::default();
-        for (n, draft) in (0u32..).zip(&found.drafts).filter(|(_, draft)| draft.directory == self.number) {
-            let object = &draft.change.object;
-            let group = key(object.group.as_deref().unwrap_or_default());
-            match (draft.action(), &object.account, &object.member) {
-                (Action::CreateGroup, _, _) => drop(planned.made.insert(group, n)),
-                (Action::RenameGroup, _, _) => {
-                    let after = draft.change.after.as_ref().and_then(|side| side.get("name")?.first());
-                    planned.made.extend(after.map(|name| (key(name), n)));
-                }
-                (Action::Grant, None, Some(OtherMember::Group(inside))) => {
-                    planned.nests.insert((group, key(inside)), n);
-                }
-                (Action::Grant, Some(_), _) => {
-                    planned.grants.extend(draft.account.map(|account| ((account, group), n)));
-                }
-                (Action::Revoke, Some(account), _) => drop(planned.revoked.insert((group, key(account)))),
-                (Action::Revoke, None, Some(OtherMember::Group(inside))) => {
-                    planned.unnested.insert((group, key(inside)));
-                }
-                (Action::Revoke, None, Some(OtherMember::Other(text))) => {
-                    planned.others.insert((group, text.clone()));
-                }
-                _ => {}
-            }
-        }
-        planned
     }
 
     /// The link that is there, and stays, and does not allow another scope or type.
@@ -290,115 +266,5 @@ impl<'a> Diff<'a> {
             Some(Reason::new(format!("{why}; it is a member there"), help))
         };
         links.filter(concerned).find_map(forbids)
-    }
-
-    /// What must be done before an account that is listed may go because a link covers it.
-    fn covered_by(&self, draft: &Draft, planned: &Planned) -> Result<Vec<u32>, Reason> {
-        let key = |name: &str| self.names().key(name).into_owned();
-        let name = draft.change.object.group.as_deref().unwrap_or_default();
-        let account = draft.change.object.account.as_deref().map(key).unwrap_or_default();
-        let (outside, observed) = (self.behind(draft), self.observed.group_named(name));
-        for link in outside.map_or(&[][..], |outside| self.links_of(outside)) {
-            let Some(inside) = self.desired.state.group(link.member) else { continue };
-            let name_inside = self.present_name(inside);
-            let is_it = |member: Member<'_>| matches!(member, Member::Group(name) if key(name) == key(name_inside));
-            let there = observed.is_some_and(|observed| observed.others().any(is_it));
-            let planned_nest = [name_inside, inside.name()].into_iter().find_map(|inside| {
-                let outside = [Some(name), outside.map(GroupRef::name)].into_iter().flatten();
-                outside.map(|outside| (key(outside), key(inside))).find_map(|both| planned.nests.get(&both))
-            });
-            let Some(nest) = (if there { Some(None) } else { planned_nest.map(|nest| Some(*nest)) }) else { continue };
-            let below = self.observed_below(name_inside);
-            let holds = |group: &GroupRef<'_>| {
-                let listed = group.members().iter().filter_map(|id| self.observed.account(*id));
-                !planned.revoked.contains(&(group.key().to_owned(), account.clone()))
-                    && listed.map(AccountRef::key).any(|listed| listed == account)
-            };
-            if below.iter().any(holds) {
-                return Ok(nest.into_iter().collect());
-            }
-            let new = [key(name_inside), key(inside.name())]
-                .into_iter()
-                .chain(below.iter().map(|group| group.key().to_owned()));
-            let mut granted = new.filter_map(|group| planned.grants.get(&(draft.account?, group)));
-            if let Some(grant) = granted.next() {
-                return Ok(nest.into_iter().chain([*grant]).collect());
-            }
-        }
-        Err(Reason::new(
-            format!("nothing that was read or planned shows that a group in `{name}` has this account"),
-            "plan again after this run",
-        ))
-    }
-
-    /// The desired group that a draft is about.
-    fn behind(&self, draft: &Draft) -> Option<GroupRef<'a>> {
-        let wanted = draft.group?;
-        let n = self.desired.groups.iter().position(|group| *group == wanted)?;
-        self.desired.state.group(crate::model::StateGroupId(u32::try_from(n).ok()?))
-    }
-
-    /// The people who lose the group outside with the link, and the grants that others
-    /// must have before: they stay, one by one.
-    fn let_out(&self, links: &Links, draft: &Draft, inside: &str, planned: &Planned) -> (Vec<PersonId>, Vec<u32>) {
-        let outside = self.names().key(draft.change.object.group.as_deref().unwrap_or_default()).into_owned();
-        let wanted = self.behind(draft).map(|desired| self.wanted_in(links, desired)).unwrap_or_default();
-        let (mut people, mut grants) = (BTreeSet::new(), BTreeSet::new());
-        for id in self.observed_below(inside).iter().flat_map(|group| group.members()) {
-            let owner = match links.owner(*id) {
-                Owner::Account(owner) | Owner::Doubtful(owner) => owner,
-                Owner::Nobody | Owner::Gone => continue,
-            };
-            match planned.grants.get(&(owner.0, outside.clone())) {
-                Some(grant) => drop(grants.insert(*grant)),
-                None if wanted.contains(id) => {}
-                None => people.extend(self.desired.people.get(owner.0 as usize).copied()),
-            }
-        }
-        (people.into_iter().collect(), grants.into_iter().collect())
-    }
-
-    /// Observed accounts that are wanted in a group, also by a link.
-    fn wanted_in(&self, links: &Links, desired: GroupRef<'_>) -> BTreeSet<AccountId> {
-        let covered = self.desired.nesting.covered_in(desired.id());
-        let accounts = desired.members().iter().copied().chain(covered);
-        let seen = accounts.filter_map(|account| match links.link(account) {
-            Link::Is(id) | Link::Seen(id) => Some(id),
-            _ => None,
-        });
-        seen.collect()
-    }
-
-    /// Who stays in the group inside, or below it, and is not wanted outside.
-    fn would_let_in(&self, links: &Links, draft: &Draft, inside: &str, planned: &Planned) -> Option<Reason> {
-        let outside = draft.change.object.group.as_deref().unwrap_or_default();
-        let wanted = self.wanted_in(links, self.behind(draft)?);
-        let mut staying: Vec<&str> = Vec::new();
-        for group in self.observed_below(inside) {
-            let of_group = group.members().iter().filter(|id| !wanted.contains(id));
-            let accounts = of_group.filter_map(|id| self.observed.account(*id));
-            let stays = |account: &AccountRef<'a>| {
-                !planned.revoked.contains(&(group.key().to_owned(), account.key().to_owned()))
-            };
-            staying.extend(accounts.filter(stays).map(AccountRef::name));
-            // Computers, members of other domains, what nobody can name: kept, and let in too.
-            staying.extend(group.others().filter_map(|member| match member {
-                Member::Other(text) => {
-                    (!planned.others.contains(&(group.key().to_owned(), text.to_owned()))).then_some(text)
-                }
-                Member::Group(name) => self.observed.group_named(name).is_none().then_some(name),
-                Member::Account(_) => None,
-            }));
-        }
-        if staying.is_empty() {
-            return None;
-        }
-        Some(Reason::new(
-            format!(
-                "`{inside}` keeps members who would come into `{outside}` by it: {}",
-                first_names(staying.into_iter())
-            ),
-            "declare them, let `undeclared` revoke them, or give the entry what resolves it to people (`expires:`, say)",
-        ))
     }
 }

@@ -36,11 +36,12 @@ impl Class {
         }
     }
 
-    fn holds(self, action: Action) -> bool {
+    fn holds(self, draft: &Draft) -> bool {
+        let action = draft.action();
         match self {
             Self::Revocations => matches!(action, Action::Revoke | Action::DeleteGroup),
             Self::Disables => action == Action::DisableAccount,
-            Self::Grants => action == Action::Grant,
+            Self::Grants => action == Action::Grant || lengthens(draft),
             Self::Deletions => matches!(action, Action::DeleteAccount | Action::DeleteGroup),
         }
     }
@@ -54,6 +55,11 @@ impl Class {
             Self::Deletions => Limit { per: LimitScope::Directory, ..guardrails.deletions },
         }
     }
+}
+
+/// Whether a membership that the directory itself ends lasts longer.
+fn lengthens(draft: &Draft) -> bool {
+    draft.action() == Action::UpdateMembership && draft.lasts_longer()
 }
 
 /// One place where a class is counted.
@@ -81,7 +87,7 @@ pub fn limits(ground: &Ground<'_>, filter: &Filter, drafts: &mut [Draft]) -> boo
         let mut scopes: BTreeMap<Scope, Vec<u32>> = BTreeMap::new();
         for (n, draft) in drafts.iter().enumerate() {
             // Whoever a link covers loses nothing.
-            if draft.is_kept() && draft.why != Why::Covered && class.holds(draft.action()) {
+            if draft.is_kept() && draft.why != Why::Covered && class.holds(draft) {
                 let scope = Scope {
                     directory: draft.directory,
                     group: (limit.per == LimitScope::Group).then(|| draft.change.object.group.clone()).flatten(),
@@ -150,6 +156,9 @@ fn excess(
     let what = match class {
         Class::Revocations => "people lose a membership",
         Class::Disables => "accounts are disabled",
+        Class::Grants if numbers.iter().any(|n| drafts.get(*n as usize).is_some_and(lengthens)) => {
+            "people gain a membership or keep it for longer"
+        }
         Class::Grants => "people gain a membership",
         Class::Deletions if scope.groups => "groups are deleted",
         Class::Deletions => "accounts are deleted",

@@ -10,8 +10,10 @@
 //! * Where a nesting is cut or a group is deleted, whoever is about to come in below
 //!   (or to wake up there) waits for it.
 //! * Nesting a group waits for every revoke below that group.
+//! * Of two groups in each other that change their scope the one goes first that allows
+//!   the other (`scopes`).
 
-use super::{Ground, Wait};
+use super::{Ground, Wait, scopes};
 use crate::model::Action;
 use crate::model::change::OtherMember;
 use crate::model::state::{GroupRef, Member};
@@ -26,6 +28,7 @@ pub fn fixed(ground: &Ground<'_>, drafts: &mut [Draft]) {
     edges.extend(constraints(ground.policy, drafts));
     edges.extend(cuts(ground, drafts));
     edges.extend(nestings(ground, drafts));
+    edges.extend(scopes::edges(ground, drafts));
     edges.sort_unstable();
     edges.dedup();
     for (from, to) in edges {
@@ -264,8 +267,8 @@ pub(in crate::plan) fn after(ground: &Ground<'_>, drafts: &[Draft]) -> Vec<Wait>
         }
     }
     let kept = |directory: u16, gives: bool| -> Vec<u32> {
-        let wanted =
-            |draft: &Draft| draft.is_kept() && draft.directory == directory && (!gives || draft.action().gives());
+        let gives_more = |draft: &Draft| draft.action().gives() || draft.lasts_longer();
+        let wanted = |draft: &Draft| draft.is_kept() && draft.directory == directory && (!gives || gives_more(draft));
         drafts.iter().enumerate().filter(|(_, draft)| wanted(draft)).map(|(n, _)| number(n)).collect()
     };
     awaited

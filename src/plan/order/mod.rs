@@ -6,6 +6,7 @@
 
 mod edges;
 mod minimum;
+mod scopes;
 
 pub(super) use edges::after;
 pub use edges::fixed;
