@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// Applies.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
-    if global.format == Format::Markdown {
+    if !matches!(global.format, Format::Text | Format::Json) {
         return Err(terminal::no_format("apply", global.format));
     }
     if args.file.is_none() && (args.proof.signers.is_some() || args.proof.max_age.is_some()) {

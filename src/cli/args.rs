@@ -58,6 +58,10 @@ pub enum Format {
     Json,
     /// For a comment on a pull request
     Markdown,
+    /// For a calendar (`expiring`)
+    Ics,
+    /// For a spreadsheet (`expiring`)
+    Csv,
 }
 
 impl Format {
@@ -67,6 +71,8 @@ impl Format {
             Self::Text => "text",
             Self::Json => "json",
             Self::Markdown => "markdown",
+            Self::Ics => "ics",
+            Self::Csv => "csv",
         }
     }
 }
@@ -84,6 +90,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Show what changed behind accord's back, and who did it
     Drift(DriftArgs),
+    /// Show who gains and loses what between two commits, without any directory
+    Diff(DiffArgs),
     /// Show what a person holds, until when, and why
     Show(ShowArgs),
     /// Say why a person holds an entitlement, or why not
@@ -256,6 +264,30 @@ pub struct DriftArgs {
     pub directory: Vec<String>,
 }
 
+/// Arguments of `accord diff`.
+#[derive(Debug, clap::Args)]
+pub struct DiffArgs {
+    /// `BASE..HEAD`; `BASE...HEAD` since the two parted; `BASE` against the work tree; with
+    /// `--and` one commit, or the work tree
+    #[arg(value_name = "BASE..HEAD")]
+    pub range: Option<String>,
+    /// At another time: `2027-01-01`, `"2027-01-01 09:00"` or with an offset
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Compare two instants of one commit: `--at` and this one
+    #[arg(long, value_name = "TIME")]
+    pub and: Option<String>,
+    /// Show everything, not only the first 200 lines
+    #[arg(long)]
+    pub all: bool,
+    /// With `--format markdown`: the artifact that holds everything, for a comment that is too long
+    #[arg(long, value_name = "NAME", default_value = "accord-diff")]
+    pub artifact: String,
+    /// Exit with 2 when anybody's access differs, now or later
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
 /// Another instant than now, other policies than those of the work tree.
 #[derive(Debug, Clone, clap::Args)]
 pub struct When {
@@ -305,8 +337,14 @@ pub struct ExpiringArgs {
     /// How far ahead: `30d`, `2w`, `36h`
     #[arg(long, value_name = "TERM", default_value = "30d")]
     pub within: String,
+    /// Only what this person answers for, as sponsor, owner or manager
+    #[arg(long = "for", value_name = "PERSON")]
+    pub answerable: Option<String>,
+    /// With `--format ics` or `csv`: one file for each who answers, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Who holds what although its end has passed: exit code 3 where somebody does
-    #[arg(long, conflicts_with_all = ["within", "at", "rev"])]
+    #[arg(long, conflicts_with_all = ["within", "at", "rev", "answerable", "out"])]
     pub overdue: bool,
     /// With `--overdue`: contact no directory, go by what runs wrote
     #[arg(long, requires = "overdue")]

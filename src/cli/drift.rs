@@ -18,7 +18,7 @@ use crate::render::drift::{self, Difference, Drift};
 
 /// Compares the directories with what was applied last.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &DriftArgs) -> Result<Exit, Failure> {
-    if global.format == Format::Markdown {
+    if !matches!(global.format, Format::Text | Format::Json) {
         return Err(terminal::no_format("drift", global.format));
     }
     let session = Session::offline(terminal, global)?;

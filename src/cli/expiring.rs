@@ -8,14 +8,19 @@ use super::args::{ExpiringArgs, Format, Global};
 use super::clock;
 use super::failure::{Exit, Failure};
 use super::overdue;
-use super::questions::{Question, with_account};
+use super::questions::{Question, key, with_account};
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::model::Instant;
 use crate::policy::{Holding, Person, PersonId, Standing};
 use crate::render::answers::{self, Answerable, Beginning, Ending, Expiring, Link};
+use crate::render::calendar;
+use crate::render::escape;
 use crate::resolve::{self, Via};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ExpiringArgs) -> Result<Exit, Failure> {
@@ -26,15 +31,63 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ExpiringArgs) -> R
     let at = session.at(args.when.at.as_deref())?;
     let until = at.plus(clock::term(&args.within)?.seconds());
     let question = Question::new(&session, at)?;
-    let answerable = answerable(&question, at, until);
+    let mut answerable = answerable(&question, at, until);
+    if let Some(word) = &args.answerable {
+        let person = key(&session.policy, Some(question.person(word)?));
+        answerable.retain(|one| person.as_ref() == Some(&one.person));
+    }
     let beginning = beginning(&question, at, until);
     let answer = Expiring { at, until, answerable, beginning, revision: session.revision.clone() };
+    if let Some(folder) = &args.out {
+        return files(terminal, global, folder, &answer, &session.policy.organization);
+    }
     match global.format {
+        Format::Ics => terminal.print(&calendar::ics(&answer, &session.policy.organization))?,
+        Format::Csv => terminal.print(&calendar::csv(&answer))?,
         Format::Json => terminal.print(&terminal::json(&answer)?)?,
         Format::Text => terminal.print(&answers::expiring(&answer, session.zone()))?,
         Format::Markdown => return Err(terminal::no_format("expiring", global.format)),
     }
     Ok(Exit::Done)
+}
+
+/// One file for each who answers; the names of the files on stdout.
+fn files(
+    terminal: Terminal,
+    global: &Global,
+    folder: &Path,
+    answer: &Expiring,
+    organization: &str,
+) -> Result<Exit, Failure> {
+    if !matches!(global.format, Format::Ics | Format::Csv) {
+        return Err(Failure::new("`--out` writes calendars or tables").help("add --format ics or --format csv"));
+    }
+    fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "make", &error))?;
+    for one in &answer.answerable {
+        let alone = Expiring { answerable: vec![one.clone()], beginning: Vec::new(), ..answer.clone() };
+        let text = match global.format {
+            Format::Csv => calendar::csv(&alone),
+            _ => calendar::ics(&alone, organization),
+        };
+        let path = folder.join(format!("{}.{}", file_name(&one.person), global.format.word()));
+        fs::write(&path, text).map_err(|error| Failure::file(&path, "write", &error))?;
+        terminal.print(&format!("{}\n", escape::terminal(&path.display().to_string())))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A key as the name of a file: whatever could lead elsewhere is a number.
+fn file_name(key: &str) -> String {
+    let mut name = String::new();
+    for (n, c) in key.chars().enumerate() {
+        if c.is_alphanumeric() || "-_@".contains(c) || (c == '.' && n > 0) {
+            name.push(c);
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(name, "%{:02X}", u32::from(c));
+        }
+    }
+    name
 }
 
 /// People who end, under their sponsor or manager; memberships that end before the

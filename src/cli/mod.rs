@@ -12,6 +12,7 @@ mod apply;
 mod audit;
 mod cache;
 mod clock;
+mod diff;
 mod directories;
 mod drift;
 mod evidence;
@@ -45,7 +46,7 @@ use terminal::Terminal;
 /// Runs one command line and prints what comes of it.
 ///
 /// Exit codes: 0 done or nothing to do, 1 error (usage too), 2 changes present
-/// (`plan --detailed-exitcode`, `drift`), 3 something withheld.
+/// (`plan` and `diff --detailed-exitcode`, `drift`), 3 something withheld.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
@@ -78,6 +79,7 @@ fn dispatch(terminal: Terminal, args: Args) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(terminal, &global, &args),
         Command::Apply(args) => apply::run(terminal, &global, &args),
         Command::Drift(args) => drift::run(terminal, &global, &args),
+        Command::Diff(args) => diff::run(terminal, &global, &args),
         Command::Show(args) => show::run(terminal, &global, &args),
         Command::Why(args) => why::run(terminal, &global, &args),
         Command::Who(args) => who::run(terminal, &global, &args),

@@ -31,7 +31,7 @@ type Found = BTreeSet<(String, Ending)>;
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, offline: bool) -> Result<Exit, Failure> {
-    if global.format == Format::Markdown {
+    if !matches!(global.format, Format::Text | Format::Json) {
         return Err(terminal::no_format("expiring", global.format));
     }
     let (session, live) = if offline {

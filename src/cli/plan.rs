@@ -23,6 +23,9 @@ use std::path::Path;
 
 /// Plans, or works on a saved plan.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
+    if matches!(global.format, Format::Ics | Format::Csv) {
+        return Err(terminal::no_format("plan", global.format));
+    }
     match &args.saved {
         None => fresh(terminal, global, args),
         Some(SavedPlan::Show { file, view }) => {
@@ -94,7 +97,7 @@ pub(super) fn shown(plan: &Plan, format: Format, view: &ViewArgs, zone: TimeZone
         Format::Text => plan_text::plan(plan, &view),
         Format::Markdown => plan_markdown::plan(plan, &view),
         // JSON cannot hold invalid UTF-8: nothing is lost here.
-        Format::Json => String::from_utf8_lossy(&file::to_bytes(plan)).into_owned(),
+        _ => String::from_utf8_lossy(&file::to_bytes(plan)).into_owned(),
     }
 }
 
@@ -168,7 +171,7 @@ fn verify(terminal: Terminal, global: &Global, path: &Path, proof: &Proof) -> Re
     match global.format {
         Format::Json => terminal.print(&terminal::json(&verified)?)?,
         Format::Text => terminal.print(&verdict(&verified, session.zone()))?,
-        Format::Markdown => return Err(terminal::no_format("plan verify", global.format)),
+        Format::Markdown | Format::Ics | Format::Csv => return Err(terminal::no_format("plan verify", global.format)),
     }
     Ok(if verified.refused.is_empty() { Exit::Done } else { Exit::Error })
 }

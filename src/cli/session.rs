@@ -26,6 +26,7 @@ use crate::render::diagnostics;
 use crate::resolve;
 use crate::source::{ACCORD_YAML, InMemory, Source, SourceFile, WorkTree};
 use jiff::tz::TimeZone;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Checked policies and what they were read from.
@@ -199,6 +200,90 @@ fn checked(
 /// files to policies that anything is planned or answered from.
 fn understand(source: &dyn Source) -> Result<Policy, Vec<Diagnostic>> {
     load(source).and_then(resolve::checked)
+}
+
+/// Policies of one commit or of the work tree, for questions about what is written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// What is written.
+    pub(super) policy: Policy,
+    /// The commit's full id; `None` is the work tree.
+    pub(super) commit: Option<String>,
+}
+
+/// Policies of a commit, or of the work tree. Only what is wrong is said.
+///
+/// # Errors
+/// When git does not have the commit, and everything that is wrong with the files.
+pub(super) fn one(
+    terminal: Terminal,
+    global: &Global,
+    repository: &Repository,
+    rev: Option<&str>,
+) -> Result<Written, Failure> {
+    take_part();
+    understood(&repository.policies, rev)?.or_say(terminal, global)
+}
+
+/// Policies of a commit, and of another one or of the work tree, loaded side by side.
+///
+/// # Errors
+/// As [`one`].
+pub(super) fn compared(
+    terminal: Terminal,
+    global: &Global,
+    repository: &Repository,
+    base: &str,
+    head: Option<&str>,
+) -> Result<(Written, Written), Failure> {
+    take_part();
+    let folder = &repository.policies;
+    let (base, head) = rayon::join(|| understood(folder, Some(base)), || understood(folder, head));
+    Ok((base?.or_say(terminal, global)?, head?.or_say(terminal, global)?))
+}
+
+/// Policies, or what is wrong with them.
+enum Understood {
+    Right(Box<Written>),
+    Wrong(Box<dyn Source + Send>, usize, Vec<Diagnostic>, Option<AtRevision>),
+}
+
+impl Understood {
+    fn or_say(self, terminal: Terminal, global: &Global) -> Result<Written, Failure> {
+        match self {
+            Self::Right(written) => Ok(*written),
+            Self::Wrong(source, count, findings, revision) => {
+                let failure = wrong(terminal, global, source.as_ref(), count, &findings);
+                if let Some(revision) = revision {
+                    terminal.say(&format!("found in the {}", answers::policies(&revision)));
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn understood(folder: &Path, rev: Option<&str>) -> Result<Understood, Failure> {
+    let (source, revision): (Box<dyn Source + Send>, _) = match rev {
+        Some(name) => {
+            let revision = Revision::open(folder, name)?;
+            let known = AtRevision { name: name.to_owned(), commit: revision.commit().to_owned() };
+            (Box::new(revision), Some(known))
+        }
+        None => match WorkTree::open(folder) {
+            Ok(tree) => (Box::new(tree), None),
+            Err(finding) => return Ok(Understood::Wrong(Box::new(InMemory::default()), 0, vec![*finding], None)),
+        },
+    };
+    let files = match source.files() {
+        Ok(files) => files,
+        Err(findings) => return Ok(Understood::Wrong(Box::new(InMemory::default()), 0, findings, revision)),
+    };
+    let count = files.len();
+    Ok(match load_read(files, source.as_ref()).and_then(resolve::checked) {
+        Ok(policy) => Understood::Right(Box::new(Written { policy, commit: revision.map(|known| known.commit) })),
+        Err(findings) => Understood::Wrong(source, count, findings, revision),
+    })
 }
 
 /// Leaves what a command held to the end of the process, which frees all of it at once:

@@ -12,7 +12,7 @@ use serde_json::json;
 
 /// Checks the policies.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ValidateArgs) -> Result<Exit, Failure> {
-    if global.format == Format::Markdown {
+    if !matches!(global.format, Format::Text | Format::Json) {
         return Err(terminal::no_format("validate", global.format));
     }
     let session = Session::asked(terminal, global, args.rev.as_deref())?;

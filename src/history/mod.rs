@@ -6,6 +6,7 @@
 //!
 //! * [`Revision`]: policies at a commit, for `--rev` and `--trusted`.
 //! * [`mark`]: which commit the work tree is at, for the plan file.
+//! * [`merge_base`]: where two lines of commits parted, for `diff BASE...HEAD`.
 //! * [`file_at`]: one file at a revision, for what connection settings point to.
 
 mod revision;
@@ -159,6 +160,40 @@ pub fn file_at(root: &Path, path: &Path, revision: &str) -> Result<Option<Vec<u8
     }
     let blob = entry.to_object(&repository).and_then(|object| object.peel_to_blob()).map_err(|error| wrong(&error))?;
     Ok(Some(blob.content().to_vec()))
+}
+
+/// The commit at which the histories of two revisions parted, as git means it: the best
+/// common ancestor. The second value is whether a shallow clone may hide a better one.
+///
+/// # Errors
+/// When `folder` is in no repository, a revision names no commit, or the two have no
+/// commit in common that is here.
+pub fn merge_base(folder: &Path, base: &str, head: &str) -> Result<(String, bool), HistoryError> {
+    let what = || format!("the merge base of `{base}` and `{head}` cannot be found");
+    let plain = |message: String, help: &str| HistoryError { what: what(), message, help: Some(help.to_owned()) };
+    let Some(Place { repository, .. }) = Place::find(folder)? else {
+        return Err(plain(format!("`{}` is in no git repository", folder.display()), "git init, and commit"));
+    };
+    let commit = |revision: &str| {
+        let object = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
+        object.map(|commit| commit.id()).map_err(|error| {
+            if error.code() != ErrorCode::NotFound {
+                return HistoryError::new(what(), &error);
+            }
+            let (shallow, help) = revision::missing(&repository);
+            plain(format!("git has no commit, branch or tag called `{revision}`{shallow}"), help)
+        })
+    };
+    let (one, other) = (commit(base)?, commit(head)?);
+    match repository.merge_base(one, other) {
+        Ok(found) => Ok((found.to_string(), repository.is_shallow())),
+        Err(error) if error.code() == ErrorCode::NotFound => {
+            let (shallow, help) = revision::missing(&repository);
+            let help = if shallow.is_empty() { "compare them as they are: BASE..HEAD" } else { help };
+            Err(plain(format!("they have no commit in common{shallow}"), help))
+        }
+        Err(error) => Err(HistoryError::new(what(), &error)),
+    }
 }
 
 /// A path in its repository.

@@ -2,13 +2,14 @@
 //!
 //! Comes in: a repository and a revision as git writes it. Goes out: the same
 //! files a work tree of that commit would give. Refuses: symlinks and submodules
-//! (they lead out of what was reviewed), `.yml`.
+//! (they lead out of what was reviewed), `.yml`, and trees that are made to be endless: a
+//! commit may come from a stranger, and a tree of a few kilobytes can unfold to any size.
 
 use super::{HistoryError, Place};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::plan::PolicyMark;
 use crate::source::{Source, SourceFile, ensure_accord_yaml};
-use git2::{ErrorCode, ObjectType, Repository, Tree};
+use git2::{ErrorCode, ObjectType, Odb, Repository, Tree};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,12 +39,8 @@ impl Revision {
             if error.code() != ErrorCode::NotFound {
                 return HistoryError::new(what(), &error);
             }
-            let help = if repository.is_shallow() {
-                "this clone is shallow; `git fetch --unshallow --tags` brings the older commits"
-            } else {
-                "`git fetch --tags` brings what was added elsewhere"
-            };
-            plain("git has no commit, branch or tag of that name".to_owned(), help)
+            let (shallow, help) = missing(repository);
+            plain(format!("git has no commit, branch or tag of that name{shallow}"), help)
         })?;
         let commit = object.peel_to_commit().map_err(|error| HistoryError::new(what(), &error))?;
         let tree = commit.tree().map_err(|error| HistoryError::new(what(), &error))?;
@@ -56,8 +53,9 @@ impl Revision {
             let tree = entry.to_object(repository).and_then(|object| object.peel_to_tree());
             tree.map_err(|error| HistoryError::new(what(), &error))?
         };
-        let mut walk = Walk { repository, files: Vec::new(), wrong: Vec::new() };
-        walk.folder(&tree, "policies");
+        let odb = repository.odb().map_err(|error| HistoryError::new(what(), &error))?;
+        let mut walk = Walk { repository, odb, files: Vec::new(), wrong: Vec::new(), entries: 0, bytes: 0 };
+        walk.folder(&tree, "policies", 0);
         let Walk { mut files, mut wrong, .. } = walk;
         files.sort();
         wrong.sort();
@@ -85,18 +83,63 @@ impl Source for Revision {
     }
 }
 
+/// What to say where git lacks a commit, and what to do.
+pub(super) fn missing(repository: &Repository) -> (String, &'static str) {
+    if !repository.is_shallow() {
+        return (String::new(), "`git fetch --tags` brings what was added elsewhere");
+    }
+    let walk = repository.revwalk().and_then(|mut walk| walk.push_head().map(|()| walk));
+    let deep = walk.map_or(0, |walk| walk.take(DEEPEST).map_while(Result::ok).count());
+    let commits = if deep == 1 { "commit" } else { "commits" };
+    let shallow = format!("; this clone is shallow, {deep} {commits} deep");
+    (shallow, "`git fetch --deepen=100` brings some of the older commits, `git fetch --unshallow --tags` all of them")
+}
+
+/// Most commits that are counted to say how deep a clone is.
+const DEEPEST: usize = 100_000;
+
+/// Deepest folder that is looked into.
+const MOST_FOLDERS: usize = 64;
+
+/// Most files and folders of one commit.
+const MOST_ENTRIES: usize = 100_000;
+
+/// Most bytes of one policy file; a larger one is refused by the parser as well.
+const MOST_FILE: usize = 64 << 20;
+
+/// Most bytes of all policy files of one commit.
+const MOST_BYTES: usize = 1 << 30;
+
 /// Mode of a symbolic link in a git tree.
 pub(super) const SYMLINK: i32 = 0o120_000;
 
 struct Walk<'r> {
     repository: &'r Repository,
+    odb: Odb<'r>,
     files: Vec<SourceFile>,
     wrong: Vec<Diagnostic>,
+    /// Files and folders so far.
+    entries: usize,
+    /// Bytes so far.
+    bytes: usize,
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, tree: &Tree<'_>, folder: &str) {
+    fn folder(&mut self, tree: &Tree<'_>, folder: &str, depth: usize) {
+        if depth > MOST_FOLDERS {
+            let message = format!("folders are nested more than {MOST_FOLDERS} deep");
+            return self.wrong("too-deep", message, folder, "policies need no more than a few folders");
+        }
         for entry in tree {
+            self.entries += 1;
+            if self.entries > MOST_ENTRIES {
+                // Said once, however much more there is.
+                if self.entries == MOST_ENTRIES + 1 {
+                    let message = format!("the commit has more than {MOST_ENTRIES} files and folders of policies");
+                    self.wrong("too-many-files", message, folder, "put several people or groups into one file");
+                }
+                return;
+            }
             let name = match std::str::from_utf8(entry.name_bytes()) {
                 Ok(name) if name.starts_with('.') => continue,
                 Ok(name) => name.to_owned(),
@@ -113,7 +156,7 @@ impl Walk<'_> {
                     self.wrong("symlink", format!("`{shown}` is a symbolic link"), &shown, help);
                 }
                 Some(ObjectType::Tree) => match entry.to_object(self.repository).and_then(|o| o.peel_to_tree()) {
-                    Ok(tree) => self.folder(&tree, &shown),
+                    Ok(tree) => self.folder(&tree, &shown, depth + 1),
                     Err(error) => self.unreadable(&shown, &error),
                 },
                 Some(ObjectType::Blob) => self.file(&entry, &name, &shown),
@@ -128,6 +171,17 @@ impl Walk<'_> {
     fn file(&mut self, entry: &git2::TreeEntry<'_>, name: &str, shown: &str) {
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
         if ending == "yaml" {
+            let size = self.odb.read_header(entry.id()).map_or(0, |(size, _)| size);
+            self.bytes = self.bytes.saturating_add(size);
+            if size > MOST_FILE || self.bytes > MOST_BYTES {
+                let (is, what, most) = if size > MOST_FILE {
+                    (size, "file has", MOST_FILE)
+                } else {
+                    (self.bytes, "files have", MOST_BYTES)
+                };
+                let message = format!("the {what} {} MiB, more than {} MiB", is >> 20, most >> 20);
+                return self.wrong("file-too-large", message, shown, "split it, or leave out what is no policy");
+            }
             match entry.to_object(self.repository).and_then(|object| object.peel_to_blob()) {
                 Ok(blob) => {
                     self.files.push(SourceFile { path: Arc::from(shown), bytes: blob.content().to_vec() });

@@ -35,12 +35,16 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
 pub fn markdown(foreign: &str) -> Cow<'_, str> {
     const MARKUP: &str = "<>&@|\\`*_[]#~$";
     let safe = terminal(foreign);
-    if !safe.chars().any(|c| MARKUP.contains(c)) {
+    if !safe.chars().any(|c| MARKUP.contains(c)) && !is_address(&safe) {
         return safe;
     }
+    let is_address = is_address(&safe);
     let mut out = String::with_capacity(safe.len() + 8);
     for c in safe.chars() {
         match c {
+            // An address becomes a link by itself.
+            ':' if is_address => out.push_str("&#58;"),
+            '.' if is_address => out.push_str("&#46;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
@@ -51,6 +55,54 @@ pub fn markdown(foreign: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// Whether there is something that becomes a link without being marked as one.
+fn is_address(text: &str) -> bool {
+    text.contains("://") || text.to_ascii_lowercase().contains("www.")
+}
+
+/// For the label of a node in a Mermaid diagram, between double quotes: as [`terminal`], and
+/// whatever is no letter, digit, space, dot, slash, hyphen or underscore is a number, so
+/// that nothing ends the label, the diagram or the block it stands in.
+pub fn mermaid(foreign: &str) -> String {
+    let mut out = String::with_capacity(foreign.len());
+    for c in terminal(foreign).chars() {
+        if c.is_alphanumeric() || " ./-_".contains(c) {
+            out.push(c);
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "#{};", u32::from(c));
+        }
+    }
+    out
+}
+
+/// For a cell of a spreadsheet, as RFC 4180 quotes it: as [`terminal`], and nothing is a formula:
+/// what would begin one gets an apostrophe, which spreadsheets take for "this is text".
+pub fn csv(foreign: &str) -> String {
+    let safe = terminal(foreign);
+    let begins = safe.trim_start().chars().next();
+    // The wide forms too: spreadsheets of some countries take them for the narrow ones.
+    let guard = if begins.is_some_and(|c| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c)) { "'" } else { "" };
+    if guard.is_empty() && !safe.contains(['"', ',', '\'', ' ']) {
+        return safe.into_owned();
+    }
+    format!("\"{guard}{}\"", safe.replace('"', "\"\""))
+}
+
+/// For a TEXT value of iCalendar (RFC 5545 §3.3.11): as [`terminal`], with backslash, semicolon
+/// and comma escaped.
+pub fn ics(foreign: &str) -> String {
+    let safe = terminal(foreign);
+    let mut out = String::with_capacity(safe.len() + 8);
+    for c in safe.chars() {
+        if matches!(c, '\\' | ';' | ',') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// Whether a character can do more than be seen.
@@ -67,7 +119,7 @@ pub fn is_unsafe(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{markdown, terminal};
+    use super::{csv, ics, markdown, mermaid, terminal};
     use std::borrow::Cow;
 
     #[test]
@@ -82,6 +134,31 @@ mod tests {
         assert_eq!(terminal("a\u{1b}[2Jb\r\nc\td"), "a\\u{1b}[2Jb\\r\\nc\\td");
         assert_eq!(terminal("\u{202e}nimda\u{2066}\u{200b}\u{feff}"), "\\u{202e}nimda\\u{2066}\\u{200b}\\u{feff}");
         assert_eq!(terminal("x\u{9b}31m\u{e0041}"), "x\\u{9b}31m\\u{e0041}");
+    }
+
+    #[test]
+    fn a_cell_is_no_formula() {
+        assert_eq!(csv("wei.chen"), "wei.chen");
+        assert_eq!(csv("a \"b\", c"), "\"a \"\"b\"\", c\"");
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\u{ff1d}1"] {
+            assert!(csv(formula).starts_with("\"'"), "{formula}: {}", csv(formula));
+        }
+        // A line break or a tab is spelled out, so it cannot begin a cell.
+        assert_eq!(csv("\t=1"), "\\t=1");
+        assert_eq!(csv("a\r\n=1"), "a\\r\\n=1");
+    }
+
+    #[test]
+    fn calendars_and_diagrams_hold_only_text() {
+        assert_eq!(ics("a;b,c\\d\r\nEND:VEVENT"), "a\\;b\\,c\\\\d\\\\r\\\\nEND:VEVENT");
+        assert_eq!(mermaid("sre"), "sre");
+        assert_eq!(mermaid("a\"] --> b[\"`\n"), "a#34;#93; --#62; b#91;#34;#96;#92;n");
+    }
+
+    #[test]
+    fn addresses_are_no_links() {
+        assert_eq!(markdown("https://evil.example"), "https&#58;//evil&#46;example");
+        assert_eq!(markdown("WWW.evil.example"), "WWW&#46;evil&#46;example");
     }
 
     #[test]

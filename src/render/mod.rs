@@ -8,6 +8,7 @@ mod outline;
 mod page;
 
 pub mod answers;
+pub mod calendar;
 pub mod diagnostics;
 pub mod drift;
 pub mod escape;
@@ -15,6 +16,9 @@ pub mod outcome;
 pub mod overdue;
 pub mod plan_markdown;
 pub mod plan_text;
+pub mod review;
+pub mod review_markdown;
+pub mod review_text;
 
 #[cfg(test)]
 mod sample;

@@ -123,6 +123,9 @@ fn later(before: Held, after: Held) -> Ordering {
 
 /// Whoever cannot be told on one side and stood otherwise on the other.
 fn open(difference: &Difference<'_>, group: u32, base: &Members, head: &Members) -> Option<Open> {
+    if is_elsewhere(difference, group) {
+        return None;
+    }
     let mut may_gain = Vec::new();
     let mut may_lose = Vec::new();
     for membership in head.unsettled.iter().filter(|one| !base.may_have(**one)) {
@@ -135,6 +138,17 @@ fn open(difference: &Difference<'_>, group: u32, base: &Members, head: &Members)
         return None;
     }
     Some(Open { group, unread: unread(difference, group), since: None, may_gain, may_lose })
+}
+
+/// Whether a group is managed elsewhere on each side that has it: no policy gives or takes
+/// it, whatever is known of it.
+pub(super) fn is_elsewhere(difference: &Difference<'_>, group: u32) -> bool {
+    let pair = difference.pairs.groups.pair(group);
+    let elsewhere = |side: &Side<'_>, id: Option<GroupId>| {
+        let group = id.and_then(|id| side.policy.groups.get(id.0 as usize));
+        group.is_none_or(|group| group.manage == Manage::Reference)
+    };
+    elsewhere(&difference.base, pair.base) && elsewhere(&difference.head, pair.head)
 }
 
 /// The groups that were not read on which a group hangs, of either side.

@@ -88,7 +88,7 @@ fn moments(events: impl Iterator<Item = Event>) -> Vec<Moment> {
 /// What opens later, by instant, then group.
 fn open(difference: &Difference<'_>, events: impl Iterator<Item = Event>) -> Vec<Open> {
     let mut found: BTreeMap<(Instant, u32), Vec<Membership>> = BTreeMap::new();
-    for (at, _, membership) in events {
+    for (at, _, membership) in events.filter(|(.., one)| !super::held::is_elsewhere(difference, one.group)) {
         found.entry((at, membership.group)).or_default().push(membership);
     }
     let one = |((at, group), may_gain)| {

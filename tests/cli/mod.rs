@@ -4,6 +4,8 @@
 mod answers;
 mod apply;
 mod constraints;
+mod diff;
+mod diff_git;
 mod evidence;
 mod harm;
 pub(crate) mod harness;
