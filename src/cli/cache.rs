@@ -98,6 +98,10 @@ impl Cache {
     /// In words. The reading itself is as good as ever.
     pub(super) fn keep(&self, directory: &Directory, scope: &Scope, observed: &mut Observed) -> Result<(), String> {
         let Ok(key) = &self.key else { return Ok(()) };
+        // What was read last is as good as it was.
+        if observed.said_nothing {
+            return Ok(());
+        }
         let path = self.path(directory);
         let Some(onward) = &mut observed.onward else {
             return match fs::remove_file(&path) {

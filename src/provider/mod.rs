@@ -367,6 +367,12 @@ pub trait Reader {
         since: Option<&'a Cookie>,
     ) -> LocalBoxFuture<'a, Result<Reading, ProviderError>>;
 
+    /// Whether the last read failed without a word from the directory about what it
+    /// holds: it was not reached, took nobody for accord, or went away.
+    fn said_nothing(&self) -> bool {
+        false
+    }
+
     /// What the directory recorded about the latest change of just what each step is
     /// about, one answer each; where it keeps no such records, nothing.
     ///

@@ -4,12 +4,15 @@
 //! client configuration that verifies, and which certificate it shows. LDAP and HTTP use the same. Refuses: to connect
 //! without verifying, to mix a private authority with the system's, and a key that is not the certificate's.
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,9 +20,10 @@ use std::sync::Arc;
 pub(super) type Complaint = (String, &'static str);
 
 /// A client's side of TLS.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Client {
     pub(super) config: Arc<ClientConfig>,
+    verifier: Arc<WebPkiServerVerifier>,
     /// SHA-256 of the certificate that is shown, in hexadecimal; empty without one.
     pub(super) certificate: String,
 }
@@ -37,12 +41,14 @@ pub(super) fn client(ca: Option<&Path>, own: Option<(PathBuf, Option<&SecretStri
         None => add_system(&mut roots).map_err(authority)?,
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let verifier = verifier.map_err(|e| (format!("TLS cannot be set up: {e}"), "update accord"))?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| (format!("TLS cannot be set up: {e}"), "update accord"))?
-        .with_root_certificates(roots);
+        .with_webpki_verifier(Arc::clone(&verifier));
     let Some((path, key)) = own else {
-        return Ok(Client { config: Arc::new(config.with_no_client_auth()), certificate: String::new() });
+        return Ok(Client { config: Arc::new(config.with_no_client_auth()), verifier, certificate: String::new() });
     };
     let chain = certificates(&path, "tls.cert")
         .map_err(|message| (message, "name the PEM file of accord's certificate: `tls: { cert: FILE, key: … }`"))?;
@@ -55,7 +61,62 @@ pub(super) fn client(ca: Option<&Path>, own: Option<(PathBuf, Option<&SecretStri
         let message = format!("the key of `tls.key` is not that of the certificate in `{}`", path.display());
         (message, "name certificate and key that were made together")
     })?;
-    Ok(Client { config: Arc::new(config), certificate })
+    Ok(Client { config: Arc::new(config), verifier, certificate })
+}
+
+impl Client {
+    /// The same configuration for a server that is known by its address, whatever name
+    /// a library asks for: the LDAP library (0.12.1) takes `[::1]` for no name at all.
+    pub(super) fn held_to(&self, address: Ipv6Addr) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.config);
+        let verifier = ByAddress { verifier: Arc::clone(&self.verifier), address: IpAddr::V6(address).into() };
+        config.dangerous().set_certificate_verifier(Arc::new(verifier));
+        // Addresses are not sent as names (RFC 6066 §3).
+        config.enable_sni = false;
+        Arc::new(config)
+    }
+}
+
+/// Verifies as ever, with the address in place of the name.
+#[derive(Debug)]
+struct ByAddress {
+    verifier: Arc<WebPkiServerVerifier>,
+    address: ServerName<'static>,
+}
+
+impl ServerCertVerifier for ByAddress {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier.verify_server_cert(end_entity, intermediates, &self.address, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }
 
 fn digest(certificate: &CertificateDer<'static>) -> String {

@@ -254,6 +254,7 @@ fn with_a_server(settings: &str) -> Repo {
         &format!("    kind: ldap\n    url: ldaps://127.0.0.1:1\n{settings}"),
     );
     repo.write("ca/root.pem", "-----BEGIN CERTIFICATE-----\n");
+    repo.write("certs/accord.pem", "-----BEGIN CERTIFICATE-----\n");
     repo.write("scripts/secret", "#!/bin/sh\necho trusted > ran\n");
     for words in [["init", "-q", "."].as_slice(), &["add", "."], &["commit", "-q", "-m", "trusted"]] {
         git(&repo, words);
@@ -285,6 +286,44 @@ fn another_content_of_the_ca_file_is_another_connection() {
     repo.write("elsewhere/root.pem", "mine");
     std::os::unix::fs::symlink("elsewhere", repo.file("ca")).unwrap();
     assert!(repo.accord(&["plan", "--trusted", "main"]).exits(3).stderr.contains("differs from the trusted"));
+}
+
+/// Whoever could choose the certificate would choose as whom accord is known.
+#[test]
+fn another_client_certificate_or_key_is_another_connection() {
+    const TLS: &str = "tls: { cert: certs/accord.pem, key: { file: accord.key } }";
+    let repo = with_a_server(&format!("    {TLS}\n    bind: {{ sasl: external }}\n"));
+    let plan = ["plan", "--trusted", "main", "--secrets-dir", "secrets"];
+    // The trusted one: on to the key, which is not there.
+    let ran = repo.accord(&plan).exits(1);
+    assert!(ran.stderr.contains("accord.key"), "{}", ran.stderr);
+    repo.write("certs/accord.pem", "-----BEGIN CERTIFICATE-----\nmine\n");
+    let refused = |what: &str| {
+        let ran = repo.accord(&plan).exits(3);
+        let whole = format!("error: {what}; no secret was read and no directory contacted\n");
+        assert!(ran.stderr.starts_with(&whole), "{}", ran.stderr);
+    };
+    let file = "the file `certs/accord.pem`, which `tls.cert` of directory `corp` names,";
+    refused(&format!("{file} differs from the trusted revision `main`"));
+    git(&repo, &["checkout", "-q", "certs/accord.pem"]);
+    // The same content under another name, and another key, are other settings.
+    let other = "`tls` of directory `corp` differs from the trusted revision `main`";
+    repo.write("certs/other.pem", "-----BEGIN CERTIFICATE-----\n");
+    for changed in [
+        "tls: { cert: certs/other.pem, key: { file: accord.key } }",
+        "tls: { cert: certs/accord.pem, key: { env: MINE } }",
+        "tls: required",
+    ] {
+        repo.edit("policies/accord.yaml", TLS, changed);
+        if changed == "tls: required" {
+            repo.edit("policies/accord.yaml", "{ sasl: external }", "{ dn: \"cn=a\", password: { env: MINE } }");
+        }
+        refused(other);
+        git(&repo, &["checkout", "-q", "policies"]);
+    }
+    repo.write("secrets/accord.key", "chosen by the proposal");
+    git(&repo, &["add", "secrets"]);
+    refused("git tracks the secret file `accord.key` of `tls.key` of directory `corp`");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A real 389 Directory Server, broken and limited on purpose.
 
 use super::{PEOPLE_COUNT, grant, scopes, told, within};
+use crate::support::certificates::Certificate;
 use crate::support::ds389::{Ds389, MANAGER, Options};
 use crate::support::ldap::{block_on, change, connection, read, settings_at, side, write, write_with};
 use crate::support::proxy::{Fault, Proxy};
@@ -298,5 +299,18 @@ fn a_server_killed_while_it_is_read_is_an_error_or_a_gap() {
         if let Ok(reading) = within(Duration::from_secs(10), || reading.join().unwrap()) {
             assert!(!reading.gaps.is_empty() && reading.evidence.is_empty(), "{after}");
         }
+    }
+}
+
+#[test]
+fn an_expired_certificate_is_told_with_its_date() {
+    let server = Ds389::start(&Options { certificate: Certificate::Expired, ..Options::default() });
+    for url in [server.url(), server.plain_url()] {
+        let error = block_on(read(&settings_at(&server.ca(), &url))).unwrap_err();
+        assert_eq!(
+            told(&error, &[(&url, "URL")]),
+            "corp: connect to URL: the server's certificate expired at 2001-01-01T00:00:00Z\n  to go on: renew the server's \
+             certificate; accord never connects without verifying it"
+        );
     }
 }

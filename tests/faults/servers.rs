@@ -287,6 +287,35 @@ fn a_client_certificate_opens_the_door_and_external_is_who_it_says() {
     assert!(failure(&bare, &key_text).contains("`sasl: external` has nothing that proves to"));
 }
 
+/// The LDAP library knows no addresses in brackets; the certificate counts all the same.
+#[test]
+fn an_address_of_the_sixth_version_is_verified_like_any_other() {
+    let server = start(Options::default());
+    let (secure, start_tls) =
+        (Proxy::start_on_ipv6(server.tls_port(), Fault::Pass), Proxy::start_on_ipv6(server.port(), Fault::Pass));
+    for url in [secure.url(), start_tls.plain_url()] {
+        assert!(url.contains("://[::1]:"), "{url}");
+        let reading = block_on(read(&settings(&server, &url))).unwrap();
+        assert_eq!((reading.upserts.account_count(), served(&reading)), (PEOPLE_COUNT, url));
+    }
+    // In the clear it is this machine too.
+    let reading = block_on(read(&through(&[start_tls.plain_url()]))).unwrap();
+    assert_eq!(reading.upserts.account_count(), PEOPLE_COUNT);
+
+    let other = start(Options { certificate: Certificate::OtherName, ..Options::bare() });
+    let expired = start(Options { certificate: Certificate::Expired, ..Options::bare() });
+    let refused = |server: &Slapd, ca: &Slapd| {
+        let secure = Proxy::start_on_ipv6(server.tls_port(), Fault::Pass);
+        block_on(read(&settings(ca, &secure.url()))).unwrap_err().message
+    };
+    assert_eq!(
+        refused(&other, &other),
+        "the server's certificate is for DnsName(\"elsewhere.example.com\"), not for `::1`"
+    );
+    assert_eq!(refused(&expired, &expired), "the server's certificate expired at 2001-01-01T00:00:00Z");
+    assert!(refused(&server, &other).contains("signed by an authority that is not trusted here"));
+}
+
 /// What a server says of itself at the bind is no judgement of the password.
 #[test]
 fn a_server_that_refuses_the_bind_for_a_reason_of_its_own_is_passed_over() {

@@ -37,8 +37,12 @@ impl Bed {
     }
 
     fn run(&self, arguments: &[&str]) -> String {
+        self.run_with(READER.1, arguments)
+    }
+
+    fn run_with(&self, password: &str, arguments: &[&str]) -> String {
         let mut command = self.repo.command(arguments);
-        command.env("XDG_STATE_HOME", self.state.path()).env("BIND", WRITER.1).env("READ", READER.1);
+        command.env("XDG_STATE_HOME", self.state.path()).env("BIND", WRITER.1).env("READ", password);
         let Output { stdout, stderr, .. } = command.output().unwrap();
         let told = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
         assert!(!told.contains("panicked"), "{told}");
@@ -128,6 +132,61 @@ fn no_snapshot_but_ones_own_is_believed() {
     fs::rename(bed.file(), &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, bed.file()).unwrap();
     assert_says(&bed.plan(&[]), &["2 pages", "is a symbolic link"]);
+}
+
+/// What read nothing contradicts nothing.
+#[test]
+fn a_directory_that_is_not_reached_keeps_its_snapshot() {
+    let mut bed = Bed::new();
+    let _ = bed.plan(&[]);
+    let whole = fs::read(bed.file()).unwrap();
+    let kept = |bed: &Bed, told: &str, why: &str| {
+        assert_says(told, &["INCOMPLETE", why]);
+        assert!(fs::read(bed.file()).is_ok_and(|bytes| bytes == whole), "the snapshot went: {told}");
+    };
+    kept(&bed, &bed.run_with("wrong", &["plan"]), "invalidCredentials (49)");
+    bed.server.kill();
+    kept(&bed, &bed.run(&["plan"]), "connection refused");
+    kept(&bed, &bed.run(&["plan", "--refresh", "full"]), "connection refused");
+    bed.server.restart();
+    assert_says(&bed.plan(&[]), &["incremental since ", ": nothing changed"]);
+    // What the server says, and be it that there is nothing, does contradict it.
+    let moved = format!("dn: {PEOPLE}\nchangetype: modrdn\nnewrdn: ou=persons\ndeleteoldrdn: 1\n\n");
+    bed.server.ldapmodify(&moved);
+    assert_says(&bed.run(&["plan"]), &["INCOMPLETE", "noSuchObject (32)"]);
+    assert!(!bed.file().exists());
+}
+
+/// Where no authority is named, those of the machine count.
+#[test]
+fn without_ca_the_authorities_of_the_machine_count() {
+    let bed = Bed::new();
+    let plain = format!("    url: {}\n    tls: none\n", bed.server.plain_url());
+    bed.repo.edit("policies/accord.yaml", &plain, &format!("    url: {}\n", bed.server.url()));
+    let told = |ca: &std::path::Path| {
+        let mut command = bed.repo.command(&["plan"]);
+        // What the machine's store is, these say (as OpenSSL has it).
+        command.env("SSL_CERT_FILE", ca).env_remove("SSL_CERT_DIR");
+        let output = command.env("BIND", WRITER.1).env("READ", READER.1).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let stranger = Slapd::start(&Options::bare());
+    assert_says(&told(bed.server.ca()), &["contextCSN unchanged"]);
+    assert_says(&told(stranger.ca()), &["INCOMPLETE", "signed by an authority that is not trusted here"]);
+    assert_says(&told(&bed.repo.file("policies/access.yaml")), &["INCOMPLETE", "authorities were not found"]);
+}
+
+/// A part that is somewhere else from now on is told by the next read, however it is read.
+#[test]
+fn a_referral_that_is_new_is_told() {
+    let bed = Bed::new();
+    let _ = bed.plan(&[]);
+    let elsewhere = format!("ldap://elsewhere.example.com/ou=emea,{PEOPLE}");
+    bed.server.ldapmodify(&format!(
+        "dn: ou=emea,{PEOPLE}\nchangetype: add\nobjectClass: referral\nobjectClass: extensibleObject\nou: emea\nref: \
+         {elsewhere}\n"
+    ));
+    assert_says(&bed.run(&["plan"]), &["INCOMPLETE", &format!("the server refers to `{elsewhere}")]);
 }
 
 /// A runner without a home has the key from its own store, and a machine that has another

@@ -102,3 +102,26 @@ fn a_log_that_is_not_shown_whole_proves_nothing() {
     assert!(told.starts_with("read in full: the change log does not reach back to change "), "{told}");
     assert!(read.state.account_named("crowd7").is_none());
 }
+
+/// A part that is somewhere else from now on is told by the next read, however it is read.
+#[test]
+fn a_referral_that_is_new_is_told() {
+    let mut case = case(&options(seed(Groups::Names)));
+    let elsewhere = format!("ldap://elsewhere.example.com/ou=emea,ou=people,{SUFFIX}");
+    let referral = |unit: &str, class: &str| {
+        format!(
+            "dn: ou=emea,ou={unit},{SUFFIX}\nchangetype: add\nobjectClass: referral\nobjectClass: extensibleObject\n{class}ou: \
+             emea\nref: {elsewhere}\n\n"
+        )
+    };
+    for (unit, class) in [("people", ""), ("groups", "objectClass: groupOfNames\ncn: emea\n")] {
+        let first = case.read(None);
+        let snapshot = case.snapshot(&first).unwrap_or_else(|| panic!("{:?}", first.evidence));
+        case.server.tools().modify(&referral(unit, class));
+        let told = case.read(Some(snapshot));
+        let [gap] = &told.gaps[..] else { panic!("{unit}: {:?} {:?}", told.gaps, told.evidence) };
+        assert!(gap.why.contains(&format!("the server refers to `{elsewhere}")), "{}", gap.why);
+        let read = "dn: ou=emea,ou=".to_owned() + unit;
+        case.server.tools().managing(&format!("{read},{SUFFIX}\nchangetype: delete\n\n"));
+    }
+}

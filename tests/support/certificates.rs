@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// What is wrong with a server's certificate, if anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Certificate {
-    /// Valid for `localhost` and `127.0.0.1`.
+    /// Valid for `localhost`, `127.0.0.1` and `::1`.
     #[default]
     Good,
     /// Valid until 2001.
@@ -39,7 +39,7 @@ pub(crate) fn write(dir: &Path, sort: Certificate) -> Files {
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let names = match sort {
         Certificate::OtherName => vec!["elsewhere.example.com".to_owned()],
-        _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+        _ => ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
     };
     let mut server = CertificateParams::new(names).unwrap();
     server.distinguished_name.push(DnType::CommonName, "localhost");

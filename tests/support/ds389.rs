@@ -42,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) size_limit: Option<u32>,
     /// Entries looked at per search, paged or not, for [`READER`]; `None` is unlimited.
     pub(crate) look_through: Option<u32>,
+    /// The server's certificate.
+    pub(crate) certificate: Certificate,
     /// Further `aci` values on the suffix.
     pub(crate) aci: Vec<String>,
     /// LDIF of entries added after the base entries, by [`MANAGER`].
@@ -57,6 +59,7 @@ impl Default for Options {
             usn: false,
             size_limit: None,
             look_through: None,
+            certificate: Certificate::Good,
             aci: Vec::new(),
             seed: String::new(),
         }
@@ -78,6 +81,13 @@ impl Ds389 {
         for _ in 0..5 {
             let dir = tempfile::Builder::new().prefix("accord-389-").tempdir().unwrap();
             super::copy_folder(&from, dir.path());
+            if options.certificate != Certificate::Good {
+                let etc = dir.path().join("etc");
+                for file in ["cert9.db", "key4.db", "pkcs11.txt"] {
+                    std::fs::remove_file(etc.join(file)).unwrap();
+                }
+                key_database(dir.path(), &etc, options.certificate);
+            }
             let mut server = Self { process: Process::default(), dir, port: free_port(), tls_port: free_port() };
             let file = server.dir.path().join("etc/dse.ldif");
             let dse = std::fs::read_to_string(&file).unwrap();
@@ -210,7 +220,7 @@ fn prepared() -> PathBuf {
             let to = etc.join(file.strip_prefix("config/").unwrap_or(file));
             std::fs::copy(Path::new("/etc/dirsrv").join(file), to).unwrap();
         }
-        key_database(folder, &etc);
+        key_database(folder, &etc, Certificate::Good);
         let (port, tls_port) = (free_port(), free_port());
         let dse = blank(&package).replace(FOLDER, &folder.display().to_string());
         std::fs::write(etc.join("dse.ldif"), with_ports(&dse, port, tls_port)).unwrap();
@@ -232,8 +242,8 @@ fn prepared() -> PathBuf {
 }
 
 /// Authority, certificate and key in the form that the server's library (NSS) reads.
-fn key_database(folder: &Path, etc: &Path) {
-    let files = certificates::write(folder, Certificate::Good);
+fn key_database(folder: &Path, etc: &Path, sort: Certificate) {
+    let files = certificates::write(folder, sort);
     let (db, p12) = (etc.display().to_string(), folder.join("server.p12").display().to_string());
     let path = |path: &Path| path.display().to_string();
     let (key, pem, ca) = (path(&files.key), path(&files.certificate), path(&files.ca));

@@ -54,7 +54,15 @@ type Open = Arc<Mutex<Vec<Arc<(TcpStream, TcpStream)>>>>;
 impl Proxy {
     /// Listens on a free loopback port and forwards to `127.0.0.1:port`.
     pub(crate) fn start(port: u16, fault: Fault) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::at(TcpListener::bind(("127.0.0.1", 0)).unwrap(), port, fault)
+    }
+
+    /// The same, listening on `[::1]`.
+    pub(crate) fn start_on_ipv6(port: u16, fault: Fault) -> Self {
+        Self::at(TcpListener::bind(("::1", 0)).expect("loopback has no IPv6 address"), port, fault)
+    }
+
+    fn at(listener: TcpListener, port: u16, fault: Fault) -> Self {
         let address = listener.local_addr().unwrap();
         let proxy = Self {
             address,

@@ -124,13 +124,18 @@ impl Tools {
         checked("ldapmodify", &self.try_modify(ldif));
     }
 
+    /// As [`Self::modify`], on entries that refer elsewhere themselves (RFC 3296).
+    pub(crate) fn managing(&self, ldif: &str) {
+        let mut command = self.command("ldapmodify");
+        command.arg("-M");
+        checked("ldapmodify", &fed(command, ldif));
+    }
+
     /// Carries out LDIF change records as [`Self::modify`] does; the exit status is the LDAP result.
     pub(crate) fn try_modify(&self, ldif: &str) -> Output {
         let mut command = self.command("ldapmodify");
         command.arg("-a");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        fed(command, ldif)
     }
 
     /// Whether the bind succeeds.
@@ -139,6 +144,12 @@ impl Tools {
         command.args(["-LLL", "-s", "base", "-b", "", "(objectClass=*)", "1.1"]);
         command.output().unwrap().status.success()
     }
+}
+
+fn fed(mut command: Command, text: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 /// The output of a program that must have succeeded.

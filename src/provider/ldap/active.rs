@@ -195,7 +195,7 @@ impl Server {
 }
 
 /// The DN of an LDAP URL (RFC 4516).
-fn referred(url: &str) -> Option<String> {
+pub(super) fn referred(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let (_, dn) = rest.split_once('/')?;
     let dn = dn.split('?').next()?;

@@ -14,8 +14,9 @@ use crate::policy::settings::{Bind, Sasl, Tls};
 use crate::provider::{ProviderError, Purpose, Served, Target, tls};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
 use secrecy::ExposeSecret;
+use std::borrow::Cow;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -86,10 +87,8 @@ impl From<ProviderError> for Unusable {
 pub(super) struct Plug {
     pub(super) endpoints: Vec<Endpoint>,
     clear: bool,
-    tls: Option<Arc<rustls::ClientConfig>>,
+    tls: Option<tls::Client>,
     login: Login,
-    /// Digest of the certificate that accord shows; empty without one.
-    certificate: String,
     connect_timeout: Duration,
     timeout: Duration,
     /// Directory and identity, for messages.
@@ -127,19 +126,17 @@ impl Plug {
         let login = login(bind, target, &endpoints, certificate.is_some()).map_err(wrong)?;
         let needs_tls = endpoints.iter().any(|e| e.scheme == Scheme::Ldaps || (e.scheme == Scheme::Ldap && !clear));
         let inside = |file: &String| target.credentials.root.join(file);
-        let (tls, shown) = if needs_tls {
+        let tls = if needs_tls {
             let own = certificate.map(|own| (inside(&own.cert), target.credentials.client_key.as_ref()));
-            let client = tls::client(settings.ca.as_ref().map(inside).as_deref(), own).map_err(wrong)?;
-            (Some(client.config), client.certificate)
+            Some(tls::client(settings.ca.as_ref().map(inside).as_deref(), own).map_err(wrong)?)
         } else {
-            (None, String::new())
+            None
         };
         Ok(Self {
             endpoints,
             clear,
             tls,
             login,
-            certificate: shown,
             connect_timeout: Duration::from_secs(settings.connect_timeout.unwrap_or(10).max(1).into()),
             timeout: Duration::from_secs(settings.timeout.unwrap_or(60).max(1).into()),
             site,
@@ -171,7 +168,7 @@ impl Plug {
             timeout: self.timeout,
             lost: Arc::default(),
             shows_ends: false,
-            identity: self.certificate.clone(),
+            identity: self.tls.as_ref().map(|tls| tls.certificate.clone()).unwrap_or_default(),
             site: Arc::clone(&self.site),
         };
         session.identity.push_str(&self.bind(&session, endpoint).await?);
@@ -188,8 +185,18 @@ impl Plug {
         let failed = |error: LdapError| self.site.broken(&operation, &error);
         let start_tls = endpoint.scheme == Scheme::Ldap && !self.clear;
         let mut settings = LdapConnSettings::new().set_starttls(start_tls);
+        let mut url = Cow::from(&endpoint.url);
         if let Some(tls) = &self.tls {
-            settings = settings.set_config(Arc::clone(tls));
+            let config = match endpoint.host.parse::<Ipv6Addr>() {
+                Ok(address) => {
+                    // A name that nobody looks up, and one for each: sessions are resumed by name.
+                    let scheme = if endpoint.scheme == Scheme::Ldaps { "ldaps" } else { "ldap" };
+                    url = format!("{scheme}://{:x}.address.invalid:{}", u128::from(address), endpoint.port).into();
+                    tls.held_to(address)
+                }
+                Err(_) => Arc::clone(&tls.config),
+            };
+            settings = settings.set_config(config);
         }
         let mut reached = None;
         if endpoint.scheme != Scheme::Ldapi {
@@ -201,7 +208,7 @@ impl Plug {
             let stream = stream.set_nodelay(true).and_then(|()| stream.into_std()).map_err(|e| failed(e.into()))?;
             settings = settings.set_std_stream(StdStream::Tcp(stream));
         }
-        let (driver, ldap) = LdapConnAsync::with_settings(settings, &endpoint.url).await.map_err(failed)?;
+        let (driver, ldap) = LdapConnAsync::with_settings(settings, &url).await.map_err(failed)?;
         tokio::spawn(async move {
             // Whatever ends the driver reaches each waiting operation as its own error.
             let _ = driver.drive().await;

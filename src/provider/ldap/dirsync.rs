@@ -48,11 +48,21 @@ const ANSWERS: u32 = 100_000;
 /// What the controller refuses, or how its answer is broken.
 pub(super) async fn start(session: &Session, context: &str) -> Result<Vec<u8>, String> {
     let wanted = ["objectGUID".to_owned()];
-    let mut none = BTreeSet::new();
-    run(session, context, NOTHING, &wanted, &[], &mut none).await
+    run(session, context, NOTHING, &wanted, &[]).await.map(|since| since.next)
 }
 
-/// The ids of what changed since `cookie`, and the next cookie.
+/// What changed since a cookie.
+#[derive(Debug, Default)]
+pub(super) struct Since {
+    /// Its ids.
+    pub(super) ids: BTreeSet<ObjectId>,
+    /// Where the controller says that more is, beside or below what was asked about.
+    pub(super) referrals: Vec<String>,
+    /// The next cookie.
+    pub(super) next: Vec<u8>,
+}
+
+/// What changed since `cookie`.
 ///
 /// # Errors
 /// As [`start`].
@@ -61,10 +71,8 @@ pub(super) async fn since(
     context: &str,
     attributes: &[String],
     cookie: &[u8],
-) -> Result<(BTreeSet<ObjectId>, Vec<u8>), String> {
-    let mut ids = BTreeSet::new();
-    let next = run(session, context, EVERYTHING, attributes, cookie, &mut ids).await?;
-    Ok((ids, next))
+) -> Result<Since, String> {
+    run(session, context, EVERYTHING, attributes, cookie).await
 }
 
 /// The attributes whose changes count: never all of them, because the right that this
@@ -87,28 +95,30 @@ async fn run(
     filter: &str,
     attributes: &[String],
     cookie: &[u8],
-    ids: &mut BTreeSet<ObjectId>,
-) -> Result<Vec<u8>, String> {
+) -> Result<Since, String> {
     let broken = |error| session.site.broken(&format!("search {context}"), &error).message;
-    let mut cookie = cookie.to_vec();
+    let mut found = Since { next: cookie.to_vec(), ..Since::default() };
     for _ in 0..ANSWERS {
         let mut ldap = session.operation();
-        ldap.with_controls(request(&cookie));
+        ldap.with_controls(request(&found.next));
         let stream = ldap.streaming_search(context, Depth::Subtree, filter, attributes).await;
         let mut stream = stream.map_err(broken)?;
         while let Some(item) = stream.next().await.map_err(broken)? {
-            // Other contexts, to which the controller refers, hold none of the bases.
-            if item.is_ref() || item.is_intermediate() {
+            if item.is_ref() {
+                found.referrals.extend(search::references(&item));
+                continue;
+            }
+            if item.is_intermediate() {
                 continue;
             }
             let entry = search::entry(&item.0).ok_or(MALFORMED)?;
-            ids.insert(id_of(entry).ok_or("a change came without `objectGUID`")?);
+            found.ids.insert(id_of(entry).ok_or("a change came without `objectGUID`")?);
         }
-        let (more, next) = answer(&stream.finish().await)?;
+        let more;
+        (more, found.next) = answer(&stream.finish().await)?;
         if !more {
-            return Ok(next);
+            return Ok(found);
         }
-        cookie = next;
     }
     Err("the answer never ends".to_owned())
 }

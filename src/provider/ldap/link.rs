@@ -37,6 +37,11 @@ impl Link {
         self.open.is_none() && self.failed.is_some()
     }
 
+    /// Whether there is no connection, or one that is of no use any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.open.as_ref().is_none_or(|open| open.session.is_lost())
+    }
+
     /// A link to that server and no other.
     pub(super) fn to(served: Option<&Served>) -> Self {
         Self { served: served.cloned(), ..Self::default() }

@@ -181,6 +181,10 @@ impl Reader for Directory {
         })
     }
 
+    fn said_nothing(&self) -> bool {
+        self.link.try_lock().is_ok_and(|link| link.is_gone())
+    }
+
     fn recorded<'a>(
         &'a mut self,
         steps: &'a [Step<'a>],

@@ -221,10 +221,15 @@ impl Directory {
             ));
         }
         let attributes = dirsync::attributes(schema, scope);
-        let mut ids;
-        (ids, next.place) = dirsync::since(session, context, &attributes, &mark.place).await?;
+        let dirsync::Since { mut ids, mut referrals, next: place } =
+            dirsync::since(session, context, &attributes, &mark.place).await?;
+        // The whole domain is asked about: what lies beside the bases does not matter.
+        server.forget_own(&mut referrals);
+        referrals.retain(|url| concerns(schema, url));
+        refers(&referrals)?;
+        next.place = place;
         next.number = number;
-        self.free_attributes(session, schema, mark.number, &mut ids).await?;
+        self.free_attributes(session, (server, schema), mark.number, &mut ids).await?;
         Ok(Written { ids, next, still: false })
     }
 
@@ -233,7 +238,7 @@ impl Directory {
     async fn free_attributes(
         &self,
         session: &Session,
-        schema: &Schema,
+        (server, schema): (&Server, &Schema),
         number: u64,
         ids: &mut BTreeSet<ObjectId>,
     ) -> Result<(), String> {
@@ -243,11 +248,13 @@ impl Directory {
         let (scope, page_size) = (Depth::Subtree, self.page_size);
         let search = Search { base, scope, filter: &filter, attributes: &wanted, page_size };
         let mut hidden = false;
-        let ended = search::run(session, &search, |entry| match id_of(entry) {
+        let mut ended = search::run(session, &search, |entry| match id_of(entry) {
             Some(id) => drop(ids.insert(id)),
             None => hidden = true,
         })
         .await;
+        server.forget_own(&mut ended.referrals);
+        refers(&ended.referrals)?;
         if hidden || ended.result.is_some() || ended.broken.is_some() {
             return Err(format!("groups could not be searched for `{COUNTER}`"));
         }
@@ -400,10 +407,18 @@ async fn find(
     let filter = format!("(&{}({}={}))", place.filter, id_attribute(server), unique(id));
     let ended = search::run(session, &Search { filter: &filter, page_size: 0, ..*place }, take).await;
     match (ended.broken, ended.result) {
-        (None, None) => Ok(()),
+        (None, None) => refers(&ended.referrals),
         (Some(error), _) => Err(said(error)),
         (None, Some(result)) => Err(super::errors::words(&result)),
     }
+}
+
+/// What is somewhere else is a gap, which a full read tells.
+fn refers(referrals: &[String]) -> Result<(), String> {
+    if referrals.is_empty() {
+        return Ok(());
+    }
+    Err(format!("the server refers to {}", super::errors::referrals(referrals)))
 }
 
 /// An id as 389 Directory Server writes it: `a06c8201-e6b911f1-bb948ea3-162616bb`.
@@ -431,7 +446,7 @@ async fn ensure_alone(
             let mut unknown = false;
             let each = |entry: Entry<'_>| unknown |= id_of(entry).is_none_or(|id| !ids.contains(&id));
             let ended = search::run(session, &below, each).await;
-            if unknown || ended.result.is_some() || ended.broken.is_some() {
+            if unknown || ended.result.is_some() || ended.broken.is_some() || !ended.referrals.is_empty() {
                 return Err(not_alone(dn));
             }
         }
@@ -442,6 +457,13 @@ async fn ensure_alone(
 /// Whether an entry is at or below the entry with this key.
 fn is_inside(dn: &str, base: &str) -> bool {
     dn::key(dn).is_ok_and(|key| key == base || dn::is_below(&key, base))
+}
+
+/// Whether a reference points to something at or below a base, as far as it says where.
+fn concerns(schema: &Schema, url: &str) -> bool {
+    let Some(dn) = active::referred(url) else { return true };
+    let keys = schema.roots().map(|base| &base.key).chain(&schema.groups_key);
+    { keys }.any(|key| is_inside(&dn, key))
 }
 
 /// The naming context of all bases.
@@ -515,5 +537,33 @@ mod tests {
     fn an_id_is_written_as_the_server_writes_it() {
         let text = "a06c8201-e6b911f1-bb948ea3-162616bb";
         assert_eq!(unique(ObjectId::parse(text.as_bytes()).unwrap()), text);
+    }
+
+    /// A child domain's own context, beside or below what is read.
+    #[test]
+    fn a_reference_concerns_who_is_read_where_it_points_to_a_base_or_below() {
+        use crate::policy::settings::DirectorySettings;
+        let settings: DirectorySettings = serde_json::from_value(serde_json::json!({
+            "kind": "active-directory", "url": "ldaps://dc1.example.com",
+            "accounts": { "base": "OU=People,DC=example,DC=com" }, "groups": { "base": "OU=Groups,DC=example,DC=com" },
+        }))
+        .unwrap();
+        let directory = crate::policy::settings::Directory {
+            name: "corp".into(),
+            settings: settings.filled(),
+            accounts_for: crate::policy::AccountsFor::Entitled,
+            bases: Vec::new(),
+            place: crate::model::Place { file: crate::model::FileId(0), line: 1, column: 1 },
+        };
+        let schema = Schema::new(&directory, true).unwrap();
+        for (url, expected) in [
+            ("ldap://child.example.com/DC=child,DC=example,DC=com", false),
+            ("ldap://child.example.com/DC=child,OU=People,DC=example,DC=com", true),
+            ("ldap://child.example.com/ou=people,dc=example,dc=com??sub", true),
+            ("ldap://child.example.com/DC=child,OU=Groups,DC=example,DC=com", true),
+            ("ldap://nowhere", true),
+        ] {
+            assert_eq!(concerns(&schema, url), expected, "{url}");
+        }
     }
 }

@@ -45,6 +45,8 @@ pub struct Observed {
     pub notes: Vec<String>,
     /// What a later read goes on from, where this one can be gone on from.
     pub onward: Option<Onward>,
+    /// Whether the directory said nothing at all, so that what it said last still stands.
+    pub said_nothing: bool,
 }
 
 impl Observed {
@@ -95,6 +97,7 @@ fn judged(reading: Reading, scope: &Scope, checks: &Checks) -> Observed {
         served: reading.served,
         notes: reading.notes,
         onward,
+        said_nothing: false,
     };
     let doubts = checks.doubts(&observed, scope);
     observed.gaps.extend(doubts);

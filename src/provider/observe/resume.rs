@@ -56,7 +56,7 @@ pub async fn gather_since(jobs: Vec<(Job<'_>, Basis)>) -> Vec<Observed> {
 async fn one(job: Job<'_>, basis: Basis) -> Observed {
     let reader = match job.reader {
         Ok(reader) => reader,
-        Err(error) => return Observed::failed(&error),
+        Err(error) => return Observed { said_nothing: true, ..Observed::failed(&error) },
     };
     let mut why_full = basis.why_full;
     if let Some(snapshot) = basis.snapshot {
@@ -67,7 +67,7 @@ async fn one(job: Job<'_>, basis: Basis) -> Observed {
     }
     let mut observed = match reader.read(&job.scope, None).await {
         Ok(reading) => judged(reading, &job.scope, &job.checks),
-        Err(error) => return Observed::failed(&error),
+        Err(error) => return Observed { said_nothing: reader.said_nothing(), ..Observed::failed(&error) },
     };
     observed.evidence.extend(why_full.map(|why| format!("read in full: {why}")));
     observed
