@@ -89,6 +89,11 @@ fn separation_of_duties() {
 }
 
 #[test]
+fn tiers() {
+    story("tiers", &[], 18, 0, 0);
+}
+
+#[test]
 fn university() {
     story("university", &["--allow", "grants=17000", "--ticket", "ENROL-1"], 5004, 17000, 0);
 }
@@ -99,7 +104,7 @@ fn every_example_is_run() {
         fs::read_dir(repository().join("examples")).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
     let names: Vec<_> = names.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["hospital", "separation-of-duties", "startup", "university"]);
+    assert_eq!(names, ["hospital", "separation-of-duties", "startup", "tiers", "university"]);
 }
 
 #[test]

@@ -189,10 +189,20 @@ fn nests(policy: &Policy, outside: &Group, inside: &str) -> (String, Place) {
     (format!("group: {directory}/{inside}"), place)
 }
 
-/// `contractor of Initech, sponsor wei.chen, until 2027-04-01 00:00`.
+/// `contractor of Initech, sponsor wei.chen, until 2027-04-01 00:00`; `service, owner
+/// wei.chen`, or who answers in the owner's place.
 fn declared(policy: &Policy, person: &Person, at: Instant) -> String {
-    let sponsor = person.sponsor.and_then(|id| policy.people.get(id.0 as usize));
-    let sponsor = sponsor.map(|sponsor| format!(", sponsor {}", sponsor.key)).unwrap_or_default();
+    let key = |id: PersonId| policy.people.get(id.0 as usize).map(|person| &person.key);
+    let sponsor = person.sponsor.and_then(key).map(|sponsor| format!(", sponsor {sponsor}")).unwrap_or_default();
+    let owner = person.owner.filter(|_| person.sponsor.is_none()).and_then(|owner| {
+        let name = key(owner)?;
+        Some(match resolve::answering(policy, owner, at) {
+            Some(answers) if answers == owner => format!(", owner {name}"),
+            Some(answers) => format!(", owner {name} left, {} answers", key(answers)?),
+            None => format!(", owner {name} left, nobody answers"),
+        })
+    });
+    let sponsor = owner.unwrap_or(sponsor);
     let period = person.periods.iter().find(|period| period.window.contains(at));
     let until = period.and_then(|period| period.window.expires);
     let until = until.map(|end| format!(", until {}", end.civil(&policy.timezone))).unwrap_or_default();
@@ -248,5 +258,5 @@ fn absent(policy: &Policy, id: PersonId, person: &Person, at: Instant) -> (Strin
     let Some(gone) = resolve::unsponsored(policy, id, at) else { return (format!("{kind}, on leave"), person.place) };
     let sponsor = policy.people.get(gone.sponsor.0 as usize).map_or("?", |sponsor| sponsor.key.as_ref());
     let (since, until) = (gone.since.civil(&policy.timezone), gone.until.civil(&policy.timezone));
-    (format!("{kind}, sponsor {sponsor} left {since}, grace of {} ended {until}", gone.grace), gone.place)
+    (format!("{kind}, {} {since}, grace of {} ended {until}", gone.words(sponsor), gone.grace), gone.place)
 }

@@ -260,15 +260,17 @@ impl Checked<'_> {
         let at = self.resolution.at();
         for (n, person) in (0u32..).zip(&self.policy.people) {
             let Some(gone) = sponsor_gone(self.policy, self.constraint, PersonId(n), at) else { continue };
-            let Gone { sponsor, since, until, disable, .. } = gone;
+            let Gone { sponsor, is_owner, since, until, disable, .. } = gone;
             let zone = &self.policy.timezone;
             let then = match (disable, until <= at) {
                 (true, false) => format!("; the accounts are disabled {}", until.civil(zone)),
                 (true, true) => "; the accounts are disabled".to_owned(),
                 (false, _) => String::new(),
             };
+            let (what, nobody) =
+                if is_owner { ("owner", ", and nobody answers in their place") } else { ("sponsor", "") };
             let message = format!(
-                "breaks {}: the sponsor of {}, {}, left, ended {}{then}",
+                "breaks {}: the {what} of {}, {}, left, ended {}{nobody}{then}",
                 self.constraint.key,
                 person.key,
                 self.key(sponsor),
@@ -291,7 +293,11 @@ impl Checked<'_> {
 
     /// What to do where a sponsor is gone, and who answers until then.
     fn new_sponsor(&self, person: PersonId) -> String {
-        let sponsor = self.policy.people.get(person.0 as usize).and_then(|person| person.sponsor);
+        let person = self.policy.people.get(person.0 as usize);
+        if person.is_some_and(|person| person.sponsor.is_none() && person.owner.is_some()) {
+            return "name another owner, or let it end".to_owned();
+        }
+        let sponsor = person.and_then(|person| person.sponsor);
         let instead = sponsor.and_then(|sponsor| answering(self.policy, sponsor, self.resolution.at()));
         let who = instead.map(|who| format!(" ({} answers meanwhile)", self.key(who))).unwrap_or_default();
         format!("name another sponsor{who}, or let the person end")

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 pub struct Gone {
     /// Who is gone.
     pub sponsor: PersonId,
+    /// Whether that is the owner of a service identity, for whom nobody answers any more.
+    pub is_owner: bool,
     /// Since when.
     pub since: Instant,
     /// How long that is borne.
@@ -27,20 +29,48 @@ pub struct Gone {
     pub place: Place,
 }
 
-/// What a constraint says about a person whose sponsor is gone. `None` where it says
+impl Gone {
+    /// `sponsor wei.chen left`, or `owner wei.chen left and nobody answers`, by key.
+    pub fn words(&self, key: &str) -> String {
+        if self.is_owner { format!("owner {key} left and nobody answers") } else { format!("sponsor {key} left") }
+    }
+}
+
+/// What a constraint says about a person whose sponsor is gone, or for whom nobody answers
+/// since the owner, and every manager above, has left. `None` where it says
 /// nothing, the sponsor is here, the person is not, or an exception is in force.
 pub(super) fn sponsor_gone(policy: &Policy, constraint: &Constraint, id: PersonId, at: Instant) -> Option<Gone> {
     let rule = constraint.sponsor_gone?;
     let person = policy.people.get(id.0 as usize)?;
-    let sponsor = person.sponsor?;
-    let Standing::Left(since) = policy.people.get(sponsor.0 as usize)?.standing(at) else { return None };
+    let is_owner = person.sponsor.is_none();
+    let sponsor = person.sponsor.or(person.owner)?;
+    let since = if is_owner { unanswered(policy, sponsor, at)? } else { left(policy, sponsor, at)? };
     let (Standing::Present(_) | Standing::OnLeave(_)) = person.standing(at) else { return None };
     let mut exceptions = constraint.exceptions.iter().filter(|exception| exception.person == id);
     if exceptions.any(|exception| exception.window.contains(at)) || !is_concerned(policy, constraint, person, at) {
         return None;
     }
     let until = since.plus(rule.grace.seconds());
-    Some(Gone { sponsor, since, grace: rule.grace, until, disable: rule.disable, place: constraint.place })
+    Some(Gone { sponsor, is_owner, since, grace: rule.grace, until, disable: rule.disable, place: constraint.place })
+}
+
+/// Since when somebody has left.
+fn left(policy: &Policy, id: PersonId, at: Instant) -> Option<Instant> {
+    match policy.people.get(id.0 as usize)?.standing(at) {
+        Standing::Left(since) => Some(since),
+        _ => None,
+    }
+}
+
+/// Since when nobody is left who would answer for what this person owns: the last of them
+/// left then.
+fn unanswered(policy: &Policy, owner: PersonId, at: Instant) -> Option<Instant> {
+    let (mut seen, mut id, mut since) = (BTreeSet::new(), Some(owner), None);
+    while let Some(one) = id.filter(|one| seen.insert(*one)) {
+        since = since.max(Some(left(policy, one, at)?));
+        id = policy.people.get(one.0 as usize).and_then(|person| main_position(person, at)?.manager);
+    }
+    since
 }
 
 /// Why the accounts of a person cannot be used although the person is here: the

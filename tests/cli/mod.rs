@@ -15,3 +15,4 @@ mod plan;
 mod references;
 mod revisions;
 mod second;
+mod services;
