@@ -1,6 +1,8 @@
 //! Every write against real slapd: what it does, and what it says when it cannot.
 
-use crate::support::ldap::{block_on, change, connection, read, settings, side, write, write_with};
+use crate::support::ldap::{
+    block_on, change, connection, read, settings, side, write, write_with, writer_with_first_password,
+};
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::slapd::{GROUPS, Options, PEOPLE, READER, Slapd, WRITER, group_ldif, people_ldif};
 use accord::model::Enabled;
@@ -426,15 +428,7 @@ fn a_group_that_lists_both_names_of_a_renamed_account_loses_the_old_one() {
 fn a_new_account_gets_its_first_password_hashed_by_the_server() {
     let server = start(Options::default());
     let settings = settings(&server, &server.url());
-    let directory = crate::support::ldap::directory(&settings);
-    let credentials = accord::provider::Credentials {
-        password: Some(WRITER.1.to_owned().into()),
-        initial_password: Some("first-Secret-1".to_owned().into()),
-        client_key: None,
-        root: "/".into(),
-    };
-    let target = accord::provider::Target { directory: &directory, credentials, purpose: Purpose::Apply };
-    let writer = accord::provider::ldap::Directory::new(&target).unwrap();
+    let writer = writer_with_first_password(&settings, "first-Secret-1");
     let create = change(Action::CreateAccount, Object::account("new"), None, side(&[("cn", "New"), ("sn", "New")]));
     block_on(async { done(&write_with(&writer, &[create]).await) });
     assert!(server.can_bind(&format!("uid=new,{PEOPLE}"), "first-Secret-1"));
@@ -448,15 +442,7 @@ fn a_new_account_gets_its_first_password_hashed_by_the_server() {
 fn an_account_that_is_made_disabled_stays_so_although_it_gets_a_first_password() {
     let server = start(Options::default());
     let settings = settings(&server, &server.url());
-    let directory = crate::support::ldap::directory(&settings);
-    let credentials = accord::provider::Credentials {
-        password: Some(WRITER.1.to_owned().into()),
-        initial_password: Some("first-Secret-1".to_owned().into()),
-        root: "/".into(),
-        client_key: None,
-    };
-    let target = accord::provider::Target { directory: &directory, credentials, purpose: Purpose::Apply };
-    let writer = accord::provider::ldap::Directory::new(&target).unwrap();
+    let writer = writer_with_first_password(&settings, "first-Secret-1");
     let carries = side(&[("cn", "New"), ("sn", "New"), ("enabled", "false")]);
     let create = change(Action::CreateAccount, Object::account("new"), None, carries);
     let enable = change(

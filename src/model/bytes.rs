@@ -91,6 +91,15 @@ impl<'b> Cursor<'b> {
         Self { rest: bytes }
     }
 
+    /// From the byte after the version on, which must be this one.
+    ///
+    /// # Errors
+    /// When it is another, or there is none.
+    pub fn of_version(bytes: &'b [u8], version: u8) -> Result<Self, Damaged> {
+        let mut cursor = Self::new(bytes);
+        if cursor.u8()? == version { Ok(cursor) } else { Err(Damaged) }
+    }
+
     /// The next `n` bytes.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{groups, observe, people, plan, settings, start, why, write};
 use crate::support::ldap::{change, policy, words};
-use crate::support::samba::BASE;
+use crate::support::samba::{BASE, Samba};
 use accord::model::change::{Action, Object};
 use accord::plan::Memory;
 use accord::provider::Answer;
@@ -60,6 +60,19 @@ fn the_domains_own_accounts_and_groups_are_refused_with_a_reason() {
     assert_eq!(note("staff"), format!("left alone: CN=pc1,CN=Computers,{BASE} (a computer)"));
 }
 
+/// An account whose primary group is `staff`: both DNs, and the group's relative identifier.
+fn primary(dc: &Samba) -> (String, String, String) {
+    let (ada, staff) = (format!("CN=ada,{}", people()), format!("CN=staff,{}", groups()));
+    dc.tools().modify(&format!(
+        "dn: {ada}\nchangetype: add\nobjectClass: user\nsAMAccountName: ada\nuserAccountControl: 512\n\n\
+         dn: {staff}\nchangetype: add\nobjectClass: group\nsAMAccountName: staff\nmember: {ada}\n\n"
+    ));
+    let sid = dc.samba_tool(&["group", "show", "staff", "--attributes=objectSid"]);
+    let rid = sid.lines().find_map(|line| line.strip_prefix("objectSid: ")?.rsplit('-').next()).unwrap().to_owned();
+    dc.tools().modify(&format!("dn: {ada}\nchangetype: modify\nreplace: primaryGroupID\nprimaryGroupID: {rid}\n"));
+    (ada, staff, rid)
+}
+
 #[test]
 fn a_primary_group_counts_and_cannot_be_revoked() {
     let dc = start();
@@ -73,14 +86,7 @@ fn a_primary_group_counts_and_cannot_be_revoked() {
         policy.directories[0].settings.ca = Some(dc.ca().display().to_string());
         policy
     };
-    let (ada, staff) = (format!("CN=ada,{}", people()), format!("CN=staff,{}", groups()));
-    dc.tools().modify(&format!(
-        "dn: {ada}\nchangetype: add\nobjectClass: user\nsAMAccountName: ada\nuserAccountControl: 512\n\n\
-         dn: {staff}\nchangetype: add\nobjectClass: group\nsAMAccountName: staff\nmember: {ada}\n\n"
-    ));
-    let sid = dc.samba_tool(&["group", "show", "staff", "--attributes=objectSid"]);
-    let rid = sid.lines().find_map(|line| line.strip_prefix("objectSid: ")?.rsplit('-').next()).unwrap().to_owned();
-    dc.tools().modify(&format!("dn: {ada}\nchangetype: modify\nreplace: primaryGroupID\nprimaryGroupID: {rid}\n"));
+    let (_, staff, _) = primary(&dc);
     assert_eq!(dc.tools().values(&staff, "member").len(), 0);
     // Held, though no `member` says so.
     assert_eq!(words(&plan(&access("ada"), &Memory::default())), [""; 0]);
@@ -95,14 +101,7 @@ fn a_primary_group_counts_and_cannot_be_revoked() {
 fn a_primary_group_is_not_granted_or_revoked_as_a_value() {
     let dc = start();
     let settings = settings(&dc);
-    let (ada, staff) = (format!("CN=ada,{}", people()), format!("CN=staff,{}", groups()));
-    dc.tools().modify(&format!(
-        "dn: {ada}\nchangetype: add\nobjectClass: user\nsAMAccountName: ada\nuserAccountControl: 512\n\n\
-         dn: {staff}\nchangetype: add\nobjectClass: group\nsAMAccountName: staff\nmember: {ada}\n\n"
-    ));
-    let sid = dc.samba_tool(&["group", "show", "staff", "--attributes=objectSid"]);
-    let rid = sid.lines().find_map(|line| line.strip_prefix("objectSid: ")?.rsplit('-').next()).unwrap().to_owned();
-    dc.tools().modify(&format!("dn: {ada}\nchangetype: modify\nreplace: primaryGroupID\nprimaryGroupID: {rid}\n"));
+    let (ada, staff, rid) = primary(&dc);
     let of = |action: Action| change(action, Object::membership("staff", "ada"), None, None);
     let answers = write(&settings, &[of(Action::Revoke), of(Action::Grant)], None);
     assert!(answers.iter().all(|answer| matches!(answer, Answer::Conflict { .. })), "{answers:#?}");

@@ -123,6 +123,14 @@ const LI_REHIRED: &[&str] =
 const WEI_TWO_JOBS: &str =
     "positions: [{ department: platform, expires: 2026-04-30 }, { department: finance, starts: 2026-04-01 }]";
 
+/// Who is in what most of the time.
+pub(super) const BOTH_ON_CALL: &[(&str, &[&str])] = &[
+    ("ledger", &["wei.chen"]),
+    ("nobody", &[]),
+    ("reliability", &["maria.lopez", "na.li"]),
+    ("vpn", &["maria.lopez", "na.li"]),
+];
+
 /// Every step in order. The directory is empty at first.
 pub(crate) fn steps() -> Vec<Step> {
     let mut steps = beginning();
@@ -239,12 +247,7 @@ fn middle() -> Vec<Step> {
         people: people(&[(WEI, &[WEI_TWO_JOBS]), (MARIA, &[PLATFORM]), (LI, LI_RENAMED)]),
         access: access(RELIABILITY, &[LI_ENTRY]),
         changes: &["rename-account li.na", "rename-group sre"],
-        groups: &[
-            ("ledger", &["wei.chen"]),
-            ("nobody", &[]),
-            ("reliability", &["maria.lopez", "na.li"]),
-            ("vpn", &["maria.lopez", "na.li"]),
-        ],
+        groups: BOTH_ON_CALL,
         accounts: &["maria.lopez", "na.li", "wei.chen"],
         restart: true,
         ..after_overlap
@@ -297,12 +300,7 @@ fn end() -> Vec<Step> {
         edits: &[],
         changes: &["enable-account na.li", "grant reliability na.li", "grant vpn na.li", "update-account na.li"],
         withheld: &[],
-        groups: &[
-            ("ledger", &["wei.chen"]),
-            ("nobody", &[]),
-            ("reliability", &["maria.lopez", "na.li"]),
-            ("vpn", &["maria.lopez", "na.li"]),
-        ],
+        groups: BOTH_ON_CALL,
         accounts: &["maria.lopez", "na.li", "wei.chen"],
         restart: false,
     };
@@ -383,12 +381,7 @@ fn end() -> Vec<Step> {
         edits: &[Edit::Part("ledger", "maria.lopez")],
         changes: &["create-account maria.lopez", "grant reliability maria.lopez", "grant vpn maria.lopez"],
         withheld: &[],
-        groups: &[
-            ("ledger", &["wei.chen"]),
-            ("nobody", &[]),
-            ("reliability", &["maria.lopez", "na.li"]),
-            ("vpn", &["maria.lopez", "na.li"]),
-        ],
+        groups: BOTH_ON_CALL,
         accounts: &["maria.lopez", "na.li", "wei.chen"],
         restart: true,
     };
@@ -414,12 +407,7 @@ fn joining() -> Vec<Step> {
         edits: &[],
         changes: &[],
         withheld: &[],
-        groups: &[
-            ("ledger", &["wei.chen"]),
-            ("nobody", &[]),
-            ("reliability", &["maria.lopez", "na.li"]),
-            ("vpn", &["maria.lopez", "na.li"]),
-        ],
+        groups: BOTH_ON_CALL,
         accounts: &["maria.lopez", "na.li", "wei.chen"],
         restart: false,
     };

@@ -3,11 +3,13 @@
 use super::{PEOPLE_COUNT, grant, scopes, told, within};
 use crate::support::certificates::Certificate;
 use crate::support::ds389::{Ds389, MANAGER, Options};
-use crate::support::ldap::{block_on, change, connection, read, settings_at, side, write, write_with};
+use crate::support::ldap::{
+    block_on, change, connection, read, settings_at, side, write, write_with, writer_with_first_password,
+};
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::slapd::{GROUPS, PEOPLE, READER, WRITER, group_ldif, people_ldif};
 use accord::model::change::{Action, Object};
-use accord::provider::{Answer, Credentials, GapScope, Purpose, Reader, Scope, Target};
+use accord::provider::{Answer, GapScope, Purpose, Reader, Scope};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -236,18 +238,10 @@ fn memberships_locks_and_stale_values_are_answered_as_everywhere() {
 fn a_first_password_lets_a_new_account_in_and_a_refused_one_leaves_no_account() {
     let server = start(Options::default());
     let settings = settings(&server);
-    let directory = crate::support::ldap::directory(&settings);
     let create =
         |name: &str| change(Action::CreateAccount, Object::account(name), None, side(&[("cn", "New"), ("sn", "New")]));
     let write_as = |password: &str, name: &str| {
-        let credentials = Credentials {
-            password: Some(WRITER.1.to_owned().into()),
-            initial_password: Some(password.to_owned().into()),
-            client_key: None,
-            root: "/".into(),
-        };
-        let target = Target { directory: &directory, credentials, purpose: Purpose::Apply };
-        let writer = accord::provider::ldap::Directory::new(&target).unwrap();
+        let writer = writer_with_first_password(&settings, password);
         block_on(write_with(&writer, &[create(name)])).remove(0)
     };
     assert!(matches!(write_as("first-Secret-1", "new"), Answer::Done { .. }));

@@ -82,6 +82,18 @@ pub(crate) fn connection(settings: &Value, purpose: Purpose, password: &str) -> 
     ldap::Directory::new(&Target { directory: &directory, credentials, purpose })
 }
 
+/// A writer that gives new accounts this first password.
+pub(crate) fn writer_with_first_password(settings: &Value, password: &str) -> ldap::Directory {
+    let directory = directory(settings);
+    let credentials = Credentials {
+        password: Some(WRITER.1.to_owned().into()),
+        initial_password: Some(password.to_owned().into()),
+        client_key: None,
+        root: PathBuf::from("/"),
+    };
+    ldap::Directory::new(&Target { directory: &directory, credentials, purpose: Purpose::Apply }).unwrap()
+}
+
 /// Everything that the planner would read.
 pub(crate) async fn read(settings: &Value) -> Result<Reading, ProviderError> {
     let scope = ldap::kind(&directory(settings))?.scope();

@@ -66,10 +66,7 @@ impl Mark {
     }
 
     fn parse(cookie: &Cookie) -> Result<Self, Damaged> {
-        let mut cursor = Cursor::new(&cookie.0);
-        if cursor.u8()? != VERSION {
-            return Err(Damaged);
-        }
+        let mut cursor = Cursor::of_version(&cookie.0, VERSION)?;
         let mut mark = Self::default();
         for _ in 0..cursor.count(4)? {
             mark.origin.push(cursor.text()?.to_owned());
