@@ -34,6 +34,9 @@ pub(super) fn words(plan: &Plan, change: &Change, view: &View, said: Option<&Fac
         Action::CreateGroup => "create the group".to_owned(),
         Action::RenameGroup => format!("rename the group {}", renamed(change)),
         Action::DeleteGroup => "delete the group".to_owned(),
+        Action::UpdateAccount if change.label.is_some() && !view.by_group => {
+            format!("of the account {}", account(change))
+        }
         Action::UpdateAccount | Action::UpdateGroup | Action::UpdateMembership => String::new(),
         Action::Grant | Action::Revoke => membership(change, view.by_group),
     };

@@ -45,6 +45,7 @@ fn an_account_whose_label_was_renamed_is_disabled_with_its_person() {
     repo.write("policies/more.yaml", &person("tier1", "expires: 2026-09-30, "));
     let plan = repo.accord(&["plan"]).exits(0).stdout;
     assert!(plan.contains("2 accounts disabled") && plan.contains("disable the account adm-ada"), "{plan}");
+    assert!(plan.contains("~ corp          ends 2026-10-01 00:00   of the account adm-ada "), "{plan}");
     let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
     assert!(repo.accord(&["plan"]).exits(0).stdout.contains("\nnothing to do\n"));
 }
