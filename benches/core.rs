@@ -8,6 +8,8 @@ mod load;
 mod plan;
 #[path = "core/resolve.rs"]
 mod resolve;
+#[path = "core/review.rs"]
+mod review;
 
 fn main() {
     if std::env::args().skip(1).any(|filter| filter == "million") {

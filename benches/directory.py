@@ -2,6 +2,7 @@
 """Whole-process figures on real servers, each beside the plain LDAP tools.
 
     cargo build --release && python3 benches/directory.py [--sizes 1k,10k,50k,100k] [--runs 3]
+    cargo build --release && python3 benches/directory.py --diff [--sizes 100k] [--runs 3]
     cargo build --release && python3 benches/directory.py --active-directory [--domain-size 1000,100,5000] [--runs 3]
 
 For every size this makes policies, starts an slapd of its own on a free loopback
@@ -21,6 +22,10 @@ port, and prints wall seconds, CPU seconds and peak memory of
 
 ldapmodify runs twice: with one modify per group, the fastest way it has, and with
 one modify per value, as they come out of a ticket.
+
+With --diff there is no server: one line more in a group, committed, and
+
+    diff of one line    accord diff HEAD~1..HEAD       beside  accord validate
 
 With --active-directory the servers are Samba domain controllers (benches/samba.py),
 and everything goes over TLS, from both programs. Sizes are people, groups and grants;
@@ -539,6 +544,32 @@ def run_size(name, accord, runs, keep):
             shutil.rmtree(state, ignore_errors=True)
 
 
+def git(root, *words):
+    settings = ["-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *settings, *words], cwd=root, check=True, stdout=subprocess.DEVNULL)
+
+
+def run_diff(name, accord, runs):
+    """What one changed line means: two commits, no server."""
+    people, groups, memberships = SIZES[name]
+    data = Data(people, groups, memberships)
+    print(f"{people:,} people, {groups:,} groups, {sum(map(len, data.groups)):,} memberships", flush=True)
+    with tempfile.TemporaryDirectory(prefix="accord-bench-") as work:
+        root = Path(work)
+        data.write_policies(root, "ldap://127.0.0.1")
+        git(root, "init", "-q")
+        git(root, "add", "policies")
+        git(root, "commit", "-q", "-m", "before")
+        first = root / "policies" / "groups" / "000000.yaml"
+        joiner = next(n for n in range(people) if n not in data.groups[0])
+        line = "    members:\n"
+        first.write_text(first.read_text().replace(line, f"{line}      - {{ person: u{joiner:07}, expires: 2099-06-30 }}\n", 1))
+        git(root, "commit", "-q", "-a", "-m", "after")
+        diff = [accord, "diff", "HEAD~1..HEAD", "--detailed-exitcode"]
+        validate = median([measure([accord, "validate"], root) for _ in range(runs)])
+        show("diff of one line", median([measure(diff, root, accept=(2,)) for _ in range(runs)]), validate=validate)
+
+
 def contents(server):
     """What accounts and groups hold, in an order of its own, whoever wrote it."""
     found = []
@@ -650,6 +681,7 @@ def main():
     parser.add_argument("--sizes", help=f"of {','.join(SIZES)}; all of them, or none with --active-directory")
     parser.add_argument("--active-directory", action="store_true", help="on Samba domain controllers; needs root")
     parser.add_argument("--domain-size", type=domain_size, default=(1_000, 100, 5_000), metavar="PEOPLE,GROUPS,GRANTS")
+    parser.add_argument("--diff", action="store_true", help="only what one changed line means; no server")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--accord", default=str(ROOT / "target/release/accord"))
     parser.add_argument("--keep", action="store_true", help="keep the generated files")
@@ -657,6 +689,9 @@ def main():
     os.environ["PATH"] += ":/usr/sbin"
     sizes = ",".join(SIZES) if options.sizes is None and not options.active_directory else options.sizes
     for size in sizes.split(",") if sizes else []:
+        if options.diff:
+            run_diff(size, options.accord, options.runs)
+            continue
         run_size(size, options.accord, options.runs, options.keep)
     if options.active_directory:
         run_domain(*options.domain_size, options.accord, options.runs, options.keep)

@@ -8,6 +8,11 @@ use std::fmt::Write as _;
 /// An organisation of that size in files of 500 people and 100 groups: about 220
 /// bytes a person, 14 members a group, every fourth entry with an end and a reason.
 fn organisation(people: usize) -> InMemory {
+    InMemory::new(files(people))
+}
+
+/// The same as paths and texts.
+pub(crate) fn files(people: usize) -> Vec<(String, String)> {
     let mut files = vec![(
         "policies/accord.yaml".to_owned(),
         "organization: bench\ntimezone: Europe/Berlin\ndirectories:\n  corp: { kind: ldif, file: corp.ldif, accounts: { base: 'ou=p,dc=x' }, groups: { base: 'ou=g,dc=x' } }\n"
@@ -45,7 +50,7 @@ fn organisation(people: usize) -> InMemory {
         }
         files.push((format!("policies/groups/{n:04}.yaml"), text));
     }
-    InMemory::new(files)
+    files
 }
 
 /// Files to documents: parsing, places, equal names, digest.

@@ -6,6 +6,7 @@ mod apply;
 mod constraints;
 mod diff;
 mod diff_git;
+mod diff_real;
 mod evidence;
 mod harm;
 pub(crate) mod harness;
