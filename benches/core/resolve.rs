@@ -163,6 +163,7 @@ fn policy() -> Policy {
             place: HERE,
         }],
         guardrails: Guardrails::default(),
+        oversight: accord::policy::Oversight::default(),
         people: (0..PEOPLE).map(|n| person(n, &departments[(n % DEPARTMENTS) as usize])).collect(),
         roles: Vec::new(),
         groups: (0..DEPARTMENTS * PER_DEPARTMENT + BIRTHRIGHT + NAMED).map(group).collect(),

@@ -100,6 +100,8 @@ pub enum Command {
     Who(WhoArgs),
     /// Show what ends soon, per sponsor and owner
     Expiring(ExpiringArgs),
+    /// Say who must agree to a change
+    Review(ReviewArgs),
     /// Check what was recorded
     Audit(AuditArgs),
     /// Write schema, completions or manual pages
@@ -352,6 +354,32 @@ pub struct ExpiringArgs {
     /// When, and by which policies.
     #[command(flatten)]
     pub when: When,
+}
+
+/// Arguments of `accord review`.
+#[derive(Debug, clap::Args)]
+pub struct ReviewArgs {
+    /// What is asked.
+    #[command(subcommand)]
+    pub of: ReviewOf,
+}
+
+/// What is asked about a change.
+#[derive(Debug, Subcommand)]
+pub enum ReviewOf {
+    /// Who must agree, who has, and who could; exit code 3 if somebody is missing
+    Approvals(ApprovalsArgs),
+}
+
+/// Arguments of `accord review approvals`.
+#[derive(Debug, clap::Args)]
+pub struct ApprovalsArgs {
+    /// The commit before the change and its last one
+    #[arg(value_name = "BASE..HEAD")]
+    pub range: String,
+    /// Number of the pull or merge request whose reviews the forge is asked for; without it nobody agreed
+    #[arg(long, value_name = "NUMBER")]
+    pub request: Option<u64>,
 }
 
 /// Arguments of `accord audit`.

@@ -27,6 +27,7 @@ mod planning;
 mod progress;
 mod questions;
 mod repository;
+mod review;
 mod secrets;
 mod session;
 mod show;
@@ -84,6 +85,7 @@ fn dispatch(terminal: Terminal, args: Args) -> Result<Exit, Failure> {
         Command::Why(args) => why::run(terminal, &global, &args),
         Command::Who(args) => who::run(terminal, &global, &args),
         Command::Expiring(args) => expiring::run(terminal, &global, &args),
+        Command::Review(args) => review::run(terminal, &global, &args),
         Command::Audit(args) => audit::run(terminal, &global, &args),
     }
 }

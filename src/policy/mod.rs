@@ -13,6 +13,7 @@ mod few;
 pub mod forge;
 pub mod glob;
 pub mod load;
+pub mod oversight;
 pub mod people;
 pub mod rule;
 pub mod schema;
@@ -26,6 +27,7 @@ pub use access::{
 };
 pub use few::Few;
 pub use load::{load, load_read};
+pub use oversight::{ApprovalRule, Approver, Oversight};
 pub use people::{AccountName, Kind, KindId, Label, Leave, Period, Person, PersonId, Position, Rare, Standing, Value};
 pub use settings::{AccountsFor, Directory, DirectoryId, Guardrails};
 
@@ -51,6 +53,8 @@ pub struct Policy {
     pub directories: Vec<Directory>,
     /// Limits on one plan.
     pub guardrails: Guardrails,
+    /// Who must agree to a change.
+    pub oversight: Oversight,
     /// People by key.
     pub people: Vec<Person>,
     /// Roles by key.

@@ -157,6 +157,8 @@ pub struct Rare {
     pub adopt: bool,
     /// Old names and addresses.
     pub aliases: Vec<Box<str>>,
+    /// Accounts on the forge: names, or numbers after `id:`.
+    pub forge: Vec<Box<str>>,
     /// Account names that differ from the key, sorted by directory and label.
     pub accounts: Vec<AccountName>,
 }
@@ -169,6 +171,7 @@ static NOTHING_RARE: Rare = Rare {
     hold: None,
     adopt: false,
     aliases: Vec::new(),
+    forge: Vec::new(),
     accounts: Vec::new(),
 };
 

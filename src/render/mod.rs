@@ -8,6 +8,7 @@ mod outline;
 mod page;
 
 pub mod answers;
+pub mod approvals;
 pub mod calendar;
 pub mod diagnostics;
 pub mod drift;

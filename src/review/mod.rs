@@ -11,10 +11,15 @@
 //! * `slice`: a part of a policy that says the same about a part of the people.
 //! * `schedule`: what begins and ends later.
 //! * `idle`: dated entries that never give anything.
+//! * [`approvals`]: who must agree to it, who has and who could; `judges` and `offices` say what is
+//!   loosened of that by which changes are judged, and who answers for what.
 //! * `shape`: roles, groups and people that came, went or changed.
 
+pub mod approvals;
 mod held;
 mod idle;
+mod judges;
+mod offices;
 pub mod pairs;
 mod schedule;
 mod shape;

@@ -9,7 +9,7 @@
 
 use super::touched::{holdings, lists};
 use crate::model::{Instant, Window};
-use crate::policy::{Constraint, EntryId, Exception, Holding, People, Person, PersonId, Policy, Select};
+use crate::policy::{Constraint, EntryId, Exception, Holding, Oversight, People, Person, PersonId, Policy, Select};
 use crate::resolve::{Reference, References};
 use std::collections::BTreeSet;
 
@@ -98,6 +98,7 @@ fn bare(policy: &Policy) -> Policy {
         labels: policy.labels.clone(),
         directories: policy.directories.clone(),
         guardrails: policy.guardrails.clone(),
+        oversight: Oversight::default(),
         people: Vec::new(),
         roles: Vec::new(),
         groups: Vec::new(),

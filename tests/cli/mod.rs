@@ -3,6 +3,7 @@
 
 mod answers;
 mod apply;
+mod approvals;
 mod constraints;
 mod diff;
 mod diff_git;

@@ -8,7 +8,7 @@ use super::{Checker, words};
 use crate::diagnostic::Diagnostic;
 use crate::model::Matching;
 use crate::policy::settings::DirectorySettings;
-use crate::policy::written::{Constraint, Document, Group, Kind, Person, Role, Table, Text};
+use crate::policy::written::{ApprovalRule, Constraint, Document, Group, Kind, Person, Role, Table, Text};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
@@ -110,6 +110,7 @@ pub(super) struct Names<'a> {
     pub(super) roles: Index<'a, Role>,
     pub(super) groups: Index<'a, Group>,
     pub(super) constraints: Index<'a, Constraint>,
+    pub(super) approvals: Index<'a, ApprovalRule>,
 }
 
 impl<'a> Names<'a> {
@@ -121,6 +122,7 @@ impl<'a> Names<'a> {
             roles: Index::collect(documents, |d| &d.file.roles, whole),
             groups: Index::collect(documents, |d| &d.file.groups, by_directory),
             constraints: Index::collect(documents, |d| &d.file.constraints, whole),
+            approvals: Index::collect(documents, |d| &d.file.approvals, whole),
         }
     }
 }
@@ -144,6 +146,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     section(&names.roles, "role", words::bad_key, &mut found);
     section(&names.groups, "group", bad_group, &mut found);
     section(&names.constraints, "constraint", words::bad_key, &mut found);
+    section(&names.approvals, "rule of approval", words::bad_key, &mut found);
     for Found { file, key, diagnostic, first } in found {
         let diagnostic = match first.and_then(|(file, key, note)| Some((checker.span(file, key.mark)?, note))) {
             Some((span, note)) => diagnostic.related(span, note),

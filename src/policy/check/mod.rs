@@ -23,6 +23,7 @@ mod kinds;
 mod labels;
 mod loops;
 mod organization;
+mod oversight;
 mod people;
 mod person;
 mod rules;
@@ -33,7 +34,7 @@ mod words;
 
 use super::settings::Directory;
 use super::written::{Document, Found, Mark};
-use super::{Constraint, Entry, Group, Guardrails, Kind, Person, Policy, Role, rule};
+use super::{Constraint, Entry, Group, Guardrails, Kind, Oversight, Person, Policy, Role, rule};
 use crate::diagnostic::Diagnostic;
 use crate::model::{FileId, Place};
 use findings::Findings;
@@ -110,6 +111,11 @@ pub const RULES: &[Rule] = &[
         refuses: "limits that are no limits, and minimums of groups that are not declared",
         check: guardrails::check,
     },
+    Rule {
+        name: "oversight",
+        refuses: "approvals that nobody could give, forges that cannot be asked, reviewers who are nobody's account",
+        check: oversight::check,
+    },
 ];
 
 /// What is known so far.
@@ -137,6 +143,7 @@ struct Meant {
     labels: Vec<Box<str>>,
     directories: Vec<Directory>,
     guardrails: Guardrails,
+    oversight: Oversight,
     people: Vec<Person>,
     roles: Vec<Role>,
     groups: Vec<Group>,
@@ -185,6 +192,7 @@ impl Checker<'_> {
             labels: meant.labels,
             directories: meant.directories,
             guardrails: meant.guardrails,
+            oversight: meant.oversight,
             people: meant.people,
             roles: meant.roles,
             groups: meant.groups,

@@ -63,6 +63,7 @@ fn one(checker: &mut Checker<'_>, id: PersonId, named: Named<'_, written::Person
             hold: value.hold.as_ref().map(|hold| hold.value.ticket.value.clone()),
             adopt: value.adopt,
             aliases: value.aliases.iter().map(|text| text.value.clone()).collect(),
+            forge: value.forge.iter().map(|text| text.value.clone()).collect(),
             accounts,
         }
         .boxed(),

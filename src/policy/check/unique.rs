@@ -19,6 +19,7 @@ enum Of {
     Id,
     /// Keys, addresses and aliases are one set.
     Name,
+    Forge,
     Account(DirectoryId),
 }
 
@@ -47,6 +48,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         }
         for alias in &person.aliases {
             claims.claim(n, Of::Name, alias, "alias");
+        }
+        for account in &person.forge {
+            claims.claim(n, Of::Forge, account, "forge account");
         }
     }
     for (n, named) in (0u32..).zip(&list) {
@@ -106,7 +110,8 @@ fn hash_of(of: Of, text: &str) -> u64 {
     let set = match of {
         Of::Id => 1,
         Of::Name => 2,
-        Of::Account(directory) => 3 + u64::from(directory.0),
+        Of::Forge => 3,
+        Of::Account(directory) => 4 + u64::from(directory.0),
     };
     hash(text) ^ set.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -8,6 +8,7 @@
 mod access;
 mod at;
 mod entry;
+mod oversight;
 mod people;
 mod scalar;
 
@@ -15,15 +16,16 @@ pub use access::{Breach, Constraint, Exception, Group, Holding, Manage, Others, 
 pub(crate) use at::MARKED;
 pub use at::{At, Found, Mark, Table, Text};
 pub use entry::{Details, Entry, FIELDS as ENTRY_FIELDS, SELECTORS, Selector};
+pub use oversight::{ApprovalRule, Approver};
 pub use people::{GroupAttributes, Hold, Kind, KindDefault, Leave, Period, Person, Position};
 pub use scalar::{Given, Words, given};
 
-use super::settings::{DirectorySettings, Guardrails};
+use super::settings::{DirectorySettings, ForgeSettings, Guardrails};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// One policy file. The first five sections belong into `accord.yaml` only.
+/// One policy file. The first eight sections belong into `accord.yaml` only.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "accord policy file", rename = "PolicyFile")]
@@ -44,6 +46,15 @@ pub struct File {
     #[serde(deserialize_with = "given")]
     #[schemars(with = "Guardrails")]
     pub guardrails: Option<At<Guardrails>>,
+    /// Where changes of the policies are reviewed. Only in `accord.yaml`.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "ForgeSettings")]
+    pub forge: Option<At<ForgeSettings>>,
+    /// People who must agree before rules, owners, limits or connections are loosened. Only in `accord.yaml`.
+    #[schemars(with = "Vec<String>", extend("x-accord-items" = "people"))]
+    pub policy_owners: Vec<Text>,
+    /// Who must agree to which access, by name. Only in `accord.yaml`.
+    pub approvals: Table<ApprovalRule>,
     /// People by key; a key is one person's for ever.
     pub people: Table<Person>,
     /// Roles by name.

@@ -93,6 +93,8 @@ pub struct Rare {
     pub adopt: bool,
     /// Old names and addresses.
     pub aliases: Vec<Text>,
+    /// Names of the person's accounts on the forge, or their numbers (`id:583231`).
+    pub forge: Vec<Text>,
 }
 
 static NOTHING_RARE: Rare = Rare {
@@ -108,6 +110,7 @@ static NOTHING_RARE: Rare = Rare {
     hold: None,
     adopt: false,
     aliases: Vec::new(),
+    forge: Vec::new(),
 };
 
 impl Deref for Person {
@@ -206,6 +209,9 @@ struct Whole {
     /// Old names and addresses.
     #[schemars(with = "Vec<String>")]
     aliases: Vec<Text>,
+    /// Names of the person's accounts on the forge, or their numbers (`id:583231`): whose review is whose.
+    #[schemars(with = "Vec<String>")]
+    forge: Vec<Text>,
 }
 
 impl From<Whole> for Person {
@@ -223,6 +229,7 @@ impl From<Whole> for Person {
             hold: whole.hold,
             adopt: whole.adopt,
             aliases: whole.aliases,
+            forge: whole.forge,
         };
         Self {
             id: whole.id,
