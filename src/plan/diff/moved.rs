@@ -135,16 +135,17 @@ impl Diff<'_> {
         self.compare(desired, observed, found);
         if staying && self.known.some_group().is_some() && desired.name() != observed.name() {
             // Whether it keeps its name is not known: only what takes away is.
-            let planned = found.drafts.split_off(first);
-            let count = planned.len();
-            found.drafts.extend(
-                planned.into_iter().filter_map(
-                    |draft| {
-                        if draft.action().takes() { Some(draft) } else { draft.earlier_end() }
-                    },
-                ),
-            );
-            found.unknown += (count + first - found.drafts.len()) as u64;
+            for draft in found.drafts.split_off(first) {
+                if draft.action().takes() {
+                    found.drafts.push(draft);
+                    continue;
+                }
+                let earlier = draft.earlier_end();
+                if earlier.is_none() || draft.without_end().is_some() {
+                    found.unknown += 1;
+                }
+                found.drafts.extend(earlier);
+            }
             links.set(desired.id(), Link::Seen(observed.id()));
         }
         self.behind_rename(desired, desired.name(), links, first, found);
