@@ -257,7 +257,7 @@ fn answers(
                     }
                     entry(&mut parts[1], rules, search);
                 }
-                5 if search.features && rules.hides_feature => parts[1] = result(5, 32, ""),
+                5 if search.features && rules.hides_feature => {}
                 5 if search.features => {
                     client.write_all(&encode(&sequence(vec![parts[0].clone(), feature()])))?;
                     parts[1] = result(5, 0, "");

@@ -49,7 +49,9 @@ pub(super) async fn offered(session: &Session, controls: &[String], configuratio
     let ended = search::run(session, &search, |entry| enabled |= entry.values(link::ENABLED).next().is_some()).await;
     match (ended.result, ended.broken) {
         (None, None) if enabled => Ends::Yes,
-        (None, None) => Ends::Never,
+        // Every forest whose controllers know the control has the feature, enabled or not: where
+        // none is shown, access control hides it.
+        (None, None) if ended.entries > 0 => Ends::Never,
         _ => Ends::Perhaps,
     }
 }

@@ -30,6 +30,7 @@ mod probe;
 mod read;
 mod references;
 mod refresh;
+mod rename;
 mod rights;
 mod search;
 mod sync;

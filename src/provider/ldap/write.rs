@@ -6,26 +6,16 @@
 
 use super::connect::Session;
 use super::errors::{self, Site};
-use super::{Directory, Open, active, asleep, bases, guard, references, search};
+use super::rename::Names;
+use super::{Directory, Open, active, asleep, guard, references};
 use crate::model::Action;
 use crate::provider::entries::{Assert, Edit, Mod};
 use crate::provider::{Answer, Step};
-use ldap3::{Ldap, LdapError, LdapResult, Scope as Depth};
+use ldap3::{Ldap, LdapError, LdapResult};
 use secrecy::ExposeSecret;
-use std::time::Duration;
 
 /// How long to wait before a busy server is asked again, in milliseconds.
 const BUSY: u64 = 1000;
-
-/// Waits before each look for groups that list an old name: the first is at once, and a
-/// rename that was under way during it is over long before the last.
-const FOLLOW_PAUSES: [Duration; 5] = [
-    Duration::ZERO,
-    Duration::from_millis(20),
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-];
 
 /// The operation that a result answers: what its codes mean differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,9 +117,9 @@ impl Directory {
                 if !matches!(first, Answer::Done { .. }) {
                     return first;
                 }
-                let names = Names { dn: &dn, new_dn: &new_dn, old_name: &old_name, new_name: &new_name };
                 let is_group = step.change.action == Action::RenameGroup;
-                match self.rename(open, &names, is_group).await {
+                let names = Names { dn: &dn, new_dn: &new_dn, old_name: &old_name, new_name: &new_name, is_group };
+                match self.rename(open, &names).await {
                     Answer::Refused { why } | Answer::Conflict { why } | Answer::Broken { why } if !mods.is_empty() => {
                         let why = format!("the name is changed, but the entry is still called by the old one: {why}");
                         Answer::Partly { handle: Some(dn), why }
@@ -220,108 +210,6 @@ impl Directory {
             Ok(ldap3::result::ExopResult(_, result)) => Err(errors::words(&result)),
             Err(error) => Err(errors::transport(&error)),
         }
-    }
-
-    async fn rename(&self, open: &Open, names: &Names<'_>, is_group: bool) -> Answer {
-        let (site, dn) = (&open.session.site, names.dn);
-        if crate::provider::dn::parent(names.new_dn).is_none() {
-            return Answer::Refused { why: format!("`{}` has no parent", names.new_dn) };
-        }
-        let rdn = crate::provider::dn::rdn(names.new_dn);
-        let superior = bases::superior(dn, names.new_dn);
-        // Where only the place changes the value stays; a domain demands that the old one goes.
-        let drops_old = open.schema.is_active() || crate::provider::dn::rdn(dn) != rdn;
-        let done = match open.session.operation().modifydn(dn, rdn, drops_old, superior).await {
-            Ok(result)
-                if let Some(superior) = superior
-                    && let Some(refused) = bases::refused(open, dn, superior, &result).await =>
-            {
-                refused
-            }
-            Ok(result) => answer(site, Operation::Rename, dn, &format!("`{dn}`"), &result),
-            Err(error) => return unanswered(&error),
-        };
-        if !matches!(done, Answer::Done { .. }) {
-            return done;
-        }
-        self.groups.forget(dn);
-        if open.schema.is_active() {
-            // Members are kept by identity there, not by name.
-            return Answer::Done { handle: Some(names.new_dn.to_owned()) };
-        }
-        match follow(open, names, is_group).await {
-            Ok(()) => Answer::Done { handle: Some(names.new_dn.to_owned()) },
-            Err(why) => Answer::Partly {
-                handle: Some(names.new_dn.to_owned()),
-                why: format!("renamed, but groups still list the old name: {why}"),
-            },
-        }
-    }
-}
-
-struct Names<'a> {
-    dn: &'a str,
-    new_dn: &'a str,
-    old_name: &'a str,
-    new_name: &'a str,
-}
-
-/// Groups that list the old name list the new one afterwards. A server with
-/// referential integrity does the same: whoever comes second finds it done. A group
-/// that is renamed by this very run meanwhile is looked for again.
-async fn follow(open: &Open, names: &Names<'_>, is_group: bool) -> Result<(), String> {
-    let schema = &open.schema;
-    let Some(base) = &schema.groups_base else { return Ok(()) };
-    let (old, new) = match schema.members_are_dns() {
-        true => (names.dn, names.new_dn),
-        false if is_group || names.old_name == names.new_name => return Ok(()),
-        false => (names.old_name, names.new_name),
-    };
-    let attribute = schema.member_attribute();
-    let mut failed = Vec::new();
-    for pause in FOLLOW_PAUSES {
-        tokio::time::sleep(pause).await;
-        failed.clear();
-        let mut moved = false;
-        for group in holders(open, base, attribute, old).await? {
-            match swap(open, &group, attribute, (old, new)).await {
-                Ok(result) if matches!(result.rc, 0 | 16) => {}
-                Ok(result) => {
-                    moved |= result.rc == 32;
-                    failed.push(format!("`{group}`: {}", errors::words(&result)));
-                }
-                Err(error) => failed.push(format!("`{group}`: {}", errors::transport(&error))),
-            }
-        }
-        if !moved {
-            break;
-        }
-    }
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
-}
-
-/// DNs of the groups that have `value` in `attribute`.
-async fn holders(open: &Open, base: &str, attribute: &str, value: &str) -> Result<Vec<String>, String> {
-    let filter = format!("({attribute}={})", ldap3::ldap_escape(value));
-    let none = ["1.1".to_owned()];
-    let mut groups = Vec::new();
-    let search = search::Search { base, scope: Depth::Subtree, filter: &filter, attributes: &none, page_size: 500 };
-    let ended = search::run(&open.session, &search, |entry| groups.push(entry.dn.to_owned())).await;
-    match (ended.broken, ended.result) {
-        (Some(error), _) => Err(error.message),
-        (None, Some(result)) => Err(errors::words(&result)),
-        (None, None) => Ok(groups),
-    }
-}
-
-/// One value of one entry becomes another; where that is there already, the old one goes.
-async fn swap(open: &Open, dn: &str, attribute: &str, (old, new): (&str, &str)) -> Result<LdapResult, LdapError> {
-    let remove = Mod::Delete(attribute.to_owned(), vec![old.to_owned()]);
-    let mods = [remove.clone(), Mod::Add(attribute.to_owned(), vec![new.to_owned()])];
-    let result = open.session.operation().modify(dn, modifications(&mods)).await?;
-    match result.rc {
-        20 => open.session.operation().modify(dn, modifications(&[remove])).await,
-        _ => Ok(result),
     }
 }
 
