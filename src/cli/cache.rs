@@ -120,11 +120,11 @@ impl Cache {
         };
         let whole = onward.whole.unwrap_or(self.now);
         let snapshot = Snapshot { base, cookie: onward.cookie.clone(), taken: self.now, whole };
-        let bytes = snapshot.seal(&self.binding(directory, scope), key);
+        let binding = self.binding(directory, scope);
+        let put = self.put(&path, |file| snapshot.write(&binding, key, file));
         let Base { state, identities, protected } = snapshot.base;
         (observed.state, onward.identities, observed.protected) = (state, identities, protected);
-        let bytes = bytes.ok_or("the directory is too large for a snapshot")?;
-        self.put(&path, &bytes).map_err(|error| format!("`{}`: {error}", path.display()))
+        put.map_err(|error| format!("`{}`: {error}", path.display()))
     }
 
     fn binding(&self, directory: &Directory, scope: &Scope) -> Binding {
@@ -157,11 +157,11 @@ impl Cache {
     }
 
     /// Beside its place first, so that the file is whole or not there.
-    fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn put(&self, path: &Path, write: impl FnOnce(fs::File) -> io::Result<()>) -> io::Result<()> {
         self.ensure_no_links(path)?;
         fs::create_dir_all(&self.folder)?;
         let beside = path.with_extension(format!("new{}", std::process::id()));
-        let written = private(&beside).and_then(|mut file| file.write_all(bytes));
+        let written = private(&beside).and_then(write);
         let moved = written.and_then(|()| fs::rename(&beside, path));
         if moved.is_err() {
             let _ = fs::remove_file(&beside);

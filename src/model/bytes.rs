@@ -7,38 +7,69 @@
 //!
 //! Numbers are little-endian, texts UTF-8 behind their length in bytes.
 
+use std::io;
+use std::mem;
+
 /// The bytes are not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is torn or damaged")]
 pub struct Damaged;
 
+/// So many bytes are held before they go on to a [`Sink`].
+const HELD: usize = 64 * 1024;
+
+/// What takes the bytes while they are made: all of a large directory at once would be
+/// held beside the directory itself.
+pub trait Sink {
+    /// The next bytes.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// That these were all.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    fn end(self: Box<Self>) -> io::Result<()>;
+}
+
 /// Values going out.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Out {
     bytes: Vec<u8>,
     too_large: bool,
+    sink: Option<Box<dyn Sink>>,
+    failed: Option<io::Error>,
 }
 
 impl Out {
-    /// Makes room for so many bytes at once: what grows by doubling is copied each time,
-    /// and ends up to twice as large as what it holds.
-    pub fn reserve(&mut self, bytes: usize) {
-        self.bytes.reserve_exact(bytes);
+    /// Values that go on to `sink`, piece by piece.
+    pub fn into_sink(sink: Box<dyn Sink>) -> Self {
+        Self { bytes: Vec::with_capacity(HELD), sink: Some(sink), ..Self::default() }
+    }
+
+    fn pass_on(&mut self) {
+        let Some(sink) = &mut self.sink else { return };
+        if self.failed.is_none() {
+            self.failed = sink.take(&self.bytes).err();
+        }
+        self.bytes.clear();
     }
 
     /// One byte.
     pub fn u8(&mut self, value: u8) {
-        self.bytes.push(value);
+        self.raw(&[value]);
     }
 
     /// Four bytes.
     pub fn u32(&mut self, value: u32) {
-        self.bytes.extend_from_slice(&value.to_le_bytes());
+        self.raw(&value.to_le_bytes());
     }
 
     /// Eight bytes.
     pub fn i64(&mut self, value: i64) {
-        self.bytes.extend_from_slice(&value.to_le_bytes());
+        self.raw(&value.to_le_bytes());
     }
 
     /// How many of something follow; more than 32 bits count spoil the whole.
@@ -59,6 +90,9 @@ impl Out {
 
     /// Bytes as they are, without their length.
     pub fn raw(&mut self, bytes: &[u8]) {
+        if self.sink.is_some() && self.bytes.len() + bytes.len() > HELD {
+            self.pass_on();
+        }
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -76,6 +110,19 @@ impl Out {
     /// What was written; `None` when something was too large to be counted.
     pub fn finish(self) -> Option<Vec<u8>> {
         (!self.too_large).then_some(self.bytes)
+    }
+
+    /// Passes on what is left.
+    ///
+    /// # Errors
+    /// What the sink said first, or that something was too large to be counted.
+    pub fn end(mut self) -> io::Result<()> {
+        self.pass_on();
+        match (self.failed, mem::take(&mut self.sink)) {
+            _ if self.too_large => Err(io::Error::other("there is more of it than 32 bits can count")),
+            (Some(error), _) => Err(error),
+            (None, sink) => sink.map_or(Ok(()), |sink| sink.end()),
+        }
     }
 }
 
@@ -194,6 +241,8 @@ impl<'b> Cursor<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::RefCell;
+    use std::rc::Rc;
 
     #[test]
     fn what_goes_out_comes_in_and_a_torn_end_is_noticed_everywhere() {
@@ -216,6 +265,45 @@ mod tests {
             assert_eq!(read(&bytes[..end]), Err(Damaged), "{end}");
         }
         assert_eq!(read(&[&bytes[..], &[0]].concat()), Err(Damaged));
+    }
+
+    /// Holds what it took, or refuses after so many pieces.
+    struct Kept(Rc<RefCell<Vec<u8>>>, usize);
+
+    impl Sink for Kept {
+        fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+            self.1 = self.1.checked_sub(1).ok_or_else(|| io::Error::other("full"))?;
+            self.0.borrow_mut().extend(bytes);
+            Ok(())
+        }
+
+        fn end(self: Box<Self>) -> io::Result<()> {
+            self.0.borrow_mut().push(b'.');
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_passed_on_piece_by_piece_is_the_same_and_a_full_disk_is_told() {
+        let write = |out: &mut Out| {
+            out.numbers(0..100_000);
+            out.blob(&vec![7; 3 * HELD]);
+            out.text("Zoë");
+        };
+        let mut whole = Out::default();
+        write(&mut whole);
+        let whole = [whole.finish().unwrap(), b".".to_vec()].concat();
+        let kept = Rc::new(RefCell::new(Vec::new()));
+        let mut out = Out::into_sink(Box::new(Kept(Rc::clone(&kept), usize::MAX)));
+        write(&mut out);
+        assert!(out.bytes.len() <= HELD);
+        out.end().unwrap();
+        assert_eq!(*kept.borrow(), whole);
+        for pieces in 0..3 {
+            let mut out = Out::into_sink(Box::new(Kept(Rc::default(), pieces)));
+            write(&mut out);
+            assert_eq!(out.end().unwrap_err().to_string(), "full");
+        }
     }
 
     #[test]

@@ -202,8 +202,6 @@ pub struct Delta {
 impl Identities {
     /// Writes them behind the state that they belong to.
     pub fn encode(&self, out: &mut Out) {
-        // What follows them is small; a tag comes last.
-        out.reserve((self.accounts.len() + self.groups.len() + self.beside.len()) * size_of::<ObjectId>() + 4096);
         for ids in [&self.accounts, &self.groups] {
             for id in ids {
                 out.raw(&id.0);

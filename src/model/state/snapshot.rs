@@ -24,24 +24,6 @@ const GROUP: usize = 3;
 /// In an account's flags: an end follows in the column of ends.
 const ENDS: u8 = 4;
 
-/// Text in the order of the rows.
-#[derive(Default)]
-struct Arena {
-    text: String,
-}
-
-impl Arena {
-    fn keep(&mut self, text: &str) -> u32 {
-        self.text.push_str(text);
-        number(text.len())
-    }
-
-    /// The key is kept only where it is another text than the name.
-    fn keep_key(&mut self, key: &str, name: &str) -> u32 {
-        if key == name { NONE } else { self.keep(key) }
-    }
-}
-
 impl State {
     /// Writes the columns.
     pub fn encode(&self, out: &mut Out) {
@@ -53,37 +35,51 @@ impl State {
         });
         out.count(self.attributes.len());
         self.attributes.iter().for_each(|name| out.text(name));
-        let (mut arena, mut lengths, mut cells) = (Arena::default(), Vec::new(), Vec::new());
-        arena.text.reserve(self.text.len());
-        lengths.reserve(self.accounts.len() * ACCOUNT + self.groups.len() * GROUP);
-        cells.reserve(self.values.len());
-        for row in &self.accounts {
-            let (name, key) = (self.text(row.name), self.text(row.key));
-            lengths.extend([arena.keep(name), arena.keep_key(key, name), arena.keep(self.text(row.handle))]);
-            lengths.push(row.id.some().map_or(NONE, |id| arena.keep(self.text(id))));
-            for n in 0..self.attributes.len() {
-                cells.push(self.cell(row, n).map_or(NONE, |text| arena.keep(self.text(text))));
-            }
-        }
-        for row in &self.groups {
-            let (name, key) = (self.text(row.name), self.text(row.key));
-            lengths.extend([arena.keep(name), arena.keep_key(key, name), arena.keep(self.text(row.handle))]);
-        }
-        let numbers = lengths.len() + cells.len() + self.offsets.len() + self.members.len() + self.ends.len();
-        out.reserve(numbers * size_of::<u32>() + arena.text.len() + 2 * self.accounts.len());
         out.count(self.accounts.len());
         out.count(self.groups.len());
-        out.numbers(lengths);
-        out.numbers(cells);
-        out.text(&arena.text);
-        drop(arena);
+        let length = |text: Option<&str>| text.map_or(NONE, |text| number(text.len()));
+        let account = |row| self.account_texts(row).map(length);
+        let group = |row| self.group_texts(row).map(length);
+        out.numbers(self.accounts.iter().flat_map(account));
+        out.numbers(self.groups.iter().flat_map(group));
+        out.numbers(self.accounts.iter().flat_map(|row| self.cells(row).map(length)));
+        self.encode_text(out);
         self.encode_status(out);
         self.encode_more(out);
         self.encode_groups(out);
     }
 
-    fn cell(&self, row: &AccountRow, attribute: usize) -> Option<Text> {
-        self.values.get(row.values as usize * self.attributes.len() + attribute).copied().and_then(Text::some)
+    /// All text, in the order of the rows.
+    fn encode_text(&self, out: &mut Out) {
+        let accounts =
+            || self.accounts.iter().flat_map(|row| self.account_texts(row).into_iter().chain(self.cells(row)));
+        let groups = || self.groups.iter().flat_map(|row| self.group_texts(row));
+        let all = || accounts().chain(groups()).flatten();
+        out.count(all().map(str::len).sum());
+        all().for_each(|text| out.raw(text.as_bytes()));
+    }
+
+    /// Name, key where it is another text than the name, handle, id.
+    fn account_texts(&self, row: &AccountRow) -> [Option<&str>; ACCOUNT] {
+        let [name, key, handle] = self.texts(row.name, row.key, row.handle);
+        [name, key, handle, row.id.some().map(|id| self.text(id))]
+    }
+
+    fn group_texts(&self, row: &GroupRow) -> [Option<&str>; GROUP] {
+        self.texts(row.name, row.key, row.handle)
+    }
+
+    fn texts(&self, name: Text, key: Text, handle: Text) -> [Option<&str>; GROUP] {
+        let (name, key) = (self.text(name), self.text(key));
+        [Some(name), Some(key).filter(|key| *key != name), Some(self.text(handle))]
+    }
+
+    /// The first value of each attribute.
+    fn cells(&self, row: &AccountRow) -> impl Iterator<Item = Option<&str>> {
+        let width = self.attributes.len();
+        let first = row.values as usize * width;
+        let cells = self.values.get(first..first + width).unwrap_or_default();
+        cells.iter().map(|cell| cell.some().map(|text| self.text(text)))
     }
 
     fn encode_status(&self, out: &mut Out) {

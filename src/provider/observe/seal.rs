@@ -5,8 +5,10 @@
 //!
 //! HMAC-SHA-256 (RFC 2104), made of the SHA-256 that everything else here uses.
 
+use crate::model::bytes::Sink;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::io::{self, Write};
 
 /// Length of a tag in bytes.
 pub const TAG: usize = 32;
@@ -44,15 +46,48 @@ impl fmt::Debug for Key {
     }
 }
 
+/// Bytes on their way to a file, and behind them their tag.
+pub(super) struct Sealed<W> {
+    key: Key,
+    inner: Sha256,
+    file: W,
+}
+
+impl<W> Sealed<W> {
+    pub(super) fn new(key: &Key, file: W) -> Self {
+        Self { key: key.clone(), inner: inner(&key.0), file }
+    }
+}
+
+impl<W: Write> Sink for Sealed<W> {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.inner.update(bytes);
+        self.file.write_all(bytes)
+    }
+
+    fn end(mut self: Box<Self>) -> io::Result<()> {
+        let tag = outer(&self.key.0, self.inner);
+        self.file.write_all(&tag).and_then(|()| self.file.flush())
+    }
+}
+
 /// `key` is at most one block long.
 fn hmac(key: &[u8], bytes: &[u8]) -> [u8; TAG] {
-    let pad = |with: u8| {
-        let mut block = [with; BLOCK];
-        block.iter_mut().zip(key).for_each(|(cell, byte)| *cell ^= byte);
-        block
-    };
-    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(bytes).finalize();
-    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
+    outer(key, inner(key).chain_update(bytes))
+}
+
+fn inner(key: &[u8]) -> Sha256 {
+    Sha256::new().chain_update(pad(key, 0x36))
+}
+
+fn outer(key: &[u8], inner: Sha256) -> [u8; TAG] {
+    Sha256::new().chain_update(pad(key, 0x5c)).chain_update(inner.finalize()).finalize().into()
+}
+
+fn pad(key: &[u8], with: u8) -> [u8; BLOCK] {
+    let mut block = [with; BLOCK];
+    block.iter_mut().zip(key).for_each(|(cell, byte)| *cell ^= byte);
+    block
 }
 
 #[cfg(test)]
@@ -74,6 +109,15 @@ mod tests {
             hex(&hmac(b"Jefe", b"what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
+    }
+
+    #[test]
+    fn the_tag_behind_a_file_is_the_tag_of_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (key, path) = (Key::new([7; 32]), folder.path().join("x"));
+        let mut file = Box::new(Sealed::new(&key, std::fs::File::create(&path).unwrap()));
+        file.take(b"acc").and_then(|()| file.take(b"ord")).and_then(|()| file.end()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), [&b"accord"[..], &key.tag(b"accord")].concat());
     }
 
     #[test]

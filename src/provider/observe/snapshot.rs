@@ -8,7 +8,7 @@
 //! over all of it. It is read and authenticated whole before a single part is looked at.
 
 use super::merge::Base;
-use super::seal::{Key, TAG};
+use super::seal::{Key, Sealed, TAG};
 use crate::model::bytes::{Cursor, Damaged, Out};
 use crate::model::change::OtherMember;
 use crate::model::{Instant, Object, State};
@@ -16,6 +16,7 @@ use crate::policy::settings::Directory;
 use crate::provider::identities::Identities;
 use crate::provider::{Cookie, Protected, Scope};
 use sha2::{Digest, Sha256};
+use std::io::{self, Write};
 
 /// First line of the file.
 const MAGIC: &[u8] = b"accord-snapshot/1\n";
@@ -108,20 +109,34 @@ pub enum Unusable {
 }
 
 impl Snapshot {
-    /// The file's bytes; `None` when there is more than 32 bits can count.
+    /// Writes the file, a piece at a time.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or there is more than 32 bits can count.
+    pub fn write(&self, binding: &Binding, key: &Key, file: impl Write + 'static) -> io::Result<()> {
+        let mut out = Out::into_sink(Box::new(Sealed::new(key, file)));
+        self.encode(binding, &mut out);
+        out.end()
+    }
+
+    /// The file's bytes at once; `None` when there is more than 32 bits can count.
     pub fn seal(&self, binding: &Binding, key: &Key) -> Option<Vec<u8>> {
         let mut out = Out::default();
-        out.raw(MAGIC);
-        binding.encode(&mut out);
-        out.blob(&self.cookie.0);
-        out.i64(self.taken.as_seconds());
-        out.i64(self.whole.as_seconds());
-        self.base.state.encode(&mut out);
-        self.base.identities.encode(&mut out);
-        encode_protected(&self.base.protected, &mut out);
+        self.encode(binding, &mut out);
         let mut bytes = out.finish()?;
         bytes.extend(key.tag(&bytes));
         Some(bytes)
+    }
+
+    fn encode(&self, binding: &Binding, out: &mut Out) {
+        out.raw(MAGIC);
+        binding.encode(out);
+        out.blob(&self.cookie.0);
+        out.i64(self.taken.as_seconds());
+        out.i64(self.whole.as_seconds());
+        self.base.state.encode(out);
+        self.base.identities.encode(out);
+        encode_protected(&self.base.protected, out);
     }
 
     /// The snapshot in a file's bytes.
