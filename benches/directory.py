@@ -479,6 +479,9 @@ def show_delayed(data, server, plain, work, apply, near):
     """As many grants again, over a long line."""
     lines = [Delay(one.port, DELAY) for one in (server, plain)]
     try:
+        # A snapshot belongs to its URL: over the line there is one too, as there is for the apply beside it.
+        data.write_policies(work, lines[0].url)
+        measure([apply[0], "plan"], work)
         moves = data.grow(10_000)
         data.write_policies(work, lines[0].url)
         changes = work / "changes.ldif"

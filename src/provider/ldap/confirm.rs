@@ -12,8 +12,8 @@ use crate::provider::Step;
 use futures_util::{StreamExt, stream};
 use std::collections::BTreeMap;
 
-/// Groups asked about at once.
-const IN_FLIGHT: usize = 64;
+/// Groups asked about at once: as many as are written at once.
+const IN_FLIGHT: usize = 256;
 
 /// One answer per step, in their order.
 pub(super) async fn confirm(open: &Open, steps: &[Step<'_>]) -> Vec<bool> {

@@ -11,6 +11,7 @@ use super::active::Controller;
 use super::connect::Session;
 use super::{rights, search};
 use crate::provider::{ProviderError, dn};
+use futures_util::future::join;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Assertion control (RFC 4528).
@@ -18,6 +19,9 @@ const ASSERTION: &str = "1.3.6.1.1.12";
 /// Content synchronisation (RFC 4533): only a server that offers it keeps its
 /// `contextCSN`; one that was merely loaded from a dump may carry a dead value.
 const SYNC: &str = "1.3.6.1.4.1.4203.1.9.1.1";
+
+/// Where OpenLDAP keeps its schema.
+const SUBSCHEMA: &str = "cn=Subschema";
 
 /// What a server says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,33 +125,53 @@ pub(super) async fn probe(session: &Session) -> Result<Server, ProviderError> {
         let changelog = all("changelog").next().filter(|_| server.account_lock);
         let server = Server { changelog, ..server };
         (server, entry.text("subschemaSubentry").map(str::to_owned))
-    })
-    .await?;
-    let Some((mut server, schema)) = root else { return Ok(Server::default()) };
+    });
+    // Asked for beside the root DSE, which says where the schema is: mostly there.
+    let (root, guessed) = join(root, shown(session, SUBSCHEMA)).await;
+    let Some((mut server, schema)) = root? else { return Ok(Server::default()) };
     let Some(schema) = schema else { return Ok(server) };
+    let shown = if dn::same(&schema, SUBSCHEMA) { guessed } else { shown(session, &schema).await };
+    if let Some(shown) = shown? {
+        (server.locks, server.ends, server.classes) = (shown.locks, shown.ends, shown.classes);
+        server.incomparable = incomparable(&shown.types);
+        server.account_lock &= shown.account_lock;
+    } else {
+        server.account_lock = false;
+    }
+    Ok(server)
+}
+
+/// What a schema shows of interest.
+#[derive(Default)]
+struct Shown {
+    locks: bool,
+    ends: bool,
+    account_lock: bool,
+    classes: BTreeMap<String, (Vec<String>, Vec<String>)>,
+    /// Names, superiors and whether there is an equality rule, of each attribute type.
+    types: Vec<(Vec<String>, Vec<String>, bool)>,
+}
+
+async fn shown(session: &Session, schema: &str) -> Result<Option<Shown>, ProviderError> {
     let wanted = names(&["attributeTypes", "objectClasses"]);
-    let (mut locks, mut ends, mut account_lock, mut classes) = (false, false, false, BTreeMap::new());
-    let mut types = Vec::new();
-    search::base(session, &schema, "(objectClass=subschema)", &wanted, |entry| {
+    search::base(session, schema, "(objectClass=subschema)", &wanted, |entry| {
+        let mut shown = Shown::default();
         for value in entry.values("attributeTypes").filter_map(|v| std::str::from_utf8(v).ok()) {
-            locks |= value.contains("'pwdAccountLockedTime'");
-            ends |= value.contains("'pwdEndTime'");
-            account_lock |= value.contains("'nsAccountLock'");
-            types.push((listed(value, " NAME "), listed(value, " SUP "), value.contains(" EQUALITY ")));
+            shown.locks |= value.contains("'pwdAccountLockedTime'");
+            shown.ends |= value.contains("'pwdEndTime'");
+            shown.account_lock |= value.contains("'nsAccountLock'");
+            shown.types.push((listed(value, " NAME "), listed(value, " SUP "), value.contains(" EQUALITY ")));
         }
         for value in entry.values("objectClasses").filter_map(|v| std::str::from_utf8(v).ok()) {
             let superiors = listed(value, " SUP ");
             let required = listed(value, " MUST ");
             for name in listed(value, " NAME ") {
-                classes.insert(name, (superiors.clone(), required.clone()));
+                shown.classes.insert(name, (superiors.clone(), required.clone()));
             }
         }
+        shown
     })
-    .await?;
-    (server.locks, server.ends, server.classes) = (locks, ends, classes);
-    server.incomparable = incomparable(&types);
-    server.account_lock &= account_lock;
-    Ok(server)
+    .await
 }
 
 /// The names of types without an equality rule, of their own or inherited (RFC 4512

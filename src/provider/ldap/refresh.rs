@@ -16,14 +16,16 @@ use super::link_ends;
 use super::probe::Server;
 use super::read::{ATTEMPTS, EVERYTHING, counters, of_class, suffixes};
 use super::search::{self, Entry, Search};
-use super::sync::{self, Synced};
+use super::sync;
 use super::watch::Watch;
 use super::{Directory, touched};
 use crate::model::bytes::{Cursor, Damaged, Out};
 use crate::provider::entries::{self, Collector, Schema, Traced};
 use crate::provider::identities::{Delta, Gone, ObjectId};
 use crate::provider::{Cookie, ProviderError, Reading, Scope};
+use futures_util::future::{join3, try_join_all};
 use ldap3::Scope as Depth;
+use std::cell::RefCell;
 
 /// First byte of a cookie.
 const VERSION: u8 = 1;
@@ -141,27 +143,34 @@ pub(super) async fn ahead(
     schema: &Schema,
     counters: &[(String, Vec<String>)],
 ) -> Result<Vec<Ahead>, String> {
-    let wanted = [COUNTER.to_owned(), id_attribute(server).to_owned()];
-    let mut found = Vec::new();
-    for base in schema.roots().map(|base| &base.dn).chain(&schema.groups_base) {
+    let wanted = &[COUNTER.to_owned(), id_attribute(server).to_owned()];
+    let bases = schema.roots().map(|base| &base.dn).chain(&schema.groups_base);
+    let asked = bases.filter_map(|base| {
         let counted = counters.iter().find(|(suffix, _)| server.suffix(base) == Some(suffix));
-        let Some(last) = counted.and_then(|(_, values)| values.iter().max()) else { continue };
-        let filter = format!("({COUNTER}>={})", ldap3::ldap_escape(last.as_str()));
-        let search = Search { base, scope: Depth::Subtree, filter: &filter, attributes: &wanted, page_size: 0 };
-        let mut hidden = false;
-        let ended = search::run(session, &search, |entry| match (entry.text(COUNTER), id_of(entry)) {
-            (Some(csn), _) if csn <= last.as_str() => {}
-            (Some(csn), Some(id)) if found.len() < MOST_AHEAD => {
-                found.push(Ahead { dn: entry.dn.to_owned(), id, csn: csn.into() });
-            }
-            _ => hidden = true,
-        })
-        .await;
-        if hidden || ended.result.is_some() || ended.broken.is_some() {
-            return Err(format!("`{COUNTER}` of the entries cannot be read, or too many are newer than the server's"));
+        let last = counted.and_then(|(_, values)| values.iter().max())?;
+        Some(ahead_below(session, base, last, wanted))
+    });
+    let found: Vec<Ahead> = try_join_all(asked).await?.into_iter().flatten().collect();
+    if found.len() > MOST_AHEAD { Err(too_far()) } else { Ok(found) }
+}
+
+async fn ahead_below(session: &Session, base: &str, last: &str, wanted: &[String]) -> Result<Vec<Ahead>, String> {
+    let filter = format!("({COUNTER}>={})", ldap3::ldap_escape(last));
+    let search = Search { base, scope: Depth::Subtree, filter: &filter, attributes: wanted, page_size: 0 };
+    let (mut found, mut hidden) = (Vec::new(), false);
+    let ended = search::run(session, &search, |entry| match (entry.text(COUNTER), id_of(entry)) {
+        (Some(csn), _) if csn <= last => {}
+        (Some(csn), Some(id)) if found.len() < MOST_AHEAD => {
+            found.push(Ahead { dn: entry.dn.to_owned(), id, csn: csn.into() });
         }
-    }
-    Ok(found)
+        _ => hidden = true,
+    })
+    .await;
+    if hidden || ended.result.is_some() || ended.broken.is_some() { Err(too_far()) } else { Ok(found) }
+}
+
+fn too_far() -> String {
+    format!("`{COUNTER}` of the entries cannot be read, or too many are newer than the server's")
 }
 
 /// An entry whose id came beside it.
@@ -182,6 +191,22 @@ impl entries::Entry for Identified<'_> {
     fn visit<'e>(&'e self, each: &mut dyn FnMut(&'e str, &'e [u8])) {
         self.entry.visit(each);
     }
+}
+
+/// What one of the searches tells of.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    Account,
+    Group,
+    Beside,
+}
+
+/// What the server told of.
+struct Changed<'s> {
+    collector: Collector<'s>,
+    delta: Delta,
+    /// The server's own cookies from here on.
+    servers: Vec<Vec<u8>>,
 }
 
 impl Directory {
@@ -223,10 +248,19 @@ impl Directory {
             let Some(counters_before) = &before else {
                 return Err("the server shows no change counter".to_owned());
             };
-            let ahead = ahead(session, server, schema, counters_before).await?;
-            mark.stand(ahead)?;
-            mark.above.ensure_unmoved(session, server).await?;
-            let reading = self.delta(session, server, schema, scope, mark.clone()).await?;
+            // Side by side: whatever is written meanwhile moves the counter, or is ahead the next time.
+            let (ahead, unmoved, changed) = join3(
+                ahead(session, server, schema, counters_before),
+                mark.above.ensure_unmoved(session, server),
+                self.changed(session, server, schema, scope, &mark),
+            )
+            .await;
+            mark.stand(ahead?)?;
+            unmoved?;
+            let mut mark = mark.clone();
+            let Changed { collector, delta, servers } = changed?;
+            mark.servers = servers;
+            let reading = self.delta_of(session, server, schema, collector, delta, mark).await?;
             if before == counters(session, server, &suffixes).await.map_err(message)? {
                 return Ok(reading);
             }
@@ -234,71 +268,74 @@ impl Directory {
         Err(format!("the directory changed during each of {ATTEMPTS} refreshes"))
     }
 
-    async fn delta(
+    /// What the server tells of since `mark`, of all searches at once.
+    async fn changed<'s>(
         &self,
         session: &Session,
         server: &Server,
-        schema: &Schema,
+        schema: &'s Schema,
         scope: &Scope,
-        mut mark: Mark,
-    ) -> Result<Reading, String> {
-        let mut collector = Collector::new(schema, scope);
-        let mut watch = Watch::new(server, schema, scope);
-        let mut delta = Delta::default();
-        let mut cookies = mark.servers.clone().into_iter();
-        let mut next = Vec::new();
-        let mut ended = |synced: &mut Synced, old: Vec<u8>| next.push(synced.cookie.take().unwrap_or(old));
+        mark: &Mark,
+    ) -> Result<Changed<'s>, String> {
+        let mut cookies = mark.servers.iter();
         let mut cookie = || cookies.next().ok_or("the cookie is of other settings");
-
         let with_parent = |mut list: Vec<String>| {
             list.push(PARENT.to_owned());
             list
         };
-        let attributes = with_parent(schema.account_request(&scope.account_attributes));
-        let mut gone = Vec::new();
+        let account_attributes = with_parent(schema.account_request(&scope.account_attributes));
+        let group_attributes = with_parent(schema.group_request(&scope.group_attributes));
+        let (groups, parent) = (of_class(schema), [PARENT.to_owned()]);
+        // What is no group may hold groups that came along with it.
+        let beside = format!("(!{groups})");
+        let mut searches = Vec::new();
+        let below = |base, filter, attributes| Search { base, scope: Depth::Subtree, filter, attributes, page_size: 0 };
         for base in schema.roots() {
-            let (base, scope) = (&base.dn, Depth::Subtree);
-            let accounts = Search { base, scope, filter: EVERYTHING, attributes: &attributes, page_size: 0 };
-            let old = cookie()?;
-            let mut synced = sync::refresh(session, &accounts, Some(&aged(&old)), |entry, id| {
-                mark.above.ensure_alone(entry, id)?;
-                watch.account(&mut collector, entry);
-                collector.account(&Identified { entry, id });
-                Ok(())
-            })
-            .await?;
-            ended(&mut synced, old);
-            gone.push(synced.gone);
+            searches.push((Told::Account, below(&base.dn, EVERYTHING, &account_attributes), cookie()?));
+        }
+        if let Some(base) = &schema.groups_base {
+            searches.push((Told::Group, below(base, &groups, &group_attributes), cookie()?));
+            searches.push((Told::Beside, below(base, &beside, &parent), cookie()?));
+        }
+        let into = RefCell::new((Collector::new(schema, scope), Watch::new(server, schema, scope)));
+        let asked = searches.iter().map(|(told, search, old)| {
+            let into = &into;
+            async move {
+                let aged = aged(old);
+                let synced = sync::refresh(session, search, Some(&aged), |entry, id| {
+                    mark.above.ensure_alone(entry, id)?;
+                    let (collector, watch) = &mut *into.borrow_mut();
+                    match told {
+                        Told::Account => {
+                            watch.account(collector, entry);
+                            collector.account(&Identified { entry, id });
+                        }
+                        Told::Group => {
+                            watch.group(collector, entry);
+                            collector.group(&Identified { entry, id });
+                        }
+                        Told::Beside => {}
+                    }
+                    Ok(())
+                });
+                synced.await
+            }
+        });
+        let synced = try_join_all(asked).await?;
+        let (mut collector, mut watch) = into.into_inner();
+        watch.settle(session, self.page_size, &mut collector).await;
+        let (mut delta, mut gone, mut servers) = (Delta::default(), Vec::new(), Vec::new());
+        for ((told, _, old), synced) in searches.iter().zip(synced) {
+            servers.push(synced.cookie.unwrap_or_else(|| old.to_vec()));
+            match told {
+                Told::Account => gone.push(synced.gone),
+                Told::Group => delta.groups = synced.gone,
+                Told::Beside => {}
+            }
         }
         delta.accounts = Gone::together(gone)
             .ok_or("the server names what is there below one base, and what is gone below another")?;
-        watch.settle(session, self.page_size, &mut collector).await;
-
-        if let Some(base) = &schema.groups_base {
-            let attributes = with_parent(schema.group_request(&scope.group_attributes));
-            let filter = of_class(schema);
-            let groups = Search { base, scope: Depth::Subtree, attributes: &attributes, filter: &filter, page_size: 0 };
-            let old = cookie()?;
-            let mut synced = sync::refresh(session, &groups, Some(&aged(&old)), |entry, id| {
-                mark.above.ensure_alone(entry, id)?;
-                watch.group(&mut collector, entry);
-                collector.group(&Identified { entry, id });
-                Ok(())
-            })
-            .await?;
-            ended(&mut synced, old);
-            delta.groups = synced.gone;
-            // What is no group may hold groups that came along with it.
-            let (filter, attributes) = (format!("(!{filter})"), [PARENT.to_owned()]);
-            let beside = Search { filter: &filter, attributes: &attributes, ..groups };
-            let old = cookie()?;
-            let mut synced =
-                sync::refresh(session, &beside, Some(&aged(&old)), |entry, id| mark.above.ensure_alone(entry, id))
-                    .await?;
-            ended(&mut synced, old);
-        }
-        mark.servers = next;
-        self.delta_of(session, server, schema, collector, delta, mark).await
+        Ok(Changed { collector, delta, servers })
     }
 
     async fn delta_of(
