@@ -178,7 +178,7 @@ fn an_exception_lets_through_until_it_ends() {
     let told = static_breaches(&draft.policy);
     assert_eq!(told.iter().map(|d| d.code).collect::<Vec<_>>(), ["constraint-broken"]);
     // A date on one side makes it a matter of time, not of the files.
-    draft.policy.entries[1].window = window(None, Some(20));
+    draft.policy.entries[1].details.get_or_insert_default().window = window(None, Some(20));
     assert_eq!(static_breaches(&draft.policy), []);
 }
 
@@ -273,7 +273,7 @@ fn of_several_ways_through_one_entry_the_one_that_ends_last_is_told_first() {
     let rule = draft.rule("person.department == \"platform\"");
     let parts =
         [draft.entry(Select::Where(rule)), draft.dated(Select::People(vec![li].into()), window(None, Some(20)))];
-    let any = draft.entry(Select::Any(parts.into()));
+    let any = draft.entry(Select::Any(parts.into_iter().collect()));
     draft.add_to_group("ext/chat", any);
     let resolution = now(&draft.policy);
     let ways = because(&draft.policy, &resolution, li, Holding::Group(draft.group("ext/chat")));
@@ -296,10 +296,10 @@ fn only_what_starts_or_an_edit_gives_back_what_a_constraint_revoked() {
     let entry = draft.dated(Select::People(vec![li].into()), window(Some(25), None));
     draft.add_to_role("sre", entry);
     assert_eq!(days_in_sre(&draft).0, (0..12).collect::<Vec<_>>());
-    draft.policy.entries[0].window = window(None, Some(14));
+    draft.policy.entries[0].details.get_or_insert_default().window = window(None, Some(14));
     assert_eq!(days_in_sre(&draft).0, (0..12).chain(25..40).collect::<Vec<_>>());
     // An edit: the other side was never there by today's files.
-    draft.policy.entries[0].window = window(None, None);
+    draft.policy.entries[0].details.get_or_insert_default().window = window(None, None);
     draft.group_mut("ext/chat").members.clear();
     assert_eq!(days_in_sre(&draft).0, (0..40).collect::<Vec<_>>());
 }
@@ -423,10 +423,10 @@ fn a_way_is_told_by_what_leads_to_that_account() {
     // Li is not below Li; both parts of `all` lead to the second account.
     let not_in = draft.entry(Select::ReportsTo { manager: li, direct: false, including: false });
     let both = [draft.entry(Select::Group(sre)), draft.entry(Select::Group(sre))];
-    let both = draft.entry(Select::All(both.to_vec()));
-    let inner = draft.entry(Select::Any(vec![not_in, both]));
+    let both = draft.entry(Select::All(both.to_vec().into()));
+    let inner = draft.entry(Select::Any(vec![not_in, both].into()));
     let named = draft.dated(Select::People(vec![li].into()), window(None, Some(30)));
-    let outer = draft.entry(Select::Any(vec![named, inner]));
+    let outer = draft.entry(Select::Any(vec![named, inner].into()));
     draft.add_to_group("corp/vpn", outer);
     let (resolution, vpn) = (now(&draft.policy), Holding::Group(draft.group("corp/vpn")));
     for (label, link) in [(Label::EVERYDAY, named), (Label(1), both)] {

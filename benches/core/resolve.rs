@@ -271,7 +271,6 @@ fn entry(policy: &mut Policy, select: Select) -> EntryId {
     let id = EntryId(policy.entries.len() as u32);
     policy.entries.push(Entry {
         select,
-        window: Window::default(),
         details: Details { kinds: vec![KindId(1)], ..Details::default() }.boxed(),
         place: HERE,
     });

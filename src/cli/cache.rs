@@ -121,7 +121,7 @@ impl Cache {
         let whole = onward.whole.unwrap_or(self.now);
         let snapshot = Snapshot { base, cookie: onward.cookie.clone(), taken: self.now, whole };
         let binding = self.binding(directory, scope);
-        let put = self.put(&path, |file| snapshot.write(&binding, key, file));
+        let put = self.put(&path, |file| snapshot.seal_into(&binding, key, file));
         let Base { state, identities, protected } = snapshot.base;
         (observed.state, onward.identities, observed.protected) = (state, identities, protected);
         put.map_err(|error| format!("`{}`: {error}", path.display()))

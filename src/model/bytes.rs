@@ -121,7 +121,7 @@ impl Out {
         match (self.failed, mem::take(&mut self.sink)) {
             _ if self.too_large => Err(io::Error::other("there is more of it than 32 bits can count")),
             (Some(error), _) => Err(error),
-            (None, sink) => sink.map_or(Ok(()), |sink| sink.end()),
+            (None, sink) => sink.map_or(Ok(()), Sink::end),
         }
     }
 }

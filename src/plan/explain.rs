@@ -152,7 +152,7 @@ impl Ways<'_> {
             },
             Select::Role(id) => format!("role: {}", named(id.0)),
             Select::Group(id) => format!("group: {}", group(self.policy, *id)),
-            Select::Groups(_, pattern) => format!("groups: {pattern}"),
+            Select::Groups(glob) => format!("groups: {}", glob.pattern),
             Select::Where(rule) => {
                 let text = self.policy.rules.get(rule.0 as usize).map_or("?", |rule| rule.text.as_ref());
                 format!("where: {text}")
@@ -163,7 +163,7 @@ impl Ways<'_> {
             Select::Not(part) => format!("not ({})", self.parts(&[*part])),
         };
         // What has not ended yet says so by the end of the change.
-        if let Some(end) = entry.window.expires.filter(|end| *end <= self.resolution.at()) {
+        if let Some(end) = entry.window().expires.filter(|end| *end <= self.resolution.at()) {
             let _ = write!(text, ", ended {}", end.civil(&self.policy.timezone));
         }
         for part in [&entry.details().ticket, &entry.details().reason].into_iter().flatten() {

@@ -181,7 +181,7 @@ fn nests(policy: &Policy, outside: &Group, inside: &str) -> (String, Place) {
     };
     let mut naming = entries.filter(|entry| match &entry.select {
         Select::Group(group) => is_it(group),
-        Select::Groups(groups, _) => groups.iter().any(is_it),
+        Select::Groups(glob) => glob.groups.iter().any(is_it),
         _ => false,
     });
     let place = naming.next().map_or(outside.place, |entry| entry.place);

@@ -36,9 +36,8 @@ pub enum Select {
     Role(RoleId),
     /// Everybody in a group.
     Group(GroupId),
-    /// Everybody in any group that the glob matched (never the group that holds
-    /// the entry); the pattern as written.
-    Groups(Vec<GroupId>, Box<str>),
+    /// Everybody in any group that a glob matched.
+    Groups(Box<Globbed>),
     /// Everybody with a position for which the rule is true.
     Where(RuleId),
     /// The tree below a manager.
@@ -51,12 +50,21 @@ pub enum Select {
         including: bool,
     },
     /// People in every one of these.
-    All(Vec<EntryId>),
+    All(Few<EntryId>),
     /// People in any of these.
-    Any(Vec<EntryId>),
+    Any(Few<EntryId>),
     /// People not in this; only ever inside `all` beside something positive, or in
     /// `except`/`only`.
     Not(EntryId),
+}
+
+/// The groups that a glob matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Globbed {
+    /// Never the group that holds the entry.
+    pub groups: Vec<GroupId>,
+    /// The glob as it was written.
+    pub pattern: Box<str>,
 }
 
 /// One line that puts somebody into a role or group.
@@ -64,8 +72,6 @@ pub enum Select {
 pub struct Entry {
     /// Whom.
     pub select: Select,
-    /// From when to when.
-    pub window: Window,
     /// What else is written; apart, because a company has a million entries and most
     /// are a bare key. Never the default.
     pub details: Option<Box<Details>>,
@@ -73,9 +79,11 @@ pub struct Entry {
     pub place: Place,
 }
 
-/// What an entry says beside whom it selects and when.
+/// What an entry says beside whom it selects.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Details {
+    /// From when to when.
+    pub window: Window,
     /// Gated kinds that this entry lets in, sorted.
     pub kinds: Vec<KindId>,
     /// Ticket of the request.
@@ -86,7 +94,13 @@ pub struct Details {
     pub approved_by: Option<PersonId>,
 }
 
-static NO_DETAILS: Details = Details { kinds: Vec::new(), ticket: None, reason: None, approved_by: None };
+static NO_DETAILS: Details = Details {
+    window: Window { starts: None, expires: None },
+    kinds: Vec::new(),
+    ticket: None,
+    reason: None,
+    approved_by: None,
+};
 
 impl Details {
     /// As an entry holds them: nothing where nothing is written.
@@ -96,9 +110,14 @@ impl Details {
 }
 
 impl Entry {
-    /// What is written beside whom the entry selects and when.
+    /// What is written beside whom the entry selects.
     pub fn details(&self) -> &Details {
         self.details.as_deref().unwrap_or(&NO_DETAILS)
+    }
+
+    /// From when to when.
+    pub fn window(&self) -> Window {
+        self.details().window
     }
 }
 
@@ -258,4 +277,15 @@ pub struct SponsorGone {
     pub grace: Term,
     /// Whether their accounts are disabled then; otherwise it is reported.
     pub disable: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million of them are held at once.
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Select>() <= 24 && size_of::<Entry>() <= 48);
+    }
 }

@@ -22,8 +22,8 @@ pub mod written;
 pub mod yaml;
 
 pub use access::{
-    Breach, Constraint, Details, Entry, EntryId, Exception, Grant, Group, GroupId, Holding, Manage, People, Role,
-    RoleId, RuleId, Select, SponsorGone,
+    Breach, Constraint, Details, Entry, EntryId, Exception, Globbed, Grant, Group, GroupId, Holding, Manage, People,
+    Role, RoleId, RuleId, Select, SponsorGone,
 };
 pub use few::Few;
 pub use load::{load, load_read};

@@ -34,8 +34,8 @@ impl Around {
     pub(super) fn within(&self, entry: &Entry) -> Self {
         let kinds = self.kinds.as_ref().map(|kinds| kinds.iter().chain(&entry.details().kinds).copied().collect());
         let window = Window {
-            starts: later_start(self.window.starts, entry.window.starts),
-            expires: time::earlier(self.window.expires, entry.window.expires),
+            starts: later_start(self.window.starts, entry.window().starts),
+            expires: time::earlier(self.window.expires, entry.window().expires),
         };
         Self { window, kinds }
     }
@@ -102,8 +102,8 @@ impl<'a, H: Holds> Ask<'a, H> {
             Select::People(people) => people.contains(&self.id) && self.is_named_now(around.window),
             Select::Role(role) => self.lets_in(&around, self.person.kind) && holds(Holding::Role(*role)),
             Select::Group(group) => self.lets_in(&around, self.person.kind) && holds(Holding::Group(*group)),
-            Select::Groups(groups, _) => {
-                self.lets_in(&around, self.person.kind) && groups.iter().any(|group| holds(Holding::Group(*group)))
+            Select::Groups(glob) => {
+                self.lets_in(&around, self.person.kind) && glob.groups.iter().any(|group| holds(Holding::Group(*group)))
             }
             Select::Where(rule) => self.position_for(*rule, &around).is_some(),
             Select::ReportsTo { manager, direct, including } => {
@@ -134,8 +134,8 @@ impl<'a, H: Holds> Ask<'a, H> {
             }
             Select::Role(role) => self.lets_in(&around, self.person.kind) && self.may_hold(Holding::Role(*role)),
             Select::Group(group) => self.lets_in(&around, self.person.kind) && self.may_hold(Holding::Group(*group)),
-            Select::Groups(groups, _) => {
-                let mut groups = groups.iter().map(|group| Holding::Group(*group));
+            Select::Groups(glob) => {
+                let mut groups = glob.groups.iter().map(|group| Holding::Group(*group));
                 self.lets_in(&around, self.person.kind) && groups.any(|group| self.may_hold(group))
             }
             Select::Where(rule) => {

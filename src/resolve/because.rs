@@ -185,8 +185,8 @@ impl Ask<'_> {
             Select::People(_) => vec![self.chain(format!("person: {}", self.person.key), entry)],
             Select::Role(role) => self.through(Holding::Role(*role), entry),
             Select::Group(group) => self.through(Holding::Group(*group), entry),
-            Select::Groups(groups, _) => {
-                groups.iter().flat_map(|group| self.through(Holding::Group(*group), entry)).collect()
+            Select::Groups(glob) => {
+                glob.groups.iter().flat_map(|group| self.through(Holding::Group(*group), entry)).collect()
             }
             Select::Where(rule) => self
                 .position_for(*rule, &inner)
@@ -202,7 +202,7 @@ impl Ask<'_> {
         };
         chains.truncate(MOST);
         for chain in &mut chains {
-            chain.ends = time::earlier(chain.ends, entry.window.expires);
+            chain.ends = time::earlier(chain.ends, entry.window().expires);
         }
         chains
     }
@@ -247,7 +247,7 @@ impl Ask<'_> {
 
     /// The text with what the entry adds: `expires 2026-12-31 · ACC-1042 · reason`.
     fn dated(&self, text: String, entry: &Entry) -> String {
-        let expires = entry.window.expires.map(|end| format!("expires {}", last_day(self.policy, end)));
+        let expires = entry.window().expires.map(|end| format!("expires {}", last_day(self.policy, end)));
         let more: Vec<&str> =
             [expires.as_deref(), entry.details().ticket.as_deref(), entry.details().reason.as_deref()]
                 .into_iter()
@@ -293,7 +293,7 @@ impl Ask<'_> {
             Select::People(people) => format!("people {}", people.iter().map(key).collect::<Vec<_>>().join(", ")),
             Select::Role(role) => name(self.policy, Holding::Role(*role)),
             Select::Group(group) => format!("group {}", name(self.policy, Holding::Group(*group))),
-            Select::Groups(_, pattern) => format!("groups {pattern}"),
+            Select::Groups(glob) => format!("groups {}", glob.pattern),
             Select::Where(rule) => {
                 let text = self.policy.rules.get(rule.0 as usize).map_or("?", |rule| rule.text.as_ref());
                 format!("where {text}")

@@ -113,8 +113,8 @@ impl Search<'_> {
             }
             Select::Role(role) => all.extend(self.of(role.0)),
             Select::Group(group) => all.extend(self.of(graph.node_of(Holding::Group(*group)))),
-            Select::Groups(groups, _) => {
-                let nodes = groups.iter().map(|group| graph.node_of(Holding::Group(*group)));
+            Select::Groups(glob) => {
+                let nodes = glob.groups.iter().map(|group| graph.node_of(Holding::Group(*group)));
                 nodes.for_each(|node| all.extend(self.of(node)));
             }
             Select::Where(rule) => {

@@ -154,8 +154,8 @@ fn has(entry: &Entry, field: &str) -> bool {
     match field {
         "ticket" => entry.details().ticket.is_some(),
         "reason" => entry.details().reason.is_some(),
-        "expires" => entry.window.expires.is_some(),
-        "starts" => entry.window.starts.is_some(),
+        "expires" => entry.window().expires.is_some(),
+        "starts" => entry.window().starts.is_some(),
         "approved_by" => entry.details().approved_by.is_some(),
         _ => true,
     }

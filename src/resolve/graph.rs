@@ -164,8 +164,8 @@ fn entry_edges(policy: &Policy, roles: usize, entry: EntryId, flipped: bool, edg
     match &entry.select {
         Select::Role(role) => edges.push(Edge { to: role.0, flipped }),
         Select::Group(group) => edges.push(Edge { to: group_node(group.0), flipped }),
-        Select::Groups(groups, _) => {
-            edges.extend(groups.iter().map(|group| Edge { to: group_node(group.0), flipped }));
+        Select::Groups(glob) => {
+            edges.extend(glob.groups.iter().map(|group| Edge { to: group_node(group.0), flipped }));
         }
         Select::All(parts) | Select::Any(parts) => {
             for part in parts {

@@ -92,7 +92,9 @@ fn given(policy: &Policy, id: DirectoryId, directory: &Directory, people: BTreeS
     // Whatever is dated counts: a name that cannot be had next year is no better.
     let mut timeless = timeless(policy);
     timeless.people.iter_mut().flat_map(|p| p.positions.iter_mut()).for_each(|p| p.window = Window::default());
-    timeless.entries.iter_mut().for_each(|entry| entry.window = Window::default());
+    for details in timeless.entries.iter_mut().filter_map(|entry| entry.details.as_mut()) {
+        details.window = Window::default();
+    }
     let resolution = resolve(&timeless, &References::default(), Instant::from_seconds(0));
     for (n, group) in (0u32..).zip(&policy.groups) {
         if group.directory == id {

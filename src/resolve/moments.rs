@@ -242,7 +242,7 @@ impl Dates<'_, '_> {
 
     fn entry(&mut self, id: EntryId) {
         let Some(entry) = self.moments.entry(id).filter(|_| self.moments.concerns(id)) else { return };
-        self.window(entry.window);
+        self.window(entry.window());
         match &entry.select {
             Select::All(parts) | Select::Any(parts) => parts.iter().for_each(|part| self.entry(*part)),
             Select::Not(part) => self.entry(*part),

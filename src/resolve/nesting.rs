@@ -78,7 +78,7 @@ fn written(policy: &Policy, id: GroupId) -> Vec<Nested> {
     for (entry_id, entry) in outer.members.iter().filter_map(|id| Some((*id, policy.entries.get(id.0 as usize)?))) {
         let inside = match &entry.select {
             Select::Group(group) => std::slice::from_ref(group),
-            Select::Groups(groups, _) => groups.as_slice(),
+            Select::Groups(glob) => glob.groups.as_slice(),
             _ => continue,
         };
         for member in inside {
@@ -104,7 +104,7 @@ fn narrowed(policy: &Policy, outer: &Group, entry: &Entry, inner: &Group) -> Opt
     let passes = |n: usize| entry.details().kinds.iter().any(|kind| usize::from(kind.0) == n);
     let gate = || policy.kinds.iter().enumerate().any(|(n, kind)| kind.gated && !passes(n));
     match () {
-        () if entry.window != Window::default() => Some("the entry has dates"),
+        () if entry.window() != Window::default() => Some("the entry has dates"),
         () if !outer.only.is_empty() => Some("the group has `only`"),
         () if !outer.except.is_empty() => Some("the group has `except`"),
         () if outer.account.is_some() && outer.account != inner.account => {

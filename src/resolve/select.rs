@@ -70,8 +70,8 @@ impl Selector<'_, '_> {
             Select::People(people) => self.people(people, lens, &around, out),
             Select::Role(role) => self.node(Holding::Role(*role), lens, &around, out),
             Select::Group(group) => self.node(Holding::Group(*group), lens, &around, out),
-            Select::Groups(groups, _) => {
-                for group in groups {
+            Select::Groups(glob) => {
+                for group in &glob.groups {
                     self.node(Holding::Group(*group), lens, &around, out);
                 }
             }
@@ -101,11 +101,11 @@ impl Selector<'_, '_> {
         }
         Around {
             window: Window {
-                starts: later_start(around.window.starts, entry.window.starts),
-                expires: time::earlier(around.window.expires, entry.window.expires),
+                starts: later_start(around.window.starts, entry.window().starts),
+                expires: time::earlier(around.window.expires, entry.window().expires),
             },
-            start: around.start.max(times.start(entry.window.starts)),
-            end: around.end.min(times.end(entry.window.expires)),
+            start: around.start.max(times.start(entry.window().starts)),
+            end: around.end.min(times.end(entry.window().expires)),
             kinds,
         }
     }

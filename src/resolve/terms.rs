@@ -48,7 +48,7 @@ pub fn ending_term(policy: &Policy, id: PersonId, ends: Instant, at: Instant) ->
     let person = policy.people.get(id.0 as usize)?;
     let windows = || {
         let periods = person.periods.iter().map(|period| period.window);
-        periods.chain(policy.entries.iter().map(|entry| entry.window))
+        periods.chain(policy.entries.iter().map(crate::policy::Entry::window))
     };
     if windows().any(|window| window.expires == Some(ends)) {
         return None;
@@ -112,8 +112,8 @@ impl<'a> Walk<'a> {
         let Some(entry) = self.policy.entries.get(id.0 as usize) else { return };
         let around = Around {
             window: Window {
-                starts: later_start(around.window.starts, entry.window.starts),
-                expires: time::earlier(around.window.expires, entry.window.expires),
+                starts: later_start(around.window.starts, entry.window().starts),
+                expires: time::earlier(around.window.expires, entry.window().expires),
             },
             kinds: around.kinds.iter().chain(&entry.details().kinds).copied().collect(),
         };

@@ -116,7 +116,7 @@ fn each_instant(policy: &Policy, found: &mut impl FnMut(Instant)) {
         }
     }
     for entry in &policy.entries {
-        window(entry.window, found);
+        window(entry.window(), found);
     }
     for exception in policy.constraints.iter().flat_map(|c| &c.exceptions) {
         [exception.window.starts, exception.window.expires].into_iter().flatten().for_each(&mut *found);

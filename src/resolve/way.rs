@@ -191,7 +191,7 @@ fn read_by(policy: &Policy, id: EntryId, out: &mut Vec<Holding>) {
     match policy.entries.get(id.0 as usize).map(|entry| &entry.select) {
         Some(Select::Role(role)) => out.push(Holding::Role(*role)),
         Some(Select::Group(group)) => out.push(Holding::Group(*group)),
-        Some(Select::Groups(groups, _)) => out.extend(groups.iter().map(|group| Holding::Group(*group))),
+        Some(Select::Groups(glob)) => out.extend(glob.groups.iter().map(|group| Holding::Group(*group))),
         Some(Select::All(parts) | Select::Any(parts)) => parts.iter().for_each(|part| read_by(policy, *part, out)),
         Some(Select::People(_) | Select::Where(_) | Select::ReportsTo { .. } | Select::Not(_)) | None => {}
     }
@@ -219,8 +219,8 @@ impl Ask<'_> {
         let leads = match written.map(|entry| &entry.select) {
             Some(Select::Role(role)) => Some(Holding::Role(*role)),
             Some(Select::Group(group)) => Some(Holding::Group(*group)),
-            Some(Select::Groups(groups, _)) => {
-                let groups = groups.iter().map(|group| Holding::Group(*group));
+            Some(Select::Groups(glob)) => {
+                let groups = glob.groups.iter().map(|group| Holding::Group(*group));
                 latest(groups.filter_map(|group| Some((group, self.held(group)?.ends))))
             }
             Some(Select::Any(parts)) => {
@@ -245,8 +245,8 @@ impl Ask<'_> {
         let ends = match &entry.select {
             Select::Role(role) => held(Holding::Role(*role))?.ends,
             Select::Group(group) => held(Holding::Group(*group))?.ends,
-            Select::Groups(groups, _) => {
-                let held = groups.iter().filter_map(|group| held(Holding::Group(*group)));
+            Select::Groups(glob) => {
+                let held = glob.groups.iter().filter_map(|group| held(Holding::Group(*group)));
                 held.map(|held| held.ends).reduce(time::later).flatten()
             }
             Select::Any(parts) => {
@@ -288,7 +288,7 @@ impl Ask<'_> {
         match &entry.select {
             Select::Role(role) => self.held(Holding::Role(*role)).is_some(),
             Select::Group(group) => self.held(Holding::Group(*group)).is_some(),
-            Select::Groups(groups, _) => groups.iter().any(|group| self.held(Holding::Group(*group)).is_some()),
+            Select::Groups(glob) => glob.groups.iter().any(|group| self.held(Holding::Group(*group)).is_some()),
             // A part that the person is not in leads the person to nothing.
             Select::Any(parts) => parts.iter().any(|part| self.is_in(*part, &inner) && self.leads(*part, &inner)),
             Select::All(parts) if label.is_second() => parts.iter().any(|part| self.leads(*part, &inner)),

@@ -12,7 +12,7 @@ use super::times::{later_start, period_of};
 use super::way::barred;
 use crate::model::{Place, Window};
 use crate::policy::rule::Verdict;
-use crate::policy::{Entry, EntryId, Holding, Manage, PersonId, Policy, Position, Select, Standing};
+use crate::policy::{Details, Entry, EntryId, Holding, Manage, PersonId, Policy, Position, Select, Standing};
 use std::collections::BTreeSet;
 
 /// Most roles and groups that are asked for a reason.
@@ -125,7 +125,7 @@ impl Ask<'_> {
     fn just_missed(&self, lists: &Lists<'_>) -> Option<Refusal> {
         let missed = lists.members.iter().filter_map(|entry| self.missed(*entry, &Around::giving()));
         let ended = |missed: &Refusal| match missed.kind {
-            RefusalKind::Ended(entry) => self.entry(entry).and_then(|entry| entry.window.expires),
+            RefusalKind::Ended(entry) => self.entry(entry).and_then(|entry| entry.window().expires),
             _ => None,
         };
         missed.reduce(|best, next| if ended(&next) > ended(&best) { next } else { best })
@@ -141,7 +141,7 @@ impl Ask<'_> {
             match &entry.select {
                 Select::Role(role) => through(Holding::Role(*role)),
                 Select::Group(group) => through(Holding::Group(*group)),
-                Select::Groups(groups, _) => groups.iter().for_each(|group| through(Holding::Group(*group))),
+                Select::Groups(glob) => glob.groups.iter().for_each(|group| through(Holding::Group(*group))),
                 _ => {}
             }
         }
@@ -179,7 +179,8 @@ impl Ask<'_> {
                 let kind = gated.map_or("?", |kind| kind.name.as_ref());
                 let timeless = Around { window: Window::default(), kinds: inner.kinds.clone() };
                 let open = Around { kinds: None, ..timeless.clone() };
-                let bare = Entry { window: Window::default(), ..entry.clone() };
+                let details = Details { window: Window::default(), ..entry.details().clone() };
+                let bare = Entry { details: details.boxed(), ..entry.clone() };
                 if self.selects(&bare, &timeless) {
                     let end = inner.window.expires.filter(|end| *end <= self.at)?;
                     return Some(other(
@@ -242,8 +243,8 @@ impl Ask<'_> {
         match &entry.select {
             Select::Role(role) => self.lets_in(around, self.person.kind) && holds(Holding::Role(*role)),
             Select::Group(group) => self.lets_in(around, self.person.kind) && holds(Holding::Group(*group)),
-            Select::Groups(groups, _) => {
-                self.lets_in(around, self.person.kind) && groups.iter().any(|group| holds(Holding::Group(*group)))
+            Select::Groups(glob) => {
+                self.lets_in(around, self.person.kind) && glob.groups.iter().any(|group| holds(Holding::Group(*group)))
             }
             Select::Where(rule) => self.position_for(*rule, around).is_some(),
             Select::ReportsTo { manager, direct, .. } => {

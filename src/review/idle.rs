@@ -59,7 +59,7 @@ fn new_entries(difference: &Difference<'_>, touched: &Touched) -> Vec<(Holding, 
 /// A dated entry in words that are the same on both sides, one for each person it names;
 /// none where it has no dates.
 fn words(difference: &Difference<'_>, which: Which, entry: &Entry) -> Vec<String> {
-    if entry.window == Window::default() {
+    if entry.window() == Window::default() {
         return Vec::new();
     }
     let policy = if which == Which::Base { difference.base.policy } else { difference.head.policy };
@@ -72,7 +72,7 @@ fn words(difference: &Difference<'_>, which: Which, entry: &Entry) -> Vec<String
         Select::Where(rule) => {
             vec![policy.rules.get(rule.0 as usize).map(|rule| rule.text.to_string()).unwrap_or_default()]
         }
-        Select::Groups(_, pattern) => vec![format!("groups {pattern}")],
+        Select::Groups(glob) => vec![format!("groups {}", glob.pattern)],
         Select::ReportsTo { manager, direct, including } => {
             vec![format!("below {} {direct} {including}", number(manager))]
         }
@@ -80,11 +80,11 @@ fn words(difference: &Difference<'_>, which: Which, entry: &Entry) -> Vec<String
         Select::Any(parts) => vec![format!("any {}", parts.len())],
         Select::Not(_) => vec!["not".to_owned()],
     };
-    selects.into_iter().map(|select| format!("{select} {:?}", entry.window)).collect()
+    selects.into_iter().map(|select| format!("{select} {:?}", entry.window())).collect()
 }
 
 fn at_once(policy: &Policy, holding: Holding, id: EntryId, at: Instant) -> Option<WhyIdle> {
-    let window = policy.entries.get(id.0 as usize)?.window;
+    let window = policy.entries.get(id.0 as usize)?.window();
     if let Some(end) = window.expires.filter(|end| *end <= at) {
         return Some(WhyIdle::Over(end));
     }

@@ -8,7 +8,7 @@
 //! who stand above somebody, or whose names rules read.
 
 use super::touched::{holdings, lists};
-use crate::model::{Instant, Window};
+use crate::model::Instant;
 use crate::policy::{Constraint, EntryId, Exception, Holding, Oversight, People, Person, PersonId, Policy, Select};
 use crate::resolve::{Reference, References};
 use std::collections::BTreeSet;
@@ -80,7 +80,7 @@ impl Slice {
         let policy = &self.policy;
         let periods = policy.people.iter().flat_map(|person| person.periods.iter().map(|period| period.window));
         let positions = policy.people.iter().flat_map(|person| person.positions.iter().map(|one| one.window));
-        let entries = policy.entries.iter().map(|entry| entry.window);
+        let entries = policy.entries.iter().map(crate::policy::Entry::window);
         let exceptions = policy.constraints.iter().flat_map(|one| one.exceptions.iter().map(|one| one.window));
         let windows = periods.chain(positions).chain(entries).chain(exceptions);
         let starts: BTreeSet<Instant> =
@@ -188,12 +188,10 @@ impl Cut {
     /// The entry as the part has it. What is not used keeps its number and says nothing.
     fn entry(&self, entry: &crate::policy::Entry, used: bool) -> crate::policy::Entry {
         let nobody = || Select::People(People::from(Vec::new()));
-        let mut part =
-            crate::policy::Entry { select: nobody(), window: Window::default(), details: None, place: entry.place };
+        let mut part = crate::policy::Entry { select: nobody(), details: None, place: entry.place };
         if !used {
             return part;
         }
-        part.window = entry.window;
         part.details.clone_from(&entry.details);
         part.select = match &entry.select {
             Select::People(people) => Select::People(people.iter().filter_map(|id| self.number(*id)).collect()),

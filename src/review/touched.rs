@@ -245,7 +245,7 @@ impl<'p> Compare<'p> {
     fn same_entry(&self, base: EntryId, head: EntryId) -> bool {
         let of = |policy: &'p Policy, id: EntryId| policy.entries.get(id.0 as usize);
         let (Some(a), Some(b)) = (of(self.base, base), of(self.head, head)) else { return false };
-        a.window == b.window && self.same_kinds(a.details(), b.details()) && self.same_select(a, b)
+        a.window() == b.window() && self.same_kinds(a.details(), b.details()) && self.same_select(a, b)
     }
 
     fn same_kinds(&self, a: &Details, b: &Details) -> bool {
@@ -263,7 +263,8 @@ impl<'p> Compare<'p> {
             }
             (Select::Role(a), Select::Role(b)) => same(Holding::Role(*a), Holding::Role(*b)),
             (Select::Group(a), Select::Group(b)) => same(Holding::Group(*a), Holding::Group(*b)),
-            (Select::Groups(a, _), Select::Groups(b, _)) => {
+            (Select::Groups(a), Select::Groups(b)) => {
+                let (a, b) = (&a.groups, &b.groups);
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(Holding::Group(*a), Holding::Group(*b)))
             }
             (Select::Where(a), Select::Where(b)) => {
@@ -389,7 +390,7 @@ fn reads(policy: &Policy, id: EntryId, out: &mut Vec<Holding>) {
     match policy.entries.get(id.0 as usize).map(|entry| &entry.select) {
         Some(Select::Role(role)) => out.push(Holding::Role(*role)),
         Some(Select::Group(group)) => out.push(Holding::Group(*group)),
-        Some(Select::Groups(groups, _)) => out.extend(groups.iter().map(|group| Holding::Group(*group))),
+        Some(Select::Groups(glob)) => out.extend(glob.groups.iter().map(|group| Holding::Group(*group))),
         Some(Select::All(parts) | Select::Any(parts)) => parts.iter().for_each(|part| reads(policy, *part, out)),
         Some(Select::Not(part)) => reads(policy, *part, out),
         Some(Select::People(_) | Select::Where(_) | Select::ReportsTo { .. }) | None => {}

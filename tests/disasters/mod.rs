@@ -94,7 +94,7 @@ directories:
     fn an_entry_that_has_ended_is_history_and_no_error() {
         let text = "groups: { corp/x: { members: [{person: bob, expires: 2001-01-01}] } }\n";
         let policy = read(&[("policies/x.yaml", text)]).unwrap();
-        assert!(policy.warnings.is_empty() && policy.entries[0].window.expires.is_some());
+        assert!(policy.warnings.is_empty() && policy.entries[0].window().expires.is_some());
     }
 
     /// entitlements-app: an expired `!=` line vanishes and gives the access back.

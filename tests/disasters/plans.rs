@@ -286,7 +286,7 @@ fn a_dated_plan_holds_only_what_time_brought() {
         *people = people.iter().copied().filter(|person| *person != p1).collect();
     }
     entry.select = Select::People(vec![p1].into());
-    entry.window = window(None, Some(95));
+    entry.details.get_or_insert_default().window = window(None, Some(95));
     case.policy.entries.push(entry);
     case.policy.groups[0].members.push(accord::policy::EntryId(u32::try_from(expiring).unwrap()));
     case.model.groups.get_mut("team").unwrap().members.remove("p002");

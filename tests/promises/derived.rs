@@ -8,7 +8,7 @@ use crate::support::model_directory::{Account, Group, ID, Model, ModelKind};
 use crate::support::policies::{Shape, day, place, policies};
 use crate::support::reference::Slow;
 use accord::model::change::OtherMember;
-use accord::model::{Action, Instant, Window};
+use accord::model::{Action, Instant};
 use accord::plan::{DirectoryInput, Filter, Inputs, Memory, Plan, PolicyMark, derive};
 use accord::policy::settings::Nesting;
 use accord::policy::{
@@ -80,7 +80,7 @@ impl Case {
                 let inside = GroupId(tape.below(u32::try_from(n).unwrap()));
                 let id = EntryId(u32::try_from(policy.entries.len()).unwrap());
                 let (select, place) = (Select::Group(inside), place(100 + id.0));
-                policy.entries.push(Entry { select, window: Window::default(), details: None, place });
+                policy.entries.push(Entry { select, details: None, place });
                 group.members.push(id);
                 if tape.one_in(2) {
                     (group.only, group.except, group.expires) = (vec![], vec![], None);

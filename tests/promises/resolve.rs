@@ -3,7 +3,7 @@
 use crate::support::policies::{Shape, day, policies};
 use crate::support::reference::{FOREVER, Slow};
 use accord::model::Instant;
-use accord::policy::{GroupId, Holding, Label, PersonId, Policy, RoleId, Select};
+use accord::policy::{Entry, GroupId, Holding, Label, PersonId, Policy, RoleId, Select};
 use accord::resolve::{Reference, References, Resolution, because, instants, resolve, why_not};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,7 +113,7 @@ proptest! {
     fn promise_03_an_end_alone_never_gives(
         (policy, references) in policies(Shape::default()),
     ) {
-        let starts: Vec<Instant> = policy.entries.iter().map(|e| e.window)
+        let starts: Vec<Instant> = policy.entries.iter().map(Entry::window)
             .chain(policy.people.iter().flat_map(|p| {
                 p.periods.iter().map(|period| period.window).chain(p.positions.iter().map(|position| position.window))
             }))

@@ -5,9 +5,9 @@
 use accord::model::{FileId, Instant, Place, Term, Window};
 use accord::policy::rule::{Vocabulary, compile};
 use accord::policy::{
-    AccountName, Breach, Constraint, Directory, DirectoryId, Entry, EntryId, Exception, Few, Grant, Group, GroupId,
-    Guardrails, Holding, Kind, KindId, Label, Leave, Manage, Period, Person, PersonId, Policy, Position, Role, RoleId,
-    RuleId, Select, SponsorGone, Value,
+    AccountName, Breach, Constraint, Details, Directory, DirectoryId, Entry, EntryId, Exception, Few, Globbed, Grant,
+    Group, GroupId, Guardrails, Holding, Kind, KindId, Label, Leave, Manage, Period, Person, PersonId, Policy,
+    Position, Role, RoleId, RuleId, Select, SponsorGone, Value,
 };
 use accord::resolve::{Reference, References};
 use proptest::prelude::*;
@@ -135,7 +135,7 @@ impl Draft {
     pub(crate) fn dated(&mut self, select: Select, window: Window) -> EntryId {
         let id = EntryId(u32::try_from(self.policy.entries.len()).unwrap());
         let place = place(100 + id.0);
-        self.policy.entries.push(Entry { select, window, details: None, place });
+        self.policy.entries.push(Entry { select, details: Details { window, ..Details::default() }.boxed(), place });
         id
     }
 
@@ -478,7 +478,7 @@ fn random_entry(draft: &mut Draft, dice: &mut Dice<'_>, context: Context, depth:
         }
         5 if context.groups > 0 => {
             let groups = (0..context.groups).filter(|_| dice.once_in(2)).map(GroupId).collect();
-            Select::Groups(groups, "corp/g*".into())
+            Select::Groups(Box::new(Globbed { groups, pattern: "corp/g*".into() }))
         }
         6 => Select::Any((0..=dice.roll(3)).map(|_| random_entry(draft, dice, context, depth - 1, positive)).collect()),
         7 | 8 => {

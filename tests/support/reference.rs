@@ -219,7 +219,7 @@ impl<'a> Slow<'a> {
         let nodes: Vec<Holding> = match &entry.select {
             Select::Role(role) => vec![Holding::Role(*role)],
             Select::Group(group) => vec![Holding::Group(*group)],
-            Select::Groups(groups, _) => groups.iter().map(|group| Holding::Group(*group)).collect(),
+            Select::Groups(glob) => glob.groups.iter().map(|group| Holding::Group(*group)).collect(),
             Select::Any(_) | Select::All(_) => vec![],
             _ => {
                 let end = self.entry_end(person, id, around, generous);
@@ -288,8 +288,8 @@ impl<'a> Slow<'a> {
     }
 
     fn around(around: &Around, entry: &Entry) -> Around {
-        let starts = [around.window.starts, entry.window.starts].into_iter().flatten().max();
-        let expires = [around.window.expires, entry.window.expires].into_iter().flatten().min();
+        let starts = [around.window.starts, entry.window().starts].into_iter().flatten().max();
+        let expires = [around.window.expires, entry.window().expires].into_iter().flatten().min();
         let kinds = around.kinds.clone().map(|mut kinds| {
             kinds.extend(&entry.details().kinds);
             kinds
@@ -313,8 +313,8 @@ impl<'a> Slow<'a> {
             Select::People(people) => people.contains(&person).then(|| self.named_end(person, around.window)).flatten(),
             Select::Role(role) => gate().and_then(|()| self.end(person, Holding::Role(*role), generous)),
             Select::Group(group) => gate().and_then(|()| self.end(person, Holding::Group(*group), generous)),
-            Select::Groups(groups, _) => {
-                let groups = groups.iter().map(|group| Holding::Group(*group));
+            Select::Groups(glob) => {
+                let groups = glob.groups.iter().map(|group| Holding::Group(*group));
                 gate().and_then(|()| groups.filter_map(|group| self.end(person, group, generous)).max())
             }
             Select::Where(rule) => {
@@ -361,8 +361,8 @@ impl<'a> Slow<'a> {
             }),
             Select::Role(role) => gate().and_then(|()| self.enter(person, Holding::Role(*role), generous)),
             Select::Group(group) => gate().and_then(|()| self.enter(person, Holding::Group(*group), generous)),
-            Select::Groups(groups, _) => {
-                let groups = groups.iter().map(|group| Holding::Group(*group));
+            Select::Groups(glob) => {
+                let groups = glob.groups.iter().map(|group| Holding::Group(*group));
                 gate().and_then(|()| groups.filter_map(|group| self.enter(person, group, generous)).min())
             }
             Select::Where(rule) => {

@@ -40,7 +40,7 @@ fn role(checker: &mut Checker<'_>, n: u32, named: Named<'_, written::Role>) -> R
     }
     twice(checker, file, &value.includes, "included");
     Role {
-        key: key.value.clone(),
+        key: (&key.value).into(),
         description: value.description.clone(),
         owner: owner(checker, file, value.owner.as_ref()),
         includes,
@@ -145,8 +145,8 @@ fn group(checker: &mut Checker<'_>, n: u32, named: Named<'_, written::Group>) ->
     Some(Group {
         directory,
         name: name.into(),
-        directory_name: value.name.as_ref().map_or_else(|| name.into(), |text| text.value.clone()),
-        previously: value.previously.as_ref().map(|text| text.value.clone()),
+        directory_name: value.name.as_ref().map_or_else(|| name.into(), |text| (&text.value).into()),
+        previously: value.previously.as_ref().map(|text| (&text.value).into()),
         description: value.description.clone(),
         owner,
         manage,
@@ -213,7 +213,7 @@ fn attributes(checker: &mut Checker<'_>, named: Named<'_, written::Group>) -> Ve
             let mark = if code == CREDENTIAL { Mark { column: 0, length: 0, ..name.mark } } else { name.mark };
             checker.report(named.file, mark, Diagnostic::error(code, message));
         }
-        attributes.push((name.value.clone(), values.value.0.clone()));
+        attributes.push(((&name.value).into(), values.value.0.clone()));
     }
     attributes.sort();
     attributes

@@ -34,7 +34,7 @@ fn one(checker: &mut Checker<'_>, named: Named<'_, written::Constraint>) -> Cons
         exceptions.extend(exception(checker, file, written));
     }
     Constraint {
-        key: key.value.clone(),
+        key: (&key.value).into(),
         description: value.description.clone(),
         applies_to,
         exclusive,
@@ -164,7 +164,7 @@ fn required(checker: &mut Checker<'_>, file: u32, written: &[Text]) -> Vec<Box<s
             checker.report(file, text.mark, diagnostic);
         }
     }
-    written.iter().map(|text| text.value.clone()).collect()
+    written.iter().map(|text| (&text.value).into()).collect()
 }
 
 fn exception(checker: &mut Checker<'_>, file: u32, written: &At<written::Exception>) -> Option<Exception> {

@@ -87,7 +87,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         protect(checker, spot, settings);
         let accounts::Rules { accounts_for, bases } = accounts::check(checker, spot, settings);
         directories.push(Directory {
-            name: named.key.value.clone(),
+            name: (&named.key.value).into(),
             settings: settings.clone(),
             accounts_for,
             bases,

@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::{Matching, Window};
 use crate::policy::glob::Glob;
 use crate::policy::written::{self, Mark, Selector, Text};
-use crate::policy::{Details, Entry, EntryId, GroupId, PersonId, Select};
+use crate::policy::{Details, Entry, EntryId, Globbed, GroupId, PersonId, Select};
 
 /// Deepest nesting of `all`, `any` and `not`.
 const DEEPEST: usize = 16;
@@ -118,8 +118,8 @@ fn one(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry) -> Option<
     }
     let entry = Entry {
         select,
-        window,
-        details: Details { kinds, ticket: details.ticket.clone(), reason: details.reason.clone(), approved_by }.boxed(),
+        details: Details { window, kinds, ticket: details.ticket.clone(), reason: details.reason.clone(), approved_by }
+            .boxed(),
         place: Checker::place(file, entry.mark),
     };
     let id = EntryId(u32::try_from(checker.meant.entries.len()).unwrap_or(u32::MAX));
@@ -164,7 +164,10 @@ fn select(checker: &mut Checker<'_>, spot: Spot, entry: &written::Entry) -> Opti
             checker.edges.add(node, Node::Group(id.0), How::Named, file, group.mark);
             Select::Group(id)
         }
-        Selector::Groups(pattern) => Select::Groups(matched(checker, spot, pattern)?, pattern.value.clone()),
+        Selector::Groups(pattern) => {
+            let groups = matched(checker, spot, pattern)?;
+            Select::Groups(Box::new(Globbed { groups, pattern: (&pattern.value).into() }))
+        }
         Selector::Where(rule) => Select::Where(rules::compile(checker, file, rule)?),
         Selector::ReportsTo { manager, direct, including } => {
             Select::ReportsTo { manager: reference(checker, file, manager)?, direct: *direct, including: *including }
@@ -305,7 +308,7 @@ fn same_twice(checker: &mut Checker<'_>, file: u32, ids: &[EntryId]) {
     for id in ids {
         let Some(entry) = checker.meant.entries.get(id.0 as usize) else { continue };
         if let Select::People(listed) = &entry.select {
-            people.extend(listed.iter().map(|person| (*person, entry.window, entry.place)));
+            people.extend(listed.iter().map(|person| (*person, entry.window(), entry.place)));
         }
     }
     people.sort();

@@ -27,14 +27,14 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     for named in checker.names.kinds.list().to_vec() {
         let mut require: Vec<Box<str>> = Vec::new();
         for field in &named.value.require {
-            if require.contains(&field.value) {
+            if require.iter().any(|other| **other == *field.value) {
                 let message = format!("`{}` is required twice", field.value);
                 checker.report(named.file, field.mark, Diagnostic::error("duplicate-key", message));
             }
-            require.push(field.value.clone());
+            require.push((&field.value).into());
         }
         kinds.push(Kind {
-            name: named.key.value.clone(),
+            name: (&named.key.value).into(),
             gated: named.value.default == Some(KindDefault::Deny),
             require: required(named.key.as_str(), require),
             place: Some(Checker::place(named.file, named.key.mark)),

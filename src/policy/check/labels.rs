@@ -216,7 +216,7 @@ impl Walk<'_, '_> {
         match &entry.select {
             Select::Role(role) => self.role(role.0),
             Select::Group(group) => self.group(group.0),
-            Select::Groups(groups, _) => groups.iter().flat_map(|group| self.group(group.0)).collect(),
+            Select::Groups(glob) => glob.groups.iter().flat_map(|group| self.group(group.0)).collect(),
             Select::Any(parts) => parts.iter().flat_map(|part| self.entry(*part)).collect(),
             Select::All(parts) => {
                 let parts: Vec<BTreeSet<Label>> = parts.iter().map(|part| self.entry(*part)).collect();

@@ -15,7 +15,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             let diagnostic = Diagnostic::error("bad-key", format!("this cannot be the organisation's name: {why}"));
             checker.report(file, name.mark, diagnostic);
         }
-        checker.meant.organization = name.value.clone();
+        checker.meant.organization = (&name.value).into();
     }
     if let Some((file, name)) = once(checker, "timezone", |file| file.timezone.as_ref()) {
         match date::zone(name.as_str()) {

@@ -104,7 +104,7 @@ fn rule(checker: &mut Checker<'_>, named: Named<'_, written::ApprovalRule>) -> A
         checker.report(file, at.mark, diagnostic);
     }
     ApprovalRule {
-        key: key.value.clone(),
+        key: (&key.value).into(),
         description: value.description.clone(),
         entitlements: value.entitlements.iter().filter_map(|text| entitlement(checker, file, text)).collect(),
         kinds: value.kinds.iter().filter_map(|text| kind(checker, file, text)).collect(),

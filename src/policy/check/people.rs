@@ -46,8 +46,8 @@ fn one(checker: &mut Checker<'_>, id: PersonId, named: Named<'_, written::Person
         );
     }
     let person = Person {
-        key: key.value.clone(),
-        id: value.id.as_ref().map(|text| text.value.clone()),
+        key: (&key.value).into(),
+        id: value.id.as_ref().map(|text| (&text.value).into()),
         name: value.name.clone(),
         given_name: value.given_name.clone(),
         family_name: value.family_name.clone(),
@@ -60,10 +60,10 @@ fn one(checker: &mut Checker<'_>, id: PersonId, named: Named<'_, written::Person
             sponsor,
             owner,
             leave,
-            hold: value.hold.as_ref().map(|hold| hold.value.ticket.value.clone()),
+            hold: value.hold.as_ref().map(|hold| (&hold.value.ticket.value).into()),
             adopt: value.adopt,
-            aliases: value.aliases.iter().map(|text| text.value.clone()).collect(),
-            forge: value.forge.iter().map(|text| text.value.clone()).collect(),
+            aliases: value.aliases.iter().map(|text| (&text.value).into()).collect(),
+            forge: value.forge.iter().map(|text| (&text.value).into()).collect(),
             accounts,
         }
         .boxed(),

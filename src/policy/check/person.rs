@@ -138,7 +138,7 @@ pub(super) fn accounts(checker: &mut Checker<'_>, named: Named<'_, written::Pers
         accounts.push(AccountName {
             directory,
             label: suffix.map_or(Label::EVERYDAY, |suffix| labels::of(checker, suffix)),
-            name: name.value.clone(),
+            name: (&name.value).into(),
             place: place(named.file, name.mark),
         });
     }
@@ -187,7 +187,7 @@ pub(super) fn required(checker: &mut Checker<'_>, named: Named<'_, written::Pers
             }
             // At the word that asks for the field.
             let mark =
-                named.value.kind.as_ref().filter(|word| word.value == kind).map_or(named.key.mark, |word| word.mark);
+                named.value.kind.as_ref().filter(|word| *word.value == *kind).map_or(named.key.mark, |word| word.mark);
             checker.report(named.file, mark, diagnostic);
         }
     }

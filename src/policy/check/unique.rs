@@ -34,23 +34,29 @@ struct Claim<'a> {
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let list = checker.names.people.list().to_vec();
-    let mut claims = Claims { table: HashTable::with_capacity(list.len() * 2), found: Vec::new() };
+    // Ids first and alone: everything at once would be the largest thing of the whole check.
+    let mut claims = Claims { table: HashTable::with_capacity(list.len()), found: Vec::new() };
     for (n, named) in (0u32..).zip(&list) {
-        claims.claim(n, Of::Name, named.key, "key");
+        if let Some(id) = &named.value.id {
+            claims.claim(n, Of::Id, (id.as_str(), id.mark), "id");
+        }
+    }
+    let more: usize =
+        list.iter().map(|named| named.value.aliases.len() + usize::from(named.value.email.is_some())).sum();
+    claims.table = HashTable::with_capacity(list.len() + more);
+    for (n, named) in (0u32..).zip(&list) {
+        claims.claim(n, Of::Name, (named.key.as_str(), named.key.mark), "key");
     }
     for (n, named) in (0u32..).zip(&list) {
         let person = named.value;
-        if let Some(id) = &person.id {
-            claims.claim(n, Of::Id, id, "id");
-        }
         if let Some(email) = &person.email {
-            claims.claim(n, Of::Name, email, "email");
+            claims.claim(n, Of::Name, (&*email.value, email.mark), "email");
         }
         for alias in &person.aliases {
-            claims.claim(n, Of::Name, alias, "alias");
+            claims.claim(n, Of::Name, (alias.as_str(), alias.mark), "alias");
         }
         for account in &person.forge {
-            claims.claim(n, Of::Forge, account, "forge account");
+            claims.claim(n, Of::Forge, (account.as_str(), account.mark), "forge account");
         }
     }
     for (n, named) in (0u32..).zip(&list) {
@@ -60,7 +66,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 continue;
             };
             let directory = DirectoryId(directory);
-            claims.claim(n, Of::Account(directory), name, "account name");
+            claims.claim(n, Of::Account(directory), (name.as_str(), name.mark), "account name");
             let second = key.as_str().contains('#');
             claims.against_keys(n, name, second, &|person| has_own_name(checker, person, directory));
         }
@@ -117,28 +123,20 @@ fn hash_of(of: Of, text: &str) -> u64 {
 }
 
 impl<'a> Claims<'a> {
-    fn claim(&mut self, person: u32, of: Of, text: &'a Text, what: &'static str) {
-        let key = Matching::CaseIgnore.key(text.as_str());
+    fn claim(&mut self, person: u32, of: Of, (text, mark): (&'a str, Mark), what: &'static str) {
+        let key = Matching::CaseIgnore.key(text);
         let hash = hash_of(of, &key);
         let same = |claim: &Claim<'_>| claim.of == of && claim.text == key;
         match self.table.find(hash, same) {
             None => {
-                let claim = Claim { of, text: key, person, what, mark: text.mark };
+                let claim = Claim { of, text: key, person, what, mark };
                 self.table.insert_unique(hash, claim, |claim| hash_of(claim.of, &claim.text));
             }
             // Keys that differ in case alone are reported with the names.
             Some(first) if what == "key" && first.what == "key" => {}
             Some(first) if first.person != person || matches!(of, Of::Account(_)) => {
                 let (first, first_what, first_mark) = (first.person, first.what, first.mark);
-                self.found.push(Twice {
-                    person,
-                    what,
-                    text: text.as_str(),
-                    mark: text.mark,
-                    first,
-                    first_what,
-                    first_mark,
-                });
+                self.found.push(Twice { person, what, text, mark, first, first_what, first_mark });
             }
             Some(_) => {}
         }

@@ -3,6 +3,7 @@
 //! Comes in: nodes of `policy::yaml`, through serde. Goes out: [`At`] and
 //! [`Table`]. Refuses: file names (a document knows its own) and meaning.
 
+use super::short::Short;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -52,7 +53,7 @@ impl<T> At<T> {
 }
 
 /// Text with its place: the most frequent case.
-pub type Text = At<Box<str>>;
+pub type Text = At<Short>;
 
 impl Text {
     /// The text alone.

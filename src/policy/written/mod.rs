@@ -11,6 +11,7 @@ mod entry;
 mod oversight;
 mod people;
 mod scalar;
+mod short;
 
 pub use access::{Breach, Constraint, Exception, Group, Holding, Manage, Others, Role, SponsorGone, SponsorGoneThen};
 pub(crate) use at::MARKED;
@@ -19,6 +20,7 @@ pub use entry::{Details, Entry, FIELDS as ENTRY_FIELDS, SELECTORS, Selector};
 pub use oversight::{ApprovalRule, Approver};
 pub use people::{GroupAttributes, Hold, Kind, KindDefault, Leave, Period, Person, Position};
 pub use scalar::{Given, Words, given};
+pub use short::Short;
 
 use super::settings::{DirectorySettings, ForgeSettings, Guardrails};
 use schemars::JsonSchema;

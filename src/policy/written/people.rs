@@ -47,7 +47,7 @@ pub struct Person {
     /// Family name.
     pub family_name: Option<Box<str>>,
     /// Address; unique over all people, past ones too.
-    pub email: Option<Text>,
+    pub email: Option<At<Box<str>>>,
     /// `employee`, `contractor`, `vendor`, `service`, or one of `kinds`.
     pub kind: Option<Text>,
     /// The person's manager.
@@ -145,7 +145,7 @@ struct Whole {
     /// Address; unique over all people, past ones too.
     #[serde(deserialize_with = "given")]
     #[schemars(with = "String")]
-    email: Option<Text>,
+    email: Option<At<Box<str>>>,
     /// `employee`, `contractor`, `vendor`, `service`, or one of `kinds`.
     #[serde(deserialize_with = "given")]
     #[schemars(with = "String", extend("x-accord-names" = "kinds"))]

@@ -326,7 +326,7 @@ impl Directory {
         watch.settle(session, self.page_size, &mut collector).await;
         let (mut delta, mut gone, mut servers) = (Delta::default(), Vec::new(), Vec::new());
         for ((told, _, old), synced) in searches.iter().zip(synced) {
-            servers.push(synced.cookie.unwrap_or_else(|| old.to_vec()));
+            servers.push(synced.cookie.unwrap_or_else(|| (*old).clone()));
             match told {
                 Told::Account => gone.push(synced.gone),
                 Told::Group => delta.groups = synced.gone,

@@ -113,7 +113,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the file cannot be written, or there is more than 32 bits can count.
-    pub fn write(&self, binding: &Binding, key: &Key, file: impl Write + 'static) -> io::Result<()> {
+    pub fn seal_into(&self, binding: &Binding, key: &Key, file: impl Write + 'static) -> io::Result<()> {
         let mut out = Out::into_sink(Box::new(Sealed::new(key, file)));
         self.encode(binding, &mut out);
         out.end()
