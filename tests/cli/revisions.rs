@@ -150,8 +150,8 @@ fn what_git_does_not_have_is_said() {
     exit 1
     --- stdout
     --- stderr
-    error: the policies at `v2025.1` cannot be read: git has no commit, branch or tag of that name
-      to go on: this clone is shallow; `git fetch --unshallow --tags` brings the older commits
+    error: the policies at `v2025.1` cannot be read: git has no commit, branch or tag of that name; this clone is shallow, 2 commits deep
+      to go on: `git fetch --deepen=100` brings some of the older commits, `git fetch --unshallow --tags` all of them
     ");
     let alone = Repo::company();
     insta::assert_snapshot!(alone.accord(&["who", "corp/vpn", "--rev", "main"]).all(), @r"
