@@ -3,7 +3,7 @@
 //! Comes in: a [`Difference`], the accounts that approved on the forge and the one that
 //! asks. Goes out: [`Approvals`]. Refuses: to let the judged choose the judge: rules,
 //! owners, offices and accounts on the forge count as they are before *and* after the
-//! change, and loosening them ([`judges`](super::judges)) is itself something to agree to.
+//! change, and loosening them (`judges`) is itself something to agree to.
 //!
 //! Revokes, disables and earlier ends need nobody.
 

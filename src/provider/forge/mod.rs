@@ -5,7 +5,7 @@
 //! that does not count with the reason. Refuses: a request into another branch, one that
 //! changed while it was read, half a list, and to write anything.
 //!
-//! The rules are one for all forges ([`judge`]): the latest verdict of each reviewer wins;
+//! The rules are one for all forges (`judge`): the latest verdict of each reviewer wins;
 //! only an approval of exactly the commit counts; the author's own never does.
 
 mod github;
