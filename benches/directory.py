@@ -690,6 +690,8 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep the generated files")
     options = parser.parse_args()
     os.environ["PATH"] += ":/usr/sbin"
+    # Every command runs in a folder of its own.
+    options.accord = str(Path(options.accord).resolve())
     sizes = ",".join(SIZES) if options.sizes is None and not options.active_directory else options.sizes
     for size in sizes.split(",") if sizes else []:
         if options.diff:
