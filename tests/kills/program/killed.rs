@@ -100,7 +100,7 @@ fn survived(bed: &Bed, at: &str, before: &Entries, wanted: &Entries) {
 fn killed_between_any_two_answers_of_a_server() {
     let bed = Bed::slapd(Size { people: 48, groups: 30 });
     let (weeks, mut since) = undisturbed(&bed);
-    let mut counts = BTreeSet::new();
+    let (mut counts, mut whole) = (BTreeSet::new(), 0);
     for n in 0.. {
         let week = (n + 1) % WEEKS;
         let Undisturbed { before, after, writes, log: expected } = &weeks[week];
@@ -111,16 +111,24 @@ fn killed_between_any_two_answers_of_a_server() {
         bed.write(week);
         bed.gate().close_after(answers);
         let mut run = bed.start(&["apply", "--auto-approve"]);
-        assert!(run.stands_still(bed.gate()), "{at}: {:#?}", run.end());
-        counts.insert(run.records());
-        assert!(run.kill(), "{at}");
+        if run.stands_still(bed.gate()) {
+            counts.insert(run.records());
+            assert!(run.kill(), "{at}");
+        } else {
+            // What is ready at the same time is written together, so that a run may need a
+            // few writes less than the one that was counted.
+            let ran = run.end();
+            assert_eq!(ran.code, 0, "{at}: {ran:#?}");
+            assert!(answers + 5 >= writes, "{at}: {ran:#?}");
+            whole += 1;
+        }
         bed.gate().open();
         survived(&bed, &at, before, after);
         assert_eq!(&log(&bed, &mut since), expected, "{at}: as often as without a kill");
         if counts.len() >= 100 {
             break;
         }
-        assert!(n < 400, "killed after {} different records: {counts:?}", counts.len());
+        assert!(n < 400, "killed after {} different records, {whole} runs were whole: {counts:?}", counts.len());
     }
 }
 
