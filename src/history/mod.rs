@@ -7,10 +7,13 @@
 //! * [`Revision`]: policies at a commit, for `--rev` and `--trusted`.
 //! * [`mark`]: which commit the work tree is at, for the plan file.
 //! * [`merge_base`]: where two lines of commits parted, for `diff BASE...HEAD`.
+//! * [`Branch`]: whether a commit of a branch is what merging a reviewed one gives.
 //! * [`file_at`]: one file at a revision, for what connection settings point to.
 
+mod incoming;
 mod revision;
 
+pub use incoming::Branch;
 pub use revision::Revision;
 
 use crate::plan::PolicyMark;

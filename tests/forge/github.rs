@@ -1,6 +1,6 @@
 //! GitHub.
 
-use super::{read, settings, shown, told};
+use super::{merged, read, settings, shown, told};
 use crate::support::forges::{Emulator, Prism, description};
 use crate::support::web::{Asked, Reply, Web};
 use accord::policy::settings::{ForgeKind, ForgeSettings};
@@ -193,4 +193,49 @@ fn a_request_that_moves_or_is_another_one_is_refused() {
     assert!(text.contains("its last commit was 94826eb7e613 and is now 6dcb09b5b578 | somebody pushed"), "{text}");
     let text = told(read(&github(&fake(json!([])).url()), 8, HEAD));
     assert!(text.contains("the answer is about request 7"), "{text}");
+}
+
+fn completed(number: u64, branch: &str, merged: bool, made: &str) -> Value {
+    let at = if merged { json!("2026-11-22T10:00:00Z") } else { Value::Null };
+    json!({ "number": number, "head": { "sha": HEAD }, "base": { "ref": branch }, "merged_at": at,
+        "merge_commit_sha": made })
+}
+
+#[test]
+fn a_commit_came_by_the_one_merged_request_that_it_completes() {
+    let made = "e".repeat(40);
+    let ask = |list: Value| {
+        let web = Web::start(move |_| Reply::json(list.to_string()));
+        let found = merged(&github(&web.url()), &made);
+        assert_eq!(web.targets(), [format!("/repos/example/access/commits/{made}/pulls?per_page=100")]);
+        found
+    };
+    let one = || completed(7, "main", true, &made);
+    assert_eq!(ask(json!([one()])).unwrap(), Some((7, HEAD.to_owned())));
+    // Open, closed without a merge, into another branch, or a part of a longer request.
+    for other in [
+        completed(8, "main", false, &made),
+        completed(8, "release", true, &made),
+        completed(8, "main", true, HEAD),
+        json!({ "number": 8, "head": { "sha": HEAD }, "base": { "ref": "main" }, "merged_at": null, "merge_commit_sha": null }),
+    ] {
+        assert_eq!(ask(json!([other])).unwrap(), None);
+        assert_eq!(ask(json!([other, one()])).unwrap(), Some((7, HEAD.to_owned())));
+    }
+    assert_eq!(ask(json!([])).unwrap(), None);
+    let two = ask(json!([one(), completed(9, "main", true, &made)])).unwrap_err();
+    assert!(two.to_string().contains("two requests are said to have brought it: 7 and 9"), "{two}");
+}
+
+/// GitHub's own description accepts the question and its example is understood.
+#[test]
+fn githubs_own_list_of_the_requests_of_a_commit_is_understood() {
+    let list = description()["components"]["examples"]["pull-request-simple-items"]["value"].clone();
+    let made = list[0]["merge_commit_sha"].as_str().unwrap().to_owned();
+    let body = list.to_string();
+    let web = Web::start(move |_| Reply::json(body.clone()));
+    let prism = Prism::before(&web.url(), false);
+    let settings = ForgeSettings { branch: list[0]["base"]["ref"].as_str().unwrap().into(), ..github(&prism.url()) };
+    let expected = (1347, list[0]["head"]["sha"].as_str().unwrap().to_owned());
+    assert_eq!(merged(&settings, &made).unwrap(), Some(expected));
 }

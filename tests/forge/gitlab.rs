@@ -1,7 +1,7 @@
 //! GitLab, on answers in the shape of its entities `MergeRequest`, `MergeRequestDiff`,
 //! `MergeRequestApprovals`, `MergeRequestReviewer` and `Note`.
 
-use super::{read, settings, shown, told};
+use super::{merged, read, settings, shown, told};
 use crate::support::web::{Reply, Web};
 use accord::policy::settings::{ForgeKind, ForgeSettings};
 use serde_json::{Value, json};
@@ -157,4 +157,29 @@ fn a_request_that_gitlab_has_not_worked_on_yet_is_refused() {
     let web = Held::default().serve();
     let other = ForgeSettings { branch: "protected".into(), ..gitlab(&web.url()) };
     assert!(told(read(&other, 7, HEAD)).contains("goes into `main`, and approvals count for `protected`"));
+}
+
+#[test]
+fn a_commit_came_by_the_one_merged_request_that_it_completes() {
+    let made = "e".repeat(40);
+    let one = |merge: Option<&str>, squash: Option<&str>, sha: &str, state: &str, branch: &str| {
+        json!([{ "iid": 7, "state": state, "target_branch": branch, "sha": sha, "merge_commit_sha": merge,
+            "squash_commit_sha": squash }])
+    };
+    let ask = |list: Value| {
+        let web = Web::start(move |_| Reply::json(list.to_string()));
+        let found = merged(&gitlab(&web.url()), &made).unwrap();
+        let path = "/api/v4/projects/group%2Fsub%2Faccess/repository/commits";
+        assert_eq!(web.targets(), [format!("{path}/{made}/merge_requests?per_page=100")]);
+        found
+    };
+    let found = Some((7, HEAD.to_owned()));
+    assert_eq!(ask(one(Some(&made), None, HEAD, "merged", "main")), found);
+    assert_eq!(ask(one(Some(&made), Some(OLD), HEAD, "merged", "main")), found, "squashed, then merged");
+    assert_eq!(ask(one(None, Some(&made), HEAD, "merged", "main")), found, "squashed");
+    assert_eq!(ask(one(None, None, &made, "merged", "main")), Some((7, made.clone())), "moved to it");
+    assert_eq!(ask(one(Some(OLD), None, &made, "merged", "main")), None, "a part of what was merged");
+    assert_eq!(ask(one(Some(&made), None, HEAD, "opened", "main")), None);
+    assert_eq!(ask(one(Some(&made), None, HEAD, "merged", "release")), None);
+    assert_eq!(ask(json!([])), None);
 }

@@ -32,6 +32,14 @@ fn read(settings: &ForgeSettings, number: u64, commit: &str) -> Result<Reviews, 
     runtime.block_on(forge.reviews(number, commit))
 }
 
+/// The request that completed a commit: its number and last commit.
+fn merged(settings: &ForgeSettings, commit: &str) -> Result<Option<(u64, String)>, ProviderError> {
+    let access = Access { token: Some(SecretString::from("tok_accord")), root: PathBuf::new(), proxy: None };
+    let forge = reader(settings, &access)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    Ok(runtime.block_on(forge.merged(commit))?.map(|one| (one.number, one.head.into_string())))
+}
+
 /// Logins of the approvals that count, then everybody else with the reason.
 fn shown(reviews: &Reviews) -> (Vec<&str>, Vec<String>) {
     let counted = reviews.approvals.iter().map(|approval| &*approval.reviewer.login).collect();

@@ -20,12 +20,15 @@ const SOURCES: [(&str, &str); 5] = [
 ];
 
 /// What is asked of GitHub; the whole description takes 9 seconds to load.
-const PATHS: [&str; 2] =
-    ["/repos/{owner}/{repo}/pulls/{pull_number}", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews"];
+const PATHS: [&str; 3] = [
+    "/repos/{owner}/{repo}/pulls/{pull_number}",
+    "/repos/{owner}/{repo}/pulls/{pull_number}/reviews",
+    "/repos/{owner}/{repo}/commits/{commit_sha}/pulls",
+];
 
 /// The packages, installed once and kept in cargo's own temporary folder.
 fn installed() -> PathBuf {
-    let sources = SOURCES.map(|(_, text)| text);
+    let sources: Vec<&str> = SOURCES.iter().map(|(_, text)| *text).chain(PATHS).collect();
     template("forges", &sources, |folder| {
         for (name, text) in SOURCES {
             std::fs::write(folder.join(name), text).unwrap();

@@ -1,10 +1,10 @@
 //! GitHub's pull requests and their reviews.
 //!
-//! Comes in: answers of `GET /repos/{owner}/{repo}/pulls/{number}` and `…/reviews`. Goes
-//! out: [`Reviews`]. Refuses: a state of a review that it does not know: it might be one
+//! Comes in: answers of `GET /repos/{owner}/{repo}/pulls/{number}`, `…/reviews` and
+//! `…/commits/{sha}/pulls`. Goes out: [`Reviews`], and which request brought a commit. Refuses: a state of a review that it does not know: it might be one
 //! that takes an approval back.
 
-use super::{Event, Forge, Member, Reviews, Told, Verdict, judge, name};
+use super::{Event, Forge, Member, Merged, Reviews, Told, Verdict, judge, name, short};
 use crate::policy::settings::ForgeKind;
 use crate::provider::ProviderError;
 use crate::provider::http::{Client, Request};
@@ -61,7 +61,24 @@ struct Review {
     submitted_at: Option<Timestamp>,
 }
 
+/// A request as the list of those of a commit tells it.
+#[derive(Debug, Deserialize)]
+struct Completed {
+    number: u64,
+    head: Tip,
+    base: Target,
+    /// None of a request that was not merged.
+    merged_at: Option<Timestamp>,
+    /// The commit that the branch had when the request was merged into it: of a merge or a
+    /// squash the one that was made, of a rebase the last one.
+    merge_commit_sha: Option<Box<str>>,
+}
+
 impl Forge for GitHub {
+    fn merged<'a>(&'a self, commit: &'a str) -> LocalBoxFuture<'a, Result<Option<Merged>, ProviderError>> {
+        Box::pin(self.completed(commit))
+    }
+
     fn reviews<'a>(&'a self, number: u64, commit: &'a str) -> LocalBoxFuture<'a, Result<Reviews, ProviderError>> {
         Box::pin(self.read(number, commit))
     }
@@ -88,6 +105,22 @@ impl GitHub {
         Ok(Reviews { head: after.head.sha, author, approvals, uncounted, evidence })
     }
 
+    async fn completed(&self, commit: &str) -> Result<Option<Merged>, ProviderError> {
+        let object = format!("{}@{}", self.project, short(commit));
+        let told = Told { forge: ForgeKind::GitHub, object: &object };
+        let mut path = self.repository();
+        path.extend(["commits", commit, "pulls"]);
+        let request = Request { operation: "read the requests of", object: &object, path: &path, query: &[] };
+        let all = self.client.pages::<Completed>(&request).await?.items;
+        let is_it = |one: &Completed| {
+            one.merged_at.is_some()
+                && *one.base.branch == *self.branch
+                && one.merge_commit_sha.as_deref() == Some(commit)
+        };
+        let merged = |one: Completed| Merged { number: one.number, head: one.head.sha };
+        told.only(all.into_iter().filter(is_it).map(merged).collect())
+    }
+
     async fn pull(&self, told: &Told<'_>, number: u64) -> Result<Pull, ProviderError> {
         let text = number.to_string();
         let path = self.path(&text);
@@ -102,9 +135,14 @@ impl GitHub {
         Ok(pull)
     }
 
-    fn path<'a>(&'a self, number: &'a str) -> Vec<&'a str> {
+    fn repository(&self) -> Vec<&str> {
         let mut path = vec!["repos"];
         path.extend(self.project.split('/'));
+        path
+    }
+
+    fn path<'a>(&'a self, number: &'a str) -> Vec<&'a str> {
+        let mut path = self.repository();
         path.extend(["pulls", number]);
         path
     }

@@ -1,15 +1,16 @@
 //! GitLab's merge requests and their approvals.
 //!
 //! Comes in: answers of `GET /projects/:id/merge_requests/:iid` and below it `versions`,
-//! `approvals`, `reviewers` and, where approvals carry no date, `notes`. Goes out:
-//! [`Reviews`]. Refuses: to count an approval that the last push may have come after.
+//! `approvals`, `reviewers` and, where approvals carry no date, `notes`; and of
+//! `…/repository/commits/:sha/merge_requests`. Goes out: [`Reviews`], and which request
+//! brought a commit. Refuses: to count an approval that the last push may have come after.
 //!
 //! GitLab does not say which commit somebody approved. What ties an approval to one is
 //! the time: it counts if it was given after the request's last version was made, and
 //! that version ends with the commit. A version is made after every push, also one that
 //! goes back to an earlier commit.
 
-use super::{Event, Forge, Member, Reviews, Told, Verdict, judge, name, short};
+use super::{Event, Forge, Member, Merged, Reviews, Told, Verdict, judge, name, short};
 use crate::policy::settings::ForgeKind;
 use crate::provider::ProviderError;
 use crate::provider::http::{Client, Request};
@@ -86,7 +87,31 @@ struct Note {
     created_at: Timestamp,
 }
 
+/// A request as the list of those of a commit tells it.
+#[derive(Debug, Deserialize)]
+struct Completed {
+    iid: u64,
+    state: Box<str>,
+    target_branch: Box<str>,
+    sha: Option<Box<str>>,
+    merge_commit_sha: Option<Box<str>>,
+    squash_commit_sha: Option<Box<str>>,
+}
+
+impl Completed {
+    /// The commit that the branch had when the request was merged: the merge, else what
+    /// everything was squashed into, else its own last one (the branch was moved to it).
+    fn completes(&self, commit: &str) -> bool {
+        let made = self.merge_commit_sha.as_ref().or(self.squash_commit_sha.as_ref()).or(self.sha.as_ref());
+        &*self.state == "merged" && made.is_some_and(|made| **made == *commit)
+    }
+}
+
 impl Forge for GitLab {
+    fn merged<'a>(&'a self, commit: &'a str) -> LocalBoxFuture<'a, Result<Option<Merged>, ProviderError>> {
+        Box::pin(self.completed(commit))
+    }
+
     fn reviews<'a>(&'a self, number: u64, commit: &'a str) -> LocalBoxFuture<'a, Result<Reviews, ProviderError>> {
         Box::pin(self.read(number, commit))
     }
@@ -137,6 +162,17 @@ impl GitLab {
         let made = last.created_at;
         let evidence = vec![format!("approvals after {made}, when the version of {} was made", short(&head))];
         Ok(Reviews { head, author, approvals, uncounted, evidence })
+    }
+
+    async fn completed(&self, commit: &str) -> Result<Option<Merged>, ProviderError> {
+        let object = format!("{}@{}", self.project, short(commit));
+        let told = Told { forge: ForgeKind::GitLab, object: &object };
+        let path = ["projects", &self.project, "repository", "commits", commit, "merge_requests"];
+        let request = Request { operation: "read the requests of", object: &object, path: &path, query: &[] };
+        let all = self.client.pages::<Completed>(&request).await?.items;
+        let is_it = |one: &Completed| *one.target_branch == *self.branch && one.completes(commit);
+        let merged = |one: Completed| Some(Merged { number: one.iid, head: one.sha? });
+        told.only(all.into_iter().filter(is_it).filter_map(merged).collect())
     }
 
     async fn request(&self, told: &Told<'_>, ask: &Ask<'_>, number: u64) -> Result<(Box<str>, Member), ProviderError> {

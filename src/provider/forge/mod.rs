@@ -86,8 +86,25 @@ pub struct Reviews {
     pub evidence: Vec<String>,
 }
 
+/// The request by which a commit came into the branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// Its number.
+    pub number: u64,
+    /// Its last commit: what reviews are of.
+    pub head: Box<str>,
+}
+
 /// A reader of reviews; it holds no way to write.
 pub trait Forge {
+    /// The merged request that `commit` of the branch completed: the forge made that commit
+    /// of it, or the branch was moved to it. `None` where no request did, so somebody pushed it.
+    ///
+    /// # Errors
+    /// When the forge refuses, does not know the commit or does not tell everything; when
+    /// it names two requests.
+    fn merged<'a>(&'a self, commit: &'a str) -> LocalBoxFuture<'a, Result<Option<Merged>, ProviderError>>;
+
     /// Who approved exactly `commit` (40 or 64 hexadecimal digits) in request `number`.
     ///
     /// # Errors
@@ -205,6 +222,15 @@ impl Told<'_> {
             message: message.into(),
             help: vec![help.to_owned()],
         }
+    }
+
+    /// The one request among those that a commit completed.
+    fn only(&self, mut found: Vec<Merged>) -> Result<Option<Merged>, ProviderError> {
+        if let [one, other, ..] = found.as_slice() {
+            let message = format!("two requests are said to have brought it: {} and {}", one.number, other.number);
+            return Err(self.error(message, "bring the change in by one request"));
+        }
+        Ok(found.pop())
     }
 
     fn another(&self, number: u64) -> ProviderError {
