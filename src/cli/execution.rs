@@ -132,6 +132,8 @@ fn start(work: &Work<'_>, reviewed: Option<&Reviewed<'_>>) -> Start {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         operator: operator(),
         ticket: plan.filter.ticket.clone(),
+        // Without a ticket nothing is let through.
+        allow: if plan.filter.ticket.is_some() { plan.filter.allow.clone() } else { BTreeMap::new() },
         signed_by: reviewed.and_then(|reviewed| reviewed.signer).map(|signer| signer.name.clone()),
     }
 }

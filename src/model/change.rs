@@ -204,4 +204,20 @@ impl Change {
     pub fn key(&self) -> (&str, &Object, Action) {
         (&self.directory, &self.object, self.action)
     }
+
+    /// The end before and after an update that moves one.
+    pub fn moved_ends(&self) -> Option<(Option<Instant>, Option<Instant>)> {
+        let end = |side: &Option<Side>| Instant::try_from(side.as_ref()?.get("ends")?.first()?.clone()).ok();
+        let moves = matches!(self.action, Action::UpdateAccount | Action::UpdateMembership);
+        let both = (end(&self.before), end(&self.after));
+        (moves && both != (None, None)).then_some(both)
+    }
+
+    /// Whether access lasts longer afterwards: an account's own end, or a membership's, moves out.
+    pub fn lasts_longer(&self) -> bool {
+        let longer = |(before, after): (Option<Instant>, Option<Instant>)| {
+            before.is_some_and(|before| after.is_none_or(|after| after > before))
+        };
+        self.moved_ends().is_some_and(longer)
+    }
 }

@@ -172,7 +172,7 @@ fn step(draft: &Draft) -> Step<'_> {
 fn settle(inputs: &Inputs<'_>, ground: &Ground<'_>, drafts: &mut [Draft]) -> (Order, Vec<Wait>) {
     loop {
         order::close(drafts);
-        let limited = guard::limits(ground, inputs.filter, drafts);
+        let limited = guard::limits(ground, inputs, drafts);
         let (mut waits, spared) = order::minimums(ground, drafts);
         if limited || spared {
             continue;

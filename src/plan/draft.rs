@@ -169,12 +169,14 @@ impl Draft {
 
     /// Whether access lasts longer afterwards: an account's own end, or a membership's, moves out.
     pub fn lasts_longer(&self) -> bool {
-        self.ends().is_some_and(|(before, after)| before.is_some_and(|before| after.is_none_or(|after| after > before)))
+        self.change.lasts_longer()
     }
 
     /// Whether access ends earlier afterwards.
     pub fn ends_earlier(&self) -> bool {
-        self.ends().is_some_and(|(before, after)| after.is_some_and(|after| before.is_none_or(|before| before > after)))
+        self.change
+            .moved_ends()
+            .is_some_and(|(before, after)| after.is_some_and(|after| before.is_none_or(|before| before > after)))
     }
 
     /// Of an update that ends access earlier just that.
@@ -204,14 +206,6 @@ impl Draft {
         let mut other = self.clone();
         (other.change.before, other.change.after) = (rest(&self.change.before), rest(&self.change.after));
         (other.change.before.is_some() || other.change.after.is_some()).then_some(other)
-    }
-
-    /// The end before and after an update that moves one.
-    fn ends(&self) -> Option<(Option<Instant>, Option<Instant>)> {
-        let end = |side: &Option<Side>| Instant::try_from(side.as_ref()?.get("ends")?.first()?.clone()).ok();
-        let moves = matches!(self.action(), Action::UpdateAccount | Action::UpdateMembership);
-        let both = (end(&self.change.before), end(&self.change.after));
-        (moves && both != (None, None)).then_some(both)
     }
 
     /// The account's own end before and after the step, where there was one.

@@ -13,6 +13,7 @@ pub mod file;
 pub mod guard;
 mod matched;
 pub mod order;
+pub mod recent;
 pub mod references;
 pub mod signature;
 mod upcoming;
@@ -261,6 +262,8 @@ pub struct Memory {
     pub sizes: BTreeMap<String, Size>,
     /// (directory, group of the policy that is managed elsewhere) → its last reading.
     pub references: BTreeMap<(String, String), ReferenceMemory>,
+    /// What counts against the guardrails of the next plan.
+    pub recent: recent::Recent,
 }
 
 impl Memory {

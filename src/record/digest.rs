@@ -9,6 +9,7 @@
 use super::entry::{Line, Record, sha256};
 use super::store;
 use crate::model::Instant;
+use crate::plan::recent::Recent;
 use crate::plan::{AccountMemory, Memory, ReferenceMemory, Size};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ struct Written {
     sizes: Vec<(String, u64, u64)>,
     /// (directory, group managed elsewhere, when read, keys of its people), sorted.
     references: Vec<(String, String, Instant, Vec<String>)>,
+    /// What counts against guardrails.
+    recent: Recent,
 }
 
 impl Written {
@@ -69,6 +72,7 @@ impl Written {
             undeclared: undeclared.collect(),
             sizes: sizes.collect(),
             references: references.collect(),
+            recent: memory.recent.clone(),
         }
     }
 
@@ -95,6 +99,7 @@ impl Written {
             undeclared: undeclared.collect(),
             sizes: sizes.collect(),
             references: references.collect(),
+            recent: self.recent,
         }
     }
 }
@@ -157,6 +162,7 @@ fn file(folder: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::recent::Counted;
 
     #[test]
     fn everything_that_is_remembered_survives_being_written() {
@@ -173,6 +179,8 @@ mod tests {
         memory.group_renamed("corp", "g", "h");
         memory.halfway.insert(("corp".to_owned(), "bob".to_owned()), Instant::from_seconds(11));
         memory.sizes.insert("corp".to_owned(), Size { accounts: 3, groups: 2 });
+        let object = crate::model::Object::membership("g", "ada");
+        memory.recent.add(Instant::from_seconds(12), Counted::Grants, "corp", &object, false);
         let (bytes, _) = prepare("run", &memory).unwrap();
         assert_eq!(serde_json::from_slice::<Written>(&bytes).unwrap().memory(), memory);
     }

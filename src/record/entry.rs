@@ -83,6 +83,9 @@ pub struct RunStarted {
     /// The ticket of an `--allow`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// Guardrail classes that were let through once: `revocations` → so many.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub allow: BTreeMap<String, u64>,
     /// Who signed the plan file, by the name in the list of signers, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
@@ -189,6 +192,9 @@ pub struct Intent {
     /// Digest of the values after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// Whether it makes a membership last longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub longer: bool,
     /// When the access ends, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Instant>,
@@ -355,6 +361,7 @@ impl Intent {
             label: change.label.clone(),
             before: change.before.as_ref().map(digest),
             after: change.after.as_ref().map(digest),
+            longer: change.action == Action::UpdateMembership && change.lasts_longer(),
             ends: change.ends,
             needs: change.needs.clone(),
         }

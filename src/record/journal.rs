@@ -45,6 +45,8 @@ pub struct Start {
     pub operator: Option<String>,
     /// The ticket of an `--allow`.
     pub ticket: Option<String>,
+    /// Guardrail classes let through once, see [`RunStarted::allow`].
+    pub allow: BTreeMap<String, u64>,
     /// Who signed the plan file, where that was asked.
     pub signed_by: Option<String>,
     /// What the plan left out, see [`RunStarted::missing`].
@@ -106,10 +108,22 @@ impl Journal {
             lost: tip.lost.clone(),
             memory,
         };
-        let Start { plan, policy, version, operator, ticket, signed_by, missing } = start;
+        let Start { plan, policy, version, operator, ticket, allow, signed_by, missing } = start;
         let (after, recovered, lost) = (tip.after, tip.recovered, tip.lost);
-        let first =
-            RunStarted { run, after, recovered, lost, plan, policy, version, operator, ticket, signed_by, missing };
+        let first = RunStarted {
+            run,
+            after,
+            recovered,
+            lost,
+            plan,
+            policy,
+            version,
+            operator,
+            ticket,
+            allow,
+            signed_by,
+            missing,
+        };
         journal.add(at, Record::RunStarted(first))?;
         journal.commit()?;
         Ok(journal)

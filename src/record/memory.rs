@@ -9,9 +9,10 @@
 //! For what only protects (whose an account is, since when it is disabled) it
 //! counts as done; the next plan reads the directory anyway.
 
-use super::entry::{Intent, Line, Outcome, Record, ReferenceRead, Status};
+use super::entry::{Intent, Line, Matched, Outcome, Record, ReferenceRead, Status, Undeclared};
 use super::{digest, store};
 use crate::model::{Action, ChangeId, Instant};
+use crate::plan::recent::{self, Counted};
 use crate::plan::{AccountMemory, Memory, ReferenceMemory, Size, references};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -68,6 +69,8 @@ fn read<'r>(
 #[derive(Default)]
 pub(super) struct Open {
     intents: BTreeMap<ChangeId, (Instant, Intent)>,
+    /// Guardrail class that the run lets through → how many, and whom it was so far.
+    let_through: BTreeMap<String, (usize, BTreeSet<String>)>,
 }
 
 impl Open {
@@ -92,12 +95,16 @@ impl Open {
                     match result {
                         Status::Done | Status::Pending => {
                             done(&intent, at, memory);
+                            self.count(&intent, at, memory, false);
                             // Done with something left to say: not with all of it.
                             if intent.action == Action::CreateAccount && why.is_some() {
                                 halfway(intent, at, memory);
                             }
                         }
-                        Status::Unknown => maybe(&intent, intended, memory),
+                        Status::Unknown => {
+                            maybe(&intent, intended, memory);
+                            self.count(&intent, intended, memory, true);
+                        }
                         // It may be there although a part of making it was refused.
                         Status::Refused if intent.action == Action::CreateAccount => halfway(intent, at, memory),
                         _ => {}
@@ -107,41 +114,66 @@ impl Open {
             Record::Seen(seen) => {
                 memory.sizes.insert(seen.directory, Size { accounts: seen.accounts, groups: seen.groups });
             }
-            Record::Undeclared(seen) => {
-                // With one more `/` nobody can say where the group's name ended: the
-                // wait begins again.
-                let earlier = seen.members.into_iter().filter(|(_, account)| !account.contains('/'));
-                let now: BTreeSet<_> = seen.seen.into_iter().chain(earlier).collect();
-                let gone = |(directory, group, member): &(String, String, String)| {
-                    *directory == seen.directory && !now.contains(&(group.clone(), member.clone()))
-                };
-                memory.undeclared.retain(|key, _| !gone(key));
-                for (group, member) in now {
-                    memory.undeclared.entry((seen.directory.clone(), group, member)).or_insert(at);
-                }
-            }
-            Record::Matched(matched) => {
-                let (mut objects, mut labels) = (matched.objects, matched.labels);
-                for (account, person) in matched.accounts {
-                    let label = labels.remove(&account).unwrap_or_else(|| Some(String::new()));
-                    let object = objects.remove(&account);
-                    let entry = memory.accounts.entry((matched.directory.clone(), account)).or_default();
-                    let known = if entry.person.as_ref() == Some(&person) { entry.label.take() } else { None };
-                    entry.label = label.or(known);
-                    entry.person = Some(person);
-                    entry.object = object.or(entry.object.take());
-                }
-            }
+            Record::Undeclared(seen) => undeclared(seen, at, memory),
+            Record::Matched(seen) => matched(seen, memory),
             Record::Reference(read) => reference(read, at, memory),
-            Record::RunStarted(_) | Record::Verified(_) | Record::RunEnded(_) => {}
+            Record::RunStarted(started) => {
+                let most = |most: u64| usize::try_from(most).unwrap_or(usize::MAX);
+                let allow = started.allow.into_iter();
+                self.let_through = allow.map(|(class, number)| (class, (most(number), BTreeSet::new()))).collect();
+            }
+            Record::Verified(_) | Record::RunEnded(_) => {}
         }
     }
 
     /// The run is over: what has no result may have been done.
-    pub(super) fn close(self, memory: &mut Memory) {
-        for (at, intent) in self.intents.into_values() {
+    pub(super) fn close(mut self, memory: &mut Memory) {
+        for (at, intent) in std::mem::take(&mut self.intents).into_values() {
             maybe(&intent, at, memory);
+            self.count(&intent, at, memory, true);
         }
+    }
+
+    /// What counts against the next plan's guardrails; not what somebody let through with a ticket.
+    fn count(&mut self, intent: &Intent, at: Instant, memory: &mut Memory, perhaps: bool) {
+        let Some(counted) = Counted::of(intent.action, intent.longer) else { return };
+        if let Some((most, whom)) = self.let_through.get_mut(counted.word()) {
+            let name = format!("{}/{}", intent.directory, recent::name(&intent.object));
+            if whom.contains(&name) || whom.len() < *most {
+                whom.insert(name);
+                return;
+            }
+        }
+        memory.recent.add(at, counted, &intent.directory, &intent.object, perhaps);
+    }
+}
+
+/// Members that nobody declared, as a run saw them: who is not among them any more is gone.
+fn undeclared(seen: Undeclared, at: Instant, memory: &mut Memory) {
+    // With one more `/` nobody can say where the group's name ended: the
+    // wait begins again.
+    let earlier = seen.members.into_iter().filter(|(_, account)| !account.contains('/'));
+    let now: BTreeSet<_> = seen.seen.into_iter().chain(earlier).collect();
+    let gone = |(directory, group, member): &(String, String, String)| {
+        *directory == seen.directory && !now.contains(&(group.clone(), member.clone()))
+    };
+    memory.undeclared.retain(|key, _| !gone(key));
+    for (group, member) in now {
+        memory.undeclared.entry((seen.directory.clone(), group, member)).or_insert(at);
+    }
+}
+
+/// Whose accounts a run saw.
+fn matched(matched: Matched, memory: &mut Memory) {
+    let (mut objects, mut labels) = (matched.objects, matched.labels);
+    for (account, person) in matched.accounts {
+        let label = labels.remove(&account).unwrap_or_else(|| Some(String::new()));
+        let object = objects.remove(&account);
+        let entry = memory.accounts.entry((matched.directory.clone(), account)).or_default();
+        let known = if entry.person.as_ref() == Some(&person) { entry.label.take() } else { None };
+        entry.label = label.or(known);
+        entry.person = Some(person);
+        entry.object = object.or(entry.object.take());
     }
 }
 

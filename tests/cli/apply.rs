@@ -91,6 +91,45 @@ fn a_guardrail_withholds_its_class_and_is_let_through_once() {
     let _ = repo.accord(&["plan", "--detailed-exitcode"]).exits(0);
 }
 
+/// The limit of one plan is that of a day: two runs that are each below it are not.
+#[test]
+fn a_plan_that_is_split_meets_the_guardrail_of_the_whole() {
+    let repo = purge();
+    let members = || repo.read("directory.ldif").matches("member: uid=p").count();
+    let list = repo.read("policies/many.yaml");
+    // 25 of the 40 now, which the floor lets through.
+    let kept = (25..40).map(|n| format!("    - p{n:02}\n")).collect::<Vec<_>>().concat();
+    repo.write("policies/many.yaml", &list.replace("    - p40\n", &format!("{kept}    - p40\n")));
+    let before = members();
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    assert_eq!(before - members(), 25);
+    repo.edit("policies/many.yaml", "    - p25\n", "");
+    let ran = repo.accord(&["plan"]).exits(3);
+    let tail: Vec<_> = ran.stdout.lines().rev().take(6).collect();
+    let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(tail, @r"
+          more revocations within 24 hours than the guardrail lets through
+          26 of 63 people who hold something in corp: people lose a membership, 25 of them by runs of the last 24 hours; floor 25, 20 percent of 63 is 12
+          to go on: `guardrails.revocations`, or once: `--allow revocations=1 --ticket TICKET`
+
+    1 withheld
+    Next: 2197-01-01 00:00 maria.lopez loses corp/sre, corp/vpn
+    ");
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(3);
+    assert_eq!(before - members(), 25, "one more is the 26th of the day");
+    // The rest is let through by its own number, and so it does not count.
+    repo.write("policies/many.yaml", &list);
+    let _ = repo.accord(&["apply", "--auto-approve", "--allow", "revocations=14", "--ticket", "ACC-7"]).exits(3);
+    let _ = repo.accord(&["apply", "--auto-approve", "--allow", "revocations=15", "--ticket", "ACC-7"]).exits(0);
+    assert_eq!(before - members(), 40);
+    // Without what accord remembers beside it, the journal says the same.
+    repo.edit("policies/many.yaml", "    - p40\n", "");
+    let with = repo.accord(&["plan"]).exits(3).stdout;
+    std::fs::remove_file(repo.file(".accord/memory.json")).unwrap();
+    assert_eq!(repo.accord(&["plan"]).exits(3).stdout, with);
+    assert!(with.contains("26 of 63 people"), "{with}");
+}
+
 #[test]
 fn drift_tells_edits_of_the_directory_and_not_edits_of_the_policies() {
     let repo = Repo::applied();
