@@ -30,6 +30,7 @@ mod ldap_moves;
 mod ldap_writes;
 mod memberships;
 mod native;
+mod pipelines;
 mod promises;
 mod real_data;
 mod resolve;

@@ -62,6 +62,14 @@ pub enum Format {
     Ics,
     /// For a spreadsheet (`expiring`)
     Csv,
+    /// Notes on the lines of files: workflow commands of GitHub Actions (`validate`, `diff`, `plan`)
+    Github,
+    /// The same for code scanning: SARIF 2.1.0
+    Sarif,
+    /// The same for GitLab: a code quality report
+    Codequality,
+    /// The same for test reports: XML of `JUnit`
+    Junit,
 }
 
 impl Format {
@@ -73,7 +81,16 @@ impl Format {
             Self::Markdown => "markdown",
             Self::Ics => "ics",
             Self::Csv => "csv",
+            Self::Github => "github",
+            Self::Sarif => "sarif",
+            Self::Codequality => "codequality",
+            Self::Junit => "junit",
         }
+    }
+
+    /// Whether it is notes on lines of files.
+    pub fn annotates(self) -> bool {
+        matches!(self, Self::Github | Self::Sarif | Self::Codequality | Self::Junit)
     }
 }
 
@@ -116,9 +133,20 @@ pub struct InitArgs {
     pub folder: PathBuf,
 }
 
+/// Where else the answer goes.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Also {
+    /// Append it as Markdown to this file too: `--summary "$GITHUB_STEP_SUMMARY"`
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
+}
+
 /// Arguments of `accord validate`.
 #[derive(Debug, clap::Args)]
 pub struct ValidateArgs {
+    /// Where else the answer goes.
+    #[command(flatten)]
+    pub also: Also,
     /// Check the policies of a commit, not those of the work tree: `v2026.3`, `main~3`
     #[arg(long, value_name = "REV")]
     pub rev: Option<String>,
@@ -201,6 +229,9 @@ pub struct PlanArgs {
     /// Exit with 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Where else the plan goes.
+    #[command(flatten)]
+    pub also: Also,
 }
 
 /// What can be done with a saved plan.
@@ -213,6 +244,9 @@ pub enum SavedPlan {
         /// How the plan is shown.
         #[command(flatten)]
         view: View,
+        /// Where else the plan goes.
+        #[command(flatten)]
+        also: Also,
     },
     /// Check a saved plan: format, digest, signature, policies, age, and whether it was applied
     Verify {
@@ -288,6 +322,9 @@ pub struct DiffArgs {
     /// Exit with 2 when anybody's access differs, now or later
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Where else the answer goes.
+    #[command(flatten)]
+    pub also: Also,
 }
 
 /// Another instant than now, other policies than those of the work tree.
@@ -380,6 +417,9 @@ pub struct ApprovalsArgs {
     /// Number of the pull or merge request whose reviews the forge is asked for; without it nobody agreed
     #[arg(long, value_name = "NUMBER")]
     pub request: Option<u64>,
+    /// Where else the answer goes.
+    #[command(flatten)]
+    pub also: Also,
 }
 
 /// Arguments of `accord audit`.

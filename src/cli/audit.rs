@@ -20,7 +20,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &AuditArgs) -> Resu
     match global.format {
         Format::Json => terminal.print(&terminal::json(&report)?)?,
         Format::Text => terminal.print(&text(&report))?,
-        Format::Markdown | Format::Ics | Format::Csv => return Err(terminal::no_format("audit", global.format)),
+        _ => return Err(terminal::no_format("audit", global.format)),
     }
     Ok(if report.is_intact() { Exit::Done } else { Exit::Error })
 }

@@ -7,11 +7,13 @@
 use super::args::{DiffArgs, Format, Global};
 use super::clock;
 use super::failure::{Exit, Failure};
+use super::notes;
 use super::repository::Repository;
 use super::session::{self, Written};
 use super::terminal::{self, Terminal};
 use crate::history;
 use crate::model::Instant;
+use crate::render::annotations::Annotations;
 use crate::render::review::{Names, Report};
 use crate::render::{review_markdown, review_text};
 use crate::resolve::References;
@@ -77,7 +79,7 @@ fn commits(terminal: Terminal, global: &Global, args: &DiffArgs, repository: &Re
     let (one, other) =
         rayon::join(|| Side::new(&before.policy, &nothing, at), || Side::new(&after.policy, &nothing, at));
     let names = names(args, global, &before, &after, None);
-    let exit = tell(terminal, global, args, &difference(one, other), &names)?;
+    let exit = tell(terminal, global, args, &difference(one, other), &names, repository)?;
     session::leave((before, after));
     Ok(exit)
 }
@@ -101,13 +103,15 @@ fn instants(
     let side = |at: Instant| Side::new(&written.policy, &nothing, at);
     let (one, other) = rayon::join(|| side(at), || side(and));
     let names = names(args, global, &written, &written, Some(and));
-    tell(terminal, global, args, &difference(one, other), &names)
+    tell(terminal, global, args, &difference(one, other), &names, repository)
 }
 
 fn names(args: &DiffArgs, global: &Global, base: &Written, head: &Written, and: Option<Instant>) -> Names {
     let name = |written: &Written| written.commit.clone().unwrap_or_else(|| "work tree".to_owned());
     let limit = match global.format {
         Format::Json => usize::MAX,
+        // A note tells the number of all.
+        other if other.annotates() => usize::MAX,
         Format::Markdown => COMMENTED,
         _ if args.all => usize::MAX,
         _ => SHOWN,
@@ -121,20 +125,25 @@ fn tell(
     args: &DiffArgs,
     found: &Difference<'_>,
     names: &Names,
+    repository: &Repository,
 ) -> Result<Exit, Failure> {
     let report = Report::new(found, names);
     let zone = &found.head.policy.timezone;
+    let markdown = || {
+        review_markdown::comment(&report, zone, &args.artifact).map_err(|error| {
+            Failure::new(error.to_string()).help("split the change, so that each part can be reviewed")
+        })
+    };
+    notes::append(&args.also, markdown)?;
     match global.format {
         Format::Json => terminal.print(&terminal::json(&report)?)?,
         Format::Text => terminal.print(&review_text::text(&report, zone))?,
-        Format::Markdown => {
-            let comment = review_markdown::comment(&report, zone, &args.artifact);
-            let comment = comment.map_err(|error| {
-                Failure::new(error.to_string()).help("split the change, so that each part can be reviewed")
-            })?;
-            terminal.print(&comment)?;
-        }
+        Format::Markdown => terminal.print(&markdown()?)?,
         Format::Ics | Format::Csv => return Err(terminal::no_format("diff", global.format)),
+        _ => {
+            let folder = notes::folder(repository)?;
+            notes::print(terminal, global, &Annotations::of_difference(&folder, &report, zone))?;
+        }
     }
     Ok(if args.detailed_exitcode && !found.is_empty() { Exit::Changes } else { Exit::Done })
 }

@@ -46,7 +46,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ExpiringArgs) -> R
         Format::Csv => terminal.print(&calendar::csv(&answer))?,
         Format::Json => terminal.print(&terminal::json(&answer)?)?,
         Format::Text => terminal.print(&answers::expiring(&answer, session.zone()))?,
-        Format::Markdown => return Err(terminal::no_format("expiring", global.format)),
+        _ => return Err(terminal::no_format("expiring", global.format)),
     }
     Ok(Exit::Done)
 }

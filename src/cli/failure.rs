@@ -4,6 +4,7 @@
 //! backtraces and secrets (messages are made of names of settings, never values).
 
 use super::terminal::{self, Terminal};
+use crate::diagnostic::Diagnostic;
 use crate::provider::ProviderError;
 use crate::record::JournalError;
 use crate::render::escape;
@@ -39,7 +40,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Mistakes in the files; they are printed already.
-    Findings,
+    Findings(Vec<Diagnostic>),
     /// One sentence, and what to do next.
     Said(String, Vec<String>, Exit),
     /// Whoever read the output has closed it.
@@ -73,7 +74,7 @@ impl Failure {
     /// The exit code.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Findings => Exit::Error,
+            Self::Findings(_) => Exit::Error,
             Self::Said(_, _, exit) => *exit,
             Self::BrokenPipe => Exit::Done,
         }

@@ -21,6 +21,7 @@ mod expiring;
 mod failure;
 mod generate;
 mod init;
+mod notes;
 mod overdue;
 mod plan;
 mod planning;

@@ -3,15 +3,18 @@
 //! Comes in: policies and directories, or a saved plan. Goes out: a plan as text,
 //! Markdown or JSON, and a file of it. Refuses: to hold anything that can write.
 
-use super::args::{By, Format, Global, Narrow, PlanArgs, Proof, SavedPlan, View as ViewArgs};
+use super::args::{Also, By, Format, Global, Narrow, PlanArgs, Proof, SavedPlan, View as ViewArgs};
 use super::directories::How;
 use super::evidence::{self, Saved};
 use super::failure::{Exit, Failure};
+use super::notes;
 use super::planning;
+use super::repository::Repository;
 use super::session::{self, Session};
 use super::terminal::{self, Terminal};
 use crate::model::Instant;
 use crate::plan::{self, Filter, Plan, file};
+use crate::render::annotations::Annotations;
 use crate::render::plan_text::View;
 use crate::render::{escape, plan_markdown, plan_text};
 use jiff::tz::TimeZone;
@@ -28,9 +31,10 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &PlanArgs) -> Resul
     }
     match &args.saved {
         None => fresh(terminal, global, args),
-        Some(SavedPlan::Show { file, view }) => {
+        Some(SavedPlan::Show { file, view, also }) => {
             let plan = Saved::read(file)?.plan;
-            terminal.print(&shown(&plan, global.format, view, session::zone(global)))?;
+            let zone = session::zone(global);
+            tell(terminal, global, &plan, view, also, &zone)?;
             Ok(Exit::Done)
         }
         Some(SavedPlan::Verify { file, proof }) => verify(terminal, global, file, proof),
@@ -50,13 +54,14 @@ fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, F
             None => evidence::unsign(path)?,
         }
     }
-    terminal.print(&shown(&plan, global.format, &args.view, session.zone().clone()))?;
+    tell(terminal, global, &plan, &args.view, &args.also, session.zone())?;
     if let Some(path) = &args.out {
         let path = path.display();
         let next = if plan.read_only { "for reading only".to_owned() } else { format!("Next: accord apply {path}") };
         terminal.say(&format!("saved {path}; {next}"));
     }
-    if global.format == Format::Json {
+    // The other formats say it themselves.
+    if !matches!(global.format, Format::Text | Format::Markdown) {
         planning::say_failures(&session, &live);
     }
     let exit = planning::exit(&plan, &live, args.detailed_exitcode);
@@ -90,7 +95,26 @@ pub(super) fn ensure_declared(session: &Session<'_>, names: &[String]) -> Result
     Err(Failure::new(format!("no directory is called `{unknown}`")).help(format!("one of {}", declared.join(", "))))
 }
 
-/// The plan in the format asked for.
+/// Prints the plan in the format asked for, and appends it where it goes too.
+fn tell(
+    terminal: Terminal,
+    global: &Global,
+    plan: &Plan,
+    view: &ViewArgs,
+    also: &Also,
+    zone: &TimeZone,
+) -> Result<(), Failure> {
+    notes::append(also, || Ok(shown(plan, Format::Markdown, view, zone.clone())))?;
+    if global.format.annotates() {
+        let folder = Repository::find(global).and_then(|repository| notes::folder(&repository));
+        // A saved plan is shown where there are no policies, too.
+        let folder = folder.unwrap_or_else(|_| "policies".to_owned());
+        return notes::print(terminal, global, &Annotations::of_plan(&folder, plan, zone));
+    }
+    terminal.print(&shown(plan, global.format, view, zone.clone()))
+}
+
+/// The plan as text, Markdown or JSON.
 pub(super) fn shown(plan: &Plan, format: Format, view: &ViewArgs, zone: TimeZone) -> String {
     let view = View { zone, by_group: view.by == By::Group, all: view.all };
     match format {
@@ -171,7 +195,7 @@ fn verify(terminal: Terminal, global: &Global, path: &Path, proof: &Proof) -> Re
     match global.format {
         Format::Json => terminal.print(&terminal::json(&verified)?)?,
         Format::Text => terminal.print(&verdict(&verified, session.zone()))?,
-        Format::Markdown | Format::Ics | Format::Csv => return Err(terminal::no_format("plan verify", global.format)),
+        _ => return Err(terminal::no_format("plan verify", global.format)),
     }
     Ok(if verified.refused.is_empty() { Exit::Done } else { Exit::Error })
 }

@@ -6,6 +6,7 @@
 
 use super::args::{Format, Global, ReviewArgs, ReviewOf};
 use super::failure::{Exit, Failure};
+use super::notes;
 use super::secrets;
 use super::session::Session;
 use super::terminal::{self, Terminal};
@@ -57,11 +58,12 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ReviewArgs) -> Res
     let uncounted = reviews.iter().flat_map(|reviews| &reviews.uncounted);
     let uncounted = uncounted.map(|one| Uncounted { account: one.reviewer.login.to_string(), why: one.why.clone() });
     let report = Report::new(&found, &who, asked, uncounted.collect());
+    notes::append(&args.also, || Ok(markdown(&report)))?;
     match global.format {
         Format::Json => terminal.print(&terminal::json(&report)?)?,
         Format::Text => terminal.print(&text(&report))?,
         Format::Markdown => terminal.print(&markdown(&report))?,
-        Format::Ics | Format::Csv => return Err(terminal::no_format("review", global.format)),
+        _ => return Err(terminal::no_format("review", global.format)),
     }
     Ok(if who.is_covered() { Exit::Done } else { Exit::Withheld })
 }

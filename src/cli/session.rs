@@ -12,6 +12,7 @@ use super::args::{Format, Global};
 use super::clock;
 use super::directories::{self, How, Live, Reads};
 use super::failure::Failure;
+use super::notes;
 use super::repository::Repository;
 use super::terminal::Terminal;
 use crate::diagnostic::Diagnostic;
@@ -314,7 +315,10 @@ pub(super) fn alone(files: &[SourceFile]) -> InMemory {
 
 /// Says on stderr what is suspicious but not wrong; JSON carries it instead.
 fn warn(terminal: Terminal, global: &Global, source: &dyn Source, warnings: &[Diagnostic], files: usize) {
-    if !warnings.is_empty() && global.format != Format::Json {
+    if global.format == Format::Github {
+        // Nobody reads any more: the command finds out itself.
+        let _ = notes::findings(terminal, global, warnings);
+    } else if !warnings.is_empty() && global.format != Format::Json {
         terminal.say(diagnostics::text(warnings, &load::sources(source, warnings), files, true).trim_end());
     }
 }
@@ -350,8 +354,11 @@ fn wrong(terminal: Terminal, global: &Global, source: &dyn Source, files: usize,
             .map_err(|error| Failure::new(error.to_string()))
             .and_then(|json| terminal.print(&json))
     } else {
-        terminal.say(diagnostics::text(findings, &load::sources(source, findings), files, true).trim_end());
-        Ok(())
+        // A runner takes words inside its log for commands: there only what is escaped for it.
+        if global.format != Format::Github {
+            terminal.say(diagnostics::text(findings, &load::sources(source, findings), files, true).trim_end());
+        }
+        if global.format.annotates() { notes::findings(terminal, global, findings) } else { Ok(()) }
     };
-    printed.err().unwrap_or(Failure::Findings)
+    printed.err().unwrap_or_else(|| Failure::Findings(findings.to_vec()))
 }

@@ -24,7 +24,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ShowArgs) -> Resul
     match global.format {
         Format::Json => terminal.print(&terminal::json(&answer)?)?,
         Format::Text => terminal.print(&answers::show(&answer, session.zone()))?,
-        Format::Markdown | Format::Ics | Format::Csv => return Err(terminal::no_format("show", global.format)),
+        _ => return Err(terminal::no_format("show", global.format)),
     }
     Ok(Exit::Done)
 }

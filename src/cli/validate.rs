@@ -5,18 +5,25 @@
 
 use super::args::{Format, Global, ValidateArgs};
 use super::failure::{Exit, Failure};
+use super::notes;
 use super::session::Session;
 use super::terminal::{self, Terminal};
-use crate::render::answers;
+use crate::render::annotations::Annotations;
+use crate::render::{answers, diagnostics};
 use serde_json::json;
 
 /// Checks the policies.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ValidateArgs) -> Result<Exit, Failure> {
-    if !matches!(global.format, Format::Text | Format::Json) {
+    if matches!(global.format, Format::Ics | Format::Csv) {
         return Err(terminal::no_format("validate", global.format));
     }
-    let session = Session::asked(terminal, global, args.rev.as_deref())?;
+    let session = Session::asked(terminal, global, args.rev.as_deref());
+    if let Err(Failure::Findings(found)) = &session {
+        notes::append(&args.also, || Ok(diagnostics::markdown(found, "the policies have errors")))?;
+    }
+    let session = session?;
     let policy = session.policy;
+    let folder = notes::folder(&session.repository)?;
     let counts = [
         ("files", policy.files.len()),
         ("people", policy.people.len()),
@@ -25,15 +32,26 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ValidateArgs) -> R
         ("constraints", policy.constraints.len()),
         ("warnings", policy.warnings.len()),
     ];
-    if global.format == Format::Json {
-        let counts: serde_json::Map<_, _> =
-            counts.iter().map(|(name, number)| ((*name).to_owned(), json!(number))).collect();
-        let answer = json!({ "valid": true, "digest": policy.digest, "counts": counts, "findings": policy.warnings, "revision": session.revision });
-        terminal.print(&terminal::json(&answer)?)?;
-    } else {
-        let words: Vec<_> = counts.iter().map(|(name, number)| format!("{number} {name}")).collect();
-        let which = session.revision.map(|revision| format!("{}\n", answers::policies(&revision))).unwrap_or_default();
-        terminal.print(&format!("valid: {}\n{}", words.join(", "), which))?;
+    let words: Vec<_> = counts.iter().map(|(name, number)| format!("{number} {name}")).collect();
+    let words = words.join(", ");
+    let revision = session.revision;
+    let markdown = || Ok(diagnostics::markdown(&policy.warnings, &format!("valid: {words}")));
+    notes::append(&args.also, markdown)?;
+    match global.format {
+        Format::Json => {
+            let counts: serde_json::Map<_, _> =
+                counts.iter().map(|(name, number)| ((*name).to_owned(), json!(number))).collect();
+            let answer = json!({ "valid": true, "digest": policy.digest, "counts": counts, "findings": policy.warnings, "revision": revision });
+            terminal.print(&terminal::json(&answer)?)?;
+        }
+        Format::Text => {
+            let which = revision.map(|revision| format!("{}\n", answers::policies(&revision))).unwrap_or_default();
+            terminal.print(&format!("valid: {words}\n{which}"))?;
+        }
+        Format::Markdown => terminal.print(&markdown()?)?,
+        // The session has told them already.
+        Format::Github => {}
+        _ => notes::print(terminal, global, &Annotations::of_findings("validate", &folder, &policy.warnings))?,
     }
     Ok(Exit::Done)
 }

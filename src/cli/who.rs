@@ -23,7 +23,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &WhoArgs) -> Result
     match global.format {
         Format::Json => terminal.print(&terminal::json(&answer)?)?,
         Format::Text => terminal.print(&answers::who(&answer, session.zone()))?,
-        Format::Markdown | Format::Ics | Format::Csv => return Err(terminal::no_format("who", global.format)),
+        _ => return Err(terminal::no_format("who", global.format)),
     }
     Ok(Exit::Done)
 }

@@ -25,7 +25,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &WhyArgs) -> Result
     match global.format {
         Format::Json => terminal.print(&terminal::json(&answer)?)?,
         Format::Text => terminal.print(&answers::why(&answer, session.zone()))?,
-        Format::Markdown | Format::Ics | Format::Csv => return Err(terminal::no_format("why", global.format)),
+        _ => return Err(terminal::no_format("why", global.format)),
     }
     Ok(Exit::Done)
 }

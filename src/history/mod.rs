@@ -75,6 +75,18 @@ pub fn mark(folder: &Path) -> Result<PolicyMark, HistoryError> {
     Ok(PolicyMark { commit, dirty, branch, ..PolicyMark::default() })
 }
 
+/// Where `folder` is below the root of its repository, with slashes; `None` where it is in
+/// none, or is its root.
+///
+/// # Errors
+/// When there is a repository and git cannot open it.
+pub fn inside(folder: &Path) -> Result<Option<String>, HistoryError> {
+    let place = Place::find(folder)?;
+    let parts = place.iter().flat_map(|place| place.inside.components());
+    let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
+    Ok((!parts.is_empty()).then(|| parts.join("/")))
+}
+
 /// Whether git tracks `path` (a file, or any file below a folder): what accord
 /// writes for itself must not come from a commit. The path counts as it is written
 /// and as it really is: a tracked link or submodule on the way is tracked too.

@@ -5,10 +5,11 @@
 //! line of a file is shown escaped, so that it cannot move the cursor or hide), and
 //! decisions about exit codes.
 
-use super::escape::{is_unsafe, terminal};
+use super::escape::{self, is_unsafe, terminal};
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -58,6 +59,27 @@ pub fn json(findings: &[Diagnostic]) -> Result<String, serde_json::Error> {
         json.push('\n');
         json
     })
+}
+
+/// Most findings that are told in Markdown.
+const TOLD: usize = 200;
+
+/// For the summary of a job: a heading, then one line for each finding.
+pub fn markdown(findings: &[Diagnostic], heading: &str) -> String {
+    let mut out = format!("### accord: {}\n", escape::markdown(heading));
+    for (n, finding) in findings.iter().take(TOLD).enumerate() {
+        let word = if finding.is_error() { "error" } else { "warning" };
+        let place = finding.span.as_ref().map(|span| format!(" ({})", shown(span))).unwrap_or_default();
+        let help: Vec<_> = finding.help.iter().map(|help| format!("; {help}")).collect();
+        let text = format!("{}{}{place}", finding.message, help.concat());
+        let start = if n == 0 { "\n" } else { "" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{start}- **{word}** {}: {}", finding.code, escape::markdown(&text));
+    }
+    if findings.len() > TOLD {
+        let _ = writeln!(out, "- and {} more", findings.len() - TOLD);
+    }
+    out
 }
 
 fn count(findings: &[Diagnostic], severity: Severity, files: usize) -> Option<String> {

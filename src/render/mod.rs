@@ -7,6 +7,7 @@ mod change;
 mod outline;
 mod page;
 
+pub mod annotations;
 pub mod answers;
 pub mod approvals;
 pub mod calendar;

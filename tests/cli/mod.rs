@@ -6,7 +6,7 @@ mod apply;
 mod approvals;
 mod constraints;
 mod diff;
-mod diff_git;
+pub(crate) mod diff_git;
 mod diff_real;
 mod evidence;
 mod harm;

@@ -1,5 +1,6 @@
 //! What the tests share: organisations, servers, proxies.
 pub(crate) mod certificates;
+pub(crate) mod checkers;
 pub(crate) mod ds389;
 pub(crate) mod fake_writer;
 pub(crate) mod forges;
