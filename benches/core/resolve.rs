@@ -168,6 +168,7 @@ fn policy() -> Policy {
         roles: Vec::new(),
         groups: (0..DEPARTMENTS * PER_DEPARTMENT + BIRTHRIGHT + NAMED).map(group).collect(),
         constraints: Vec::new(),
+        tests: Vec::new(),
         entries: Vec::new(),
         rules: Vec::new(),
         files: vec![Arc::from("policies/bench.yaml")],

@@ -101,6 +101,8 @@ pub enum Command {
     Init(InitArgs),
     /// Check everything that can be known without a directory
     Validate(ValidateArgs),
+    /// Say whether what the policies' tests claim of effective access holds
+    Test(TestArgs),
     /// Show what would change, and why
     Plan(PlanArgs),
     /// Execute a saved plan, or plan, ask and execute
@@ -150,6 +152,17 @@ pub struct ValidateArgs {
     /// Check the policies of a commit, not those of the work tree: `v2026.3`, `main~3`
     #[arg(long, value_name = "REV")]
     pub rev: Option<String>,
+}
+
+/// Arguments of `accord test`.
+#[derive(Debug, clap::Args)]
+pub struct TestArgs {
+    /// Only these tests; `*` stands for any characters
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// What counts as now, and whose policies.
+    #[command(flatten)]
+    pub when: When,
 }
 
 /// How directories are read.

@@ -25,6 +25,7 @@ mod notes;
 mod overdue;
 mod plan;
 mod planning;
+mod policy_tests;
 mod progress;
 mod questions;
 mod repository;
@@ -78,6 +79,7 @@ fn dispatch(terminal: Terminal, args: Args) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(terminal, &global, &args),
         Command::Generate(args) => generate::run(terminal, &global, &args),
         Command::Validate(args) => validate::run(terminal, &global, &args),
+        Command::Test(args) => policy_tests::run(terminal, &global, &args),
         Command::Plan(args) => plan::run(terminal, &global, &args),
         Command::Apply(args) => apply::run(terminal, &global, &args),
         Command::Drift(args) => drift::run(terminal, &global, &args),

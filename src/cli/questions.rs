@@ -36,11 +36,7 @@ impl<'s, 'g> Question<'s, 'g> {
     /// # Errors
     /// When the journal cannot be read, or comes from a commit.
     pub(super) fn new(session: &'s Session<'g>, at: Instant) -> Result<Self, Failure> {
-        directories::ensure_own(&session.repository)?;
-        let folder = record::journal_folder(&session.repository.root);
-        let memory = if at < session.now { record::memory_at(&folder, at) } else { record::memory(&folder) };
-        let memory = memory.map_err(|error| Failure::file(&folder, "read", &error))?;
-        let references = references::remembered(&session.policy, &memory);
+        let (references, memory) = remembered(session, at)?;
         let resolution = resolve::resolve(&session.policy, &references, at);
         Ok(Self { session, resolution, references, memory })
     }
@@ -140,10 +136,7 @@ impl<'s, 'g> Question<'s, 'g> {
     }
 
     fn reading(&self, id: GroupId) -> Option<Reading> {
-        let group = self.policy().groups.get(id.0 as usize)?;
-        let directory = self.policy().directories.get(usize::from(group.directory.0))?;
-        let known = self.memory.references.get(&(directory.name.to_string(), group.name.to_string()));
-        Some(Reading { group: group_name(self.policy(), group), at: known.map(|known| known.at) })
+        reading(self.policy(), &self.memory, id)
     }
 
     /// The name of a group or role as people write it.
@@ -167,6 +160,27 @@ impl<'s, 'g> Question<'s, 'g> {
     }
 }
 
+/// The last reading by then of the groups that are managed elsewhere, and what else accord
+/// remembered then.
+///
+/// # Errors
+/// When the journal cannot be read, or comes from a commit.
+pub(super) fn remembered(session: &Session<'_>, at: Instant) -> Result<(References, Memory), Failure> {
+    directories::ensure_own(&session.repository)?;
+    let folder = record::journal_folder(&session.repository.root);
+    let memory = if at < session.now { record::memory_at(&folder, at) } else { record::memory(&folder) };
+    let memory = memory.map_err(|error| Failure::file(&folder, "read", &error))?;
+    Ok((references::remembered(&session.policy, &memory), memory))
+}
+
+/// A group that is managed elsewhere, and when it was read last.
+pub(super) fn reading(policy: &Policy, memory: &Memory, id: GroupId) -> Option<Reading> {
+    let group = policy.groups.get(id.0 as usize)?;
+    let directory = policy.directories.get(usize::from(group.directory.0))?;
+    let known = memory.references.get(&(directory.name.to_string(), group.name.to_string()));
+    Some(Reading { group: group_name(policy, group), at: known.map(|known| known.at) })
+}
+
 /// `corp/sre`.
 pub(super) fn group_name(policy: &Policy, group: &crate::policy::Group) -> String {
     let directory = policy.directories.get(usize::from(group.directory.0)).map(|directory| directory.name.as_ref());
@@ -187,7 +201,7 @@ pub(super) fn key(policy: &Policy, person: Option<PersonId>) -> Option<String> {
     policy.people.get(person?.0 as usize).map(|person| person.key.to_string())
 }
 
-fn unknown<'a>(what: &str, word: &str, names: impl Iterator<Item = &'a str>) -> Failure {
+pub(super) fn unknown<'a>(what: &str, word: &str, names: impl Iterator<Item = &'a str>) -> Failure {
     let names: Vec<&str> = names.collect();
     let failure = Failure::new(format!("{what} `{word}`"));
     let near: Vec<_> = get_close_matches(word, &names, 3, 0.7).iter().map(|name| format!("`{name}`")).collect();

@@ -145,6 +145,30 @@ impl<'g> Session<'g> {
         Some(Self { terminal, global, repository, policy, mark, revision, now })
     }
 
+    /// Says what was found beside what every command finds: an error ends the command.
+    ///
+    /// # Errors
+    /// When one of the findings is an error; then all of them are printed.
+    pub(super) fn found(&self, findings: &[Diagnostic]) -> Result<(), Failure> {
+        if findings.is_empty() {
+            return Ok(());
+        }
+        // What the lines are shown from: it was let go when it was understood.
+        let source: Box<dyn Source> = match &self.revision {
+            Some(revision) => Box::new(Revision::open(&self.repository.policies, &revision.commit)?),
+            None => match WorkTree::open(&self.repository.policies) {
+                Ok(tree) => Box::new(tree),
+                Err(_) => Box::new(InMemory::default()),
+            },
+        };
+        let (terminal, global, count) = (self.terminal, self.global, self.policy.files.len());
+        if findings.iter().any(Diagnostic::is_error) {
+            return Err(wrong(terminal, global, source.as_ref(), count, findings));
+        }
+        warn(terminal, global, source.as_ref(), findings, count);
+        Ok(())
+    }
+
     /// The organisation's zone.
     pub(super) fn zone(&self) -> &TimeZone {
         &self.policy.timezone

@@ -6,6 +6,7 @@
 use super::args::{Format, Global, ValidateArgs};
 use super::failure::{Exit, Failure};
 use super::notes;
+use super::policy_tests;
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::render::annotations::Annotations;
@@ -17,14 +18,19 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ValidateArgs) -> R
     if matches!(global.format, Format::Ics | Format::Csv) {
         return Err(terminal::no_format("validate", global.format));
     }
-    let session = Session::asked(terminal, global, args.rev.as_deref());
+    let session = Session::asked(terminal, global, args.rev.as_deref()).and_then(|mut session| {
+        let tested = policy_tests::findings(&session)?;
+        session.found(&tested)?;
+        session.policy.warnings.extend(tested);
+        Ok(session)
+    });
     if let Err(Failure::Findings(found)) = &session {
         notes::append(&args.also, || Ok(diagnostics::markdown(found, "the policies have errors")))?;
     }
     let session = session?;
     let policy = session.policy;
     let folder = notes::folder(&session.repository)?;
-    let counts = [
+    let mut counts = vec![
         ("files", policy.files.len()),
         ("people", policy.people.len()),
         ("roles", policy.roles.len()),
@@ -32,6 +38,9 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ValidateArgs) -> R
         ("constraints", policy.constraints.len()),
         ("warnings", policy.warnings.len()),
     ];
+    if !policy.tests.is_empty() {
+        counts.insert(5, ("tests", policy.tests.len()));
+    }
     let words: Vec<_> = counts.iter().map(|(name, number)| format!("{number} {name}")).collect();
     let words = words.join(", ");
     let revision = session.revision;

@@ -225,6 +225,7 @@ fn refuse_doubles(documents: &mut [Document]) -> Vec<Diagnostic> {
     doubles(documents, &mut found, "role", |file| &mut file.roles);
     doubles(documents, &mut found, "group", |file| &mut file.groups);
     doubles(documents, &mut found, "constraint", |file| &mut file.constraints);
+    doubles(documents, &mut found, "test", |file| &mut file.tests);
     found
 }
 

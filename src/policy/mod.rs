@@ -15,6 +15,7 @@ pub mod glob;
 pub mod load;
 pub mod oversight;
 pub mod people;
+pub mod policy_test;
 pub mod rule;
 pub mod schema;
 pub mod settings;
@@ -29,6 +30,7 @@ pub use few::Few;
 pub use load::{load, load_read};
 pub use oversight::{ApprovalRule, Approver, Oversight};
 pub use people::{AccountName, Kind, KindId, Label, Leave, Period, Person, PersonId, Position, Rare, Standing, Value};
+pub use policy_test::{Claim, Lasts, PolicyTest, Subject};
 pub use settings::{AccountsFor, Directory, DirectoryId, Guardrails};
 
 use crate::diagnostic::{Diagnostic, Span};
@@ -63,7 +65,9 @@ pub struct Policy {
     pub groups: Vec<Group>,
     /// Constraints by key.
     pub constraints: Vec<Constraint>,
-    /// Every member entry, also nested ones.
+    /// What must hold of effective access, by key.
+    pub tests: Vec<PolicyTest>,
+    /// Every member entry, also nested ones, and those by which tests say who.
     pub entries: Vec<Entry>,
     /// Every rule, compiled once.
     pub rules: Vec<rule::Rule>,

@@ -333,7 +333,7 @@ pub fn policies(revision: &AtRevision) -> String {
 }
 
 /// Which policies these are, where one could take them for those of the work tree.
-fn origin(page: &mut Page, revision: Option<&AtRevision>) {
+pub(super) fn origin(page: &mut Page, revision: Option<&AtRevision>) {
     if let Some(revision) = revision {
         page.line(Line::default().say(&policies(revision)));
     }
@@ -370,7 +370,7 @@ fn with(accounts: &[String]) -> Option<String> {
 
 /// How old is what the answer hangs on; where that are many, the oldest and the rest
 /// in one line. What was not read is always named.
-fn readings(page: &mut Page, list: &[Reading], zone: &TimeZone) {
+pub(super) fn readings(page: &mut Page, list: &[Reading], zone: &TimeZone) {
     for Reading { group, .. } in list.iter().filter(|one| one.at.is_none()) {
         page.line(Line::default().word(Tone::Other, "?").say(&format!(" members of {group} (not read)")));
     }
@@ -387,7 +387,7 @@ fn readings(page: &mut Page, list: &[Reading], zone: &TimeZone) {
     }
 }
 
-fn chain(page: &mut Page, links: &[Link], indent: usize) {
+pub(super) fn chain(page: &mut Page, links: &[Link], indent: usize) {
     for (depth, link) in links.iter().enumerate() {
         let line = Line::indented(indent + 2 * depth).word(Tone::Faint, "└").say(" ").say(&link.text);
         page.line(noted(line, link));

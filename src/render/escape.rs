@@ -105,6 +105,25 @@ pub fn ics(foreign: &str) -> String {
     out
 }
 
+/// For text and attributes of XML 1.0: as [`terminal`] (which leaves no character that XML
+/// forbids), and nothing is markup.
+pub fn xml(foreign: &str) -> String {
+    let safe = terminal(foreign);
+    let mut out = String::with_capacity(safe.len() + 8);
+    for c in safe.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Whether a character can do more than be seen.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod overdue;
 pub mod plan_markdown;
 pub mod plan_text;
+pub mod policy_tests;
 pub mod review;
 pub mod review_markdown;
 pub mod review_text;

@@ -3,11 +3,13 @@
 //! Comes in: the prepared graph. Goes out: people, or everybody. Refuses: to be exact.
 //! It tells for whom the dates need to be looked at at all.
 
-use super::Reference;
 use super::because::lists;
 use super::sets::Ground;
+use super::times::{Facts, bounds};
+use super::{Reference, References};
+use crate::model::Instant;
 use crate::policy::rule::Verdict;
-use crate::policy::{EntryId, GroupId, Holding, Manage, RoleId, Select};
+use crate::policy::{EntryId, GroupId, Holding, Manage, PersonId, Policy, RoleId, Select};
 
 /// People who could ever hold something.
 #[derive(Debug, Clone)]
@@ -47,6 +49,51 @@ pub(super) fn ever(ground: &Ground<'_, '_>, holdings: &[Holding]) -> Ever {
     found(ground, holdings, &Ever::Everybody)
 }
 
+/// Whoever could ever hold one of these, or be selected by one of these entries; sorted.
+/// `None` where nobody can be left out.
+pub fn could_ever(
+    policy: &Policy,
+    references: &References,
+    asked: &[(Vec<Holding>, Vec<EntryId>)],
+) -> Vec<Option<Vec<PersonId>>> {
+    let last = bounds(policy).map_or(Instant::from_seconds(0), |(_, last)| last);
+    let facts = Facts::new(policy, last);
+    let ground = Ground::new(&facts, references);
+    let one = |(holdings, entries): &(Vec<Holding>, Vec<EntryId>)| {
+        let mut read = holdings.clone();
+        for entry in entries {
+            reads(policy, *entry, &mut read);
+        }
+        let mut search = Search { ground: &ground, unread: &Ever::Everybody, found: Vec::new() };
+        search.fill(&read);
+        let mut all = Ever::Some(Vec::new());
+        for holding in holdings {
+            all.extend(search.of(ground.graph.node_of(*holding)));
+        }
+        for entry in entries {
+            search.entry(*entry, &mut all);
+        }
+        all.sort();
+        match all {
+            Ever::Everybody => None,
+            Ever::Some(people) => Some(people.into_iter().map(PersonId).collect()),
+        }
+    };
+    asked.iter().map(one).collect()
+}
+
+/// The roles and groups that an entry refers to.
+pub fn reads(policy: &Policy, entry: EntryId, out: &mut Vec<Holding>) {
+    match policy.entries.get(entry.0 as usize).map(|entry| &entry.select) {
+        Some(Select::Role(role)) => out.push(Holding::Role(*role)),
+        Some(Select::Group(group)) => out.push(Holding::Group(*group)),
+        Some(Select::Groups(glob)) => out.extend(glob.groups.iter().map(|group| Holding::Group(*group))),
+        Some(Select::All(parts) | Select::Any(parts)) => parts.iter().for_each(|part| reads(policy, *part, out)),
+        Some(Select::Not(part)) => reads(policy, *part, out),
+        Some(Select::People(_) | Select::Where(_) | Select::ReportsTo { .. }) | None => {}
+    }
+}
+
 /// Whoever could ever surely hold it: what was not read gives it to nobody.
 pub(super) fn ever_surely(ground: &Ground<'_, '_>, holding: Holding) -> Ever {
     found(ground, &[holding], &Ever::Some(Vec::new()))
@@ -54,13 +101,8 @@ pub(super) fn ever_surely(ground: &Ground<'_, '_>, holding: Holding) -> Ever {
 
 fn found(ground: &Ground<'_, '_>, holdings: &[Holding], unread: &Ever) -> Ever {
     let nodes = || holdings.iter().map(|holding| ground.graph.node_of(*holding));
-    let mut search = Search { ground, unread, found: vec![None; ground.graph.edges.len()] };
-    for node in ground.graph.upstream(nodes()) {
-        let found = search.node(node);
-        if let Some(cell) = search.found.get_mut(node as usize) {
-            *cell = Some(found);
-        }
-    }
+    let mut search = Search { ground, unread, found: Vec::new() };
+    search.fill(holdings);
     let mut all = Ever::Some(Vec::new());
     nodes().for_each(|node| all.extend(search.of(node)));
     all.sort();
@@ -75,6 +117,18 @@ struct Search<'g> {
 }
 
 impl Search<'_> {
+    /// Finds out about these and what they read.
+    fn fill(&mut self, holdings: &[Holding]) {
+        let graph = &self.ground.graph;
+        self.found = vec![None; graph.edges.len()];
+        for node in graph.upstream(holdings.iter().map(|holding| graph.node_of(*holding))) {
+            let found = self.node(node);
+            if let Some(cell) = self.found.get_mut(node as usize) {
+                *cell = Some(found);
+            }
+        }
+    }
+
     fn of(&self, node: u32) -> &Ever {
         // What stands in a circle holds nobody.
         const NOBODY: &Ever = &Ever::Some(Vec::new());

@@ -30,6 +30,18 @@ pub(super) struct Edge {
 /// The groups managed elsewhere that decide who holds any of `holdings`, however far
 /// away.
 pub fn references_of(policy: &Policy, holdings: impl IntoIterator<Item = Holding>) -> BTreeSet<GroupId> {
+    let group = |holding: Holding| match holding {
+        Holding::Group(group) => Some(group),
+        Holding::Role(_) => None,
+    };
+    let is_reference =
+        |id: &GroupId| policy.groups.get(id.0 as usize).is_some_and(|group| group.manage == Manage::Reference);
+    needed(policy, holdings).into_iter().filter_map(group).filter(is_reference).collect()
+}
+
+/// Everything that decides who holds any of `holdings`, themselves included, also by what
+/// constraints revoke.
+pub fn needed(policy: &Policy, holdings: impl IntoIterator<Item = Holding>) -> BTreeSet<Holding> {
     let roles = policy.roles.len();
     let (_, edges) = edges(policy);
     let mut open: Vec<u32> = holdings.into_iter().map(|holding| node_of(roles, holding)).collect();
@@ -49,10 +61,8 @@ pub fn references_of(policy: &Policy, holdings: impl IntoIterator<Item = Holding
             open.extend(sides.get(&node).into_iter().flatten());
         }
     }
-    let group = |node: u32| Some(GroupId(u32::try_from((node as usize).checked_sub(roles)?).ok()?));
-    let is_reference =
-        |id: &GroupId| policy.groups.get(id.0 as usize).is_some_and(|group| group.manage == Manage::Reference);
-    seen.into_iter().filter_map(group).filter(is_reference).collect()
+    let group = |node: u32| u32::try_from((node as usize).checked_sub(roles)?).ok().map(GroupId);
+    seen.into_iter().map(|node| group(node).map_or(Holding::Role(RoleId(node)), Holding::Group)).collect()
 }
 
 /// Roles come first, then groups.

@@ -30,6 +30,7 @@ pub(super) fn loosened(difference: &Difference<'_>, offices: &Offices<'_>) -> Ve
     directories(difference, &mut say);
     kinds(difference, &mut say);
     constraints(difference, &mut say);
+    tests(difference, &mut say);
     roles(difference, offices, &mut found);
     groups(difference, offices, &mut found);
     people(difference, offices, &mut found);
@@ -124,6 +125,18 @@ fn constraints(difference: &Difference<'_>, say: &mut impl FnMut(String)) {
             Some(after) if constraint(base, before) != constraint(head, after) => {
                 say(format!("the constraint `{}` changes", before.key));
             }
+            Some(_) => {}
+        }
+    }
+}
+
+/// A test refuses nothing, but whoever reviews trusts that it is still asked.
+fn tests(difference: &Difference<'_>, say: &mut impl FnMut(String)) {
+    let (base, head) = (difference.base.policy, difference.head.policy);
+    for before in &base.tests {
+        match head.tests.iter().find(|after| after.key == before.key) {
+            None => say(format!("the test `{}` goes", before.key)),
+            Some(after) if before.words(base) != after.words(head) => say(format!("the test `{}` changes", before.key)),
             Some(_) => {}
         }
     }

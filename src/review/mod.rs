@@ -13,6 +13,7 @@
 //! * `idle`: dated entries that never give anything.
 //! * [`approvals`]: who must agree to it, who has and who could; `judges` and `offices` say what is
 //!   loosened of that by which changes are judged, and who answers for what.
+//! * [`policy_tests`]: whether what must hold of effective access does, at every instant.
 //! * `shape`: roles, groups and people that came, went or changed.
 
 pub mod approvals;
@@ -21,6 +22,7 @@ mod idle;
 mod judges;
 mod offices;
 pub mod pairs;
+pub mod policy_tests;
 mod schedule;
 mod shape;
 mod slice;

@@ -33,6 +33,17 @@ impl Slice {
         wanted: impl Fn(PersonId) -> bool,
         kept: impl Fn(Holding) -> bool,
     ) -> Self {
+        Self::with_entries(policy, references, wanted, kept, &[])
+    }
+
+    /// The same, with entries that stand in no role and no group.
+    pub(super) fn with_entries(
+        policy: &Policy,
+        references: &References,
+        wanted: impl Fn(PersonId) -> bool,
+        kept: impl Fn(Holding) -> bool,
+        entries: &[EntryId],
+    ) -> Self {
         let cut = Cut::new(policy, wanted);
         let mut part = Policy {
             people: cut
@@ -48,6 +59,9 @@ impl Slice {
             ..bare(policy)
         };
         let mut used = vec![false; policy.entries.len()];
+        for entry in entries {
+            cut.mark(policy, *entry, &mut used);
+        }
         for holding in holdings(policy).filter(|holding| kept(*holding)) {
             lists(policy, holding).into_iter().flatten().for_each(|entry| cut.mark(policy, *entry, &mut used));
         }
@@ -103,6 +117,7 @@ fn bare(policy: &Policy) -> Policy {
         roles: Vec::new(),
         groups: Vec::new(),
         constraints: Vec::new(),
+        tests: Vec::new(),
         entries: Vec::new(),
         rules: policy.rules.clone(),
         files: Vec::new(),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Findings whose line is named and not shown.
 const SECRET: [&str; 4] = ["bad-secret", "credential-attribute", "secret-in-url", "secret-written-out"];
 
-const GROUPS: [&str; 7] = ["access", "constraints", "dates", "people", "rules", "settings", "yaml"];
+const GROUPS: [&str; 8] = ["access", "constraints", "dates", "people", "rules", "settings", "tests", "yaml"];
 
 struct Case {
     title: String,
@@ -145,6 +145,11 @@ fn rules() {
 #[test]
 fn settings() {
     check("settings");
+}
+
+#[test]
+fn tests() {
+    check("tests");
 }
 
 #[test]

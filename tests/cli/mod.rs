@@ -14,6 +14,7 @@ pub(crate) mod harness;
 mod misuse;
 mod nesting;
 mod plan;
+mod policy_tests;
 mod references;
 mod revisions;
 mod second;

@@ -231,6 +231,18 @@ fn limits_constraints_mappings_and_connections_are_loosened_only_with_consent() 
     assert_eq!(lines(&found(ACCORD, PEOPLE, &with, "mallory", &[])), Vec::<String>::new());
     let gone = compared(&policy(ACCORD, PEOPLE, &with), &policy(ACCORD, PEOPLE, ACCESS), "mallory", &["wchen"]);
     assert_eq!(lines(&gone), ["missing the constraint `apart` goes:  | ines omar"]);
+    let tests = |outside: &str| {
+        format!(
+            "{ACCESS}tests:\n  prod: {{ nobody_reaches: [group: corp/prod], outside: [{outside}], within: 180d }}\n"
+        )
+    };
+    let change = |before: &str, after: &str| {
+        lines(&compared(&policy(ACCORD, PEOPLE, before), &policy(ACCORD, PEOPLE, after), "mallory", &["wchen"]))
+    };
+    assert_eq!(change(&tests("wei"), ACCESS), ["missing the test `prod` goes:  | ines omar"]);
+    assert_eq!(change(&tests("wei"), &tests("wei, bob")), ["missing the test `prod` changes:  | ines omar"]);
+    assert_eq!(change(ACCESS, &tests("wei")), Vec::<String>::new());
+    assert_eq!(change(&tests("wei"), &tests("{ person: wei }")), Vec::<String>::new());
     let public = access("owner: wei, privileged: true,", "owner: wei,");
     let all = access("owner: wei, privileged: true, members: [wei]", "owner: wei, members: [wei, bob]");
     assert_eq!(

@@ -79,6 +79,7 @@ impl Draft {
             roles: sorted(roles).iter().map(|key| role(key)).collect(),
             groups: Vec::new(),
             constraints: Vec::new(),
+            tests: Vec::new(),
             entries: Vec::new(),
             rules: Vec::new(),
             files: vec![Arc::from("policies/test.yaml")],

@@ -8,7 +8,7 @@ use super::{Checker, words};
 use crate::diagnostic::Diagnostic;
 use crate::model::Matching;
 use crate::policy::settings::DirectorySettings;
-use crate::policy::written::{ApprovalRule, Constraint, Document, Group, Kind, Person, Role, Table, Text};
+use crate::policy::written::{ApprovalRule, Constraint, Document, Group, Kind, Person, PolicyTest, Role, Table, Text};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
@@ -111,6 +111,7 @@ pub(super) struct Names<'a> {
     pub(super) groups: Index<'a, Group>,
     pub(super) constraints: Index<'a, Constraint>,
     pub(super) approvals: Index<'a, ApprovalRule>,
+    pub(super) tests: Index<'a, PolicyTest>,
 }
 
 impl<'a> Names<'a> {
@@ -123,6 +124,7 @@ impl<'a> Names<'a> {
             groups: Index::collect(documents, |d| &d.file.groups, by_directory),
             constraints: Index::collect(documents, |d| &d.file.constraints, whole),
             approvals: Index::collect(documents, |d| &d.file.approvals, whole),
+            tests: Index::collect(documents, |d| &d.file.tests, whole),
         }
     }
 }
@@ -147,6 +149,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     section(&names.groups, "group", bad_group, &mut found);
     section(&names.constraints, "constraint", words::bad_key, &mut found);
     section(&names.approvals, "rule of approval", words::bad_key, &mut found);
+    section(&names.tests, "test", words::bad_key, &mut found);
     for Found { file, key, diagnostic, first } in found {
         let diagnostic = match first.and_then(|(file, key, note)| Some((checker.span(file, key.mark)?, note))) {
             Some((span, note)) => diagnostic.related(span, note),

@@ -22,11 +22,12 @@ struct Edge {
     mark: Mark,
 }
 
-/// A role or a group.
+/// A role or a group, or a test, which nothing needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Node {
     Role(u32),
     Group(u32),
+    Test,
 }
 
 /// Why one needs the other.
@@ -43,7 +44,9 @@ pub(super) enum How {
 impl Edges {
     /// `from` needs `to`, as is written at `mark` of `file`.
     pub(super) fn add(&mut self, from: Node, to: Node, how: How, file: u32, mark: Mark) {
-        self.0.push(Edge { from, to, how, file, mark });
+        if from != Node::Test {
+            self.0.push(Edge { from, to, how, file, mark });
+        }
     }
 }
 
@@ -53,6 +56,7 @@ pub(super) fn access(checker: &mut Checker<'_>) {
     let number = |node: Node| match node {
         Node::Role(n) => n,
         Node::Group(n) => n.saturating_add(u32::try_from(roles).unwrap_or(u32::MAX)),
+        Node::Test => u32::MAX,
     };
     let edges = std::mem::take(&mut checker.edges.0);
     let pairs: Vec<(u32, u32)> = edges.iter().map(|edge| (number(edge.from), number(edge.to))).collect();
@@ -82,6 +86,7 @@ pub(super) fn access(checker: &mut Checker<'_>) {
 fn name(checker: &Checker<'_>, node: Node) -> String {
     match node {
         Node::Role(n) => format!("role `{}`", checker.names.roles.get(n).map_or("?", |named| named.key.as_str())),
+        Node::Test => "a test".to_owned(),
         Node::Group(n) => format!("group `{}`", checker.names.groups.get(n).map_or("?", |named| named.key.as_str())),
     }
 }

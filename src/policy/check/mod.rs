@@ -26,6 +26,7 @@ mod organization;
 mod oversight;
 mod people;
 mod person;
+mod policy_tests;
 mod rules;
 mod spans;
 mod suggest;
@@ -34,7 +35,7 @@ mod words;
 
 use super::settings::Directory;
 use super::written::{Document, Found, Mark};
-use super::{Constraint, Entry, Group, Guardrails, Kind, Oversight, Person, Policy, Role, rule};
+use super::{Constraint, Entry, Group, Guardrails, Kind, Oversight, Person, Policy, PolicyTest, Role, rule};
 use crate::diagnostic::Diagnostic;
 use crate::model::{FileId, Place};
 use findings::Findings;
@@ -116,6 +117,11 @@ pub const RULES: &[Rule] = &[
         refuses: "approvals that nobody could give, forges that cannot be asked, reviewers who are nobody's account",
         check: oversight::check,
     },
+    Rule {
+        name: "tests",
+        refuses: "tests that claim nothing or two things at once, that could never fail, or never pass",
+        check: policy_tests::check,
+    },
 ];
 
 /// What is known so far.
@@ -148,6 +154,7 @@ struct Meant {
     roles: Vec<Role>,
     groups: Vec<Group>,
     constraints: Vec<Constraint>,
+    tests: Vec<PolicyTest>,
     entries: Vec<Entry>,
     rules: Vec<rule::Rule>,
 }
@@ -197,6 +204,7 @@ impl Checker<'_> {
             roles: meant.roles,
             groups: meant.groups,
             constraints: meant.constraints,
+            tests: meant.tests,
             entries: meant.entries,
             rules: meant.rules,
             files: self.documents.iter().map(|document| document.path.clone()).collect(),

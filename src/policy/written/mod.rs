@@ -10,6 +10,7 @@ mod at;
 mod entry;
 mod oversight;
 mod people;
+mod policy_test;
 mod scalar;
 mod short;
 
@@ -19,6 +20,7 @@ pub use at::{At, Found, Mark, Table, Text};
 pub use entry::{Details, Entry, FIELDS as ENTRY_FIELDS, SELECTORS, Selector};
 pub use oversight::{ApprovalRule, Approver};
 pub use people::{GroupAttributes, Hold, Kind, KindDefault, Leave, Period, Person, Position};
+pub use policy_test::PolicyTest;
 pub use scalar::{Given, Words, given};
 pub use short::Short;
 
@@ -65,6 +67,8 @@ pub struct File {
     pub groups: Table<Group>,
     /// Constraints by name.
     pub constraints: Table<Constraint>,
+    /// What must hold of effective access whatever is edited, by name.
+    pub tests: Table<PolicyTest>,
 }
 
 /// A policy file and what is written in it.
