@@ -20,7 +20,7 @@ use crate::history::{self, HistoryError, Revision};
 use crate::model::Instant;
 use crate::plan::PolicyMark;
 use crate::policy::Policy;
-use crate::policy::load::{self, load, load_read};
+use crate::policy::load::{self, load, load_read, load_two};
 use crate::policy::settings::DirectorySettings;
 use crate::render::answers::{self, AtRevision};
 use crate::render::diagnostics;
@@ -247,7 +247,7 @@ pub(super) fn one(
     rev: Option<&str>,
 ) -> Result<Written, Failure> {
     take_part();
-    understood(&repository.policies, rev)?.or_say(terminal, global)
+    Opened::open(&repository.policies, rev)?.understood().or_say(terminal, global)
 }
 
 /// Policies of a commit, and of another one or of the work tree, loaded side by side.
@@ -263,8 +263,18 @@ pub(super) fn compared(
 ) -> Result<(Written, Written), Failure> {
     take_part();
     let folder = &repository.policies;
-    let (base, head) = rayon::join(|| understood(folder, Some(base)), || understood(folder, head));
-    Ok((base?.or_say(terminal, global)?, head?.or_say(terminal, global)?))
+    let (base, head) = rayon::join(|| Opened::open(folder, Some(base)), || Opened::open(folder, head));
+    let (base, head) = match (base?, head?) {
+        (Opened { files: Ok(files), from }, Opened { files: Ok(head_files), from: head }) => {
+            let counts = (files.len(), head_files.len());
+            let [one, other] = load_two((files, from.source.as_ref()), (head_files, head.source.as_ref()));
+            let (one, other) =
+                rayon::join(|| one.and_then(resolve::checked), || other.and_then(resolve::checked));
+            (from.understood(one, counts.0), head.understood(other, counts.1))
+        }
+        (base, head) => (base.understood(), head.understood()),
+    };
+    Ok((base.or_say(terminal, global)?, head.or_say(terminal, global)?))
 }
 
 /// Policies, or what is wrong with them.
@@ -288,27 +298,59 @@ impl Understood {
     }
 }
 
-fn understood(folder: &Path, rev: Option<&str>) -> Result<Understood, Failure> {
-    let (source, revision): (Box<dyn Source + Send>, _) = match rev {
-        Some(name) => {
-            let revision = Revision::open(folder, name)?;
-            let known = AtRevision { name: name.to_owned(), commit: revision.commit().to_owned() };
-            (Box::new(revision), Some(known))
+/// Where policies come from: a commit, or the work tree.
+struct Origin {
+    source: Box<dyn Source + Send>,
+    revision: Option<AtRevision>,
+}
+
+impl Origin {
+    fn understood(self, policy: Result<Policy, Vec<Diagnostic>>, count: usize) -> Understood {
+        match policy {
+            Ok(policy) => {
+                Understood::Right(Box::new(Written { policy, commit: self.revision.map(|known| known.commit) }))
+            }
+            Err(findings) => Understood::Wrong(self.source, count, findings, self.revision),
         }
-        None => match WorkTree::open(folder) {
-            Ok(tree) => (Box::new(tree), None),
-            Err(finding) => return Ok(Understood::Wrong(Box::new(InMemory::default()), 0, vec![*finding], None)),
-        },
-    };
-    let files = match source.files() {
-        Ok(files) => files,
-        Err(findings) => return Ok(Understood::Wrong(Box::new(InMemory::default()), 0, findings, revision)),
-    };
-    let count = files.len();
-    Ok(match load_read(files, source.as_ref()).and_then(resolve::checked) {
-        Ok(policy) => Understood::Right(Box::new(Written { policy, commit: revision.map(|known| known.commit) })),
-        Err(findings) => Understood::Wrong(source, count, findings, revision),
-    })
+    }
+}
+
+/// Policies that were read and not understood yet.
+struct Opened {
+    files: Result<Arc<[SourceFile]>, Vec<Diagnostic>>,
+    from: Origin,
+}
+
+impl Opened {
+    fn open(folder: &Path, rev: Option<&str>) -> Result<Self, Failure> {
+        let (source, revision): (Box<dyn Source + Send>, _) = match rev {
+            Some(name) => {
+                let revision = Revision::open(folder, name)?;
+                let known = AtRevision { name: name.to_owned(), commit: revision.commit().to_owned() };
+                (Box::new(revision), Some(known))
+            }
+            None => match WorkTree::open(folder) {
+                Ok(tree) => (Box::new(tree), None),
+                Err(finding) => {
+                    let from = Origin { source: Box::new(InMemory::default()), revision: None };
+                    return Ok(Self { files: Err(vec![*finding]), from });
+                }
+            },
+        };
+        Ok(Self { files: source.files(), from: Origin { source, revision } })
+    }
+
+    fn understood(self) -> Understood {
+        match self.files {
+            Ok(files) => {
+                let count = files.len();
+                let policy = load_read(files, self.from.source.as_ref()).and_then(resolve::checked);
+                self.from.understood(policy, count)
+            }
+            // What cannot be read has no lines to show.
+            Err(findings) => Understood::Wrong(Box::new(InMemory::default()), 0, findings, self.from.revision),
+        }
+    }
 }
 
 /// Leaves what a command held to the end of the process, which frees all of it at once:

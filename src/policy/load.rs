@@ -29,7 +29,7 @@ const ACCORD_ONLY: &[&str] =
 pub struct Documents {
     /// What could be read, sorted by path. Where a part of a file is wrong, the rest
     /// of it is here.
-    pub documents: Vec<Document>,
+    pub documents: Vec<Arc<Document>>,
     /// What is wrong with the files, each alone and beside each other.
     pub diagnostics: Vec<Diagnostic>,
     /// Paths of all files, sorted.
@@ -69,7 +69,34 @@ pub fn load(source: &dyn Source) -> Result<Policy, Vec<Diagnostic>> {
 /// # Errors
 /// As for [`load`].
 pub fn load_read(files: Arc<[SourceFile]>, source: &dyn Source) -> Result<Policy, Vec<Diagnostic>> {
-    let mut read = understood(files);
+    meant(understood(files), source)
+}
+
+/// Files that were read, and where they came from.
+pub type Read<'a> = (Arc<[SourceFile]>, &'a dyn Source);
+
+/// Two sets of policies side by side, each as by [`load_read`]; a file that is the same in
+/// both is understood once. Between two commits nearly all files are.
+pub fn load_two(one: Read<'_>, other: Read<'_>) -> [Result<Policy, Vec<Diagnostic>>; 2] {
+    let ((files, source), (other_files, other_source)) = (one, other);
+    let first = files.par_iter().map(parse).collect::<Vec<_>>();
+    let same = |file: &SourceFile| {
+        let at = files.binary_search_by(|known| known.path.cmp(&file.path)).ok()?;
+        files.get(at).filter(|known| known.bytes == file.bytes).and_then(|_| first.get(at))
+    };
+    let again = |file: &SourceFile| same(file).cloned().unwrap_or_else(|| parse(file));
+    let second = other_files.par_iter().map(again).collect::<Vec<_>>();
+    let gather = |files: Arc<[SourceFile]>, parsed| {
+        let digest = digest(&files);
+        gathered(&files, digest, parsed)
+    };
+    let (one, other) = rayon::join(|| gather(files, first), || gather(other_files, second));
+    let (one, other) = rayon::join(|| meant(one, source), || meant(other, other_source));
+    [one, other]
+}
+
+/// The policy that files mean which were understood each alone.
+fn meant(mut read: Documents, source: &dyn Source) -> Result<Policy, Vec<Diagnostic>> {
     if read.lost {
         return Err(read.diagnostics);
     }
@@ -119,9 +146,12 @@ pub fn documents(source: &dyn Source) -> Documents {
 }
 
 fn understood(files: Arc<[SourceFile]>) -> Documents {
-    let paths = files.iter().map(|file| Arc::clone(&file.path)).collect();
     let (digest, parsed) = rayon::join(|| digest(&files), || files.par_iter().map(parse).collect::<Vec<_>>());
-    drop(files);
+    gathered(&files, digest, parsed)
+}
+
+fn gathered(files: &[SourceFile], digest: String, parsed: Vec<Parsed>) -> Documents {
+    let paths = files.iter().map(|file| Arc::clone(&file.path)).collect();
     let mut all = Documents { files: paths, digest, ..Documents::default() };
     for file in parsed {
         all.documents.extend(file.document);
@@ -153,9 +183,10 @@ fn digest(files: &[SourceFile]) -> String {
     })
 }
 
+#[derive(Clone)]
 struct Parsed {
     path: Arc<str>,
-    document: Option<Document>,
+    document: Option<Arc<Document>>,
     diagnostics: Vec<Diagnostic>,
     lost: bool,
     damaged: Vec<(u32, u32)>,
@@ -180,14 +211,14 @@ fn parse(source: &SourceFile) -> Parsed {
         if problems.is_empty()
             && let Some(file) = fast
         {
-            parsed.document = Some(Document { path: Arc::clone(&source.path), file });
+            parsed.document = Some(document(source, file));
             return parsed;
         }
         let diagnosis = diagnose::<File>(&mut tree);
         problems.extend(diagnosis.problems);
         (parsed.lost, parsed.damaged) = (diagnosis.lost, diagnosis.damaged);
         match read(&tree) {
-            Ok(file) => parsed.document = Some(Document { path: Arc::clone(&source.path), file }),
+            Ok(file) => parsed.document = Some(document(source, file)),
             // What cannot be read was found above; if not, it is said here.
             Err(error) => {
                 parsed.lost = true;
@@ -199,6 +230,10 @@ fn parse(source: &SourceFile) -> Parsed {
     }
     parsed.diagnostics = problems.into_iter().map(|problem| problem.diagnose(&source.path)).collect();
     parsed
+}
+
+fn document(source: &SourceFile, file: File) -> Arc<Document> {
+    Arc::new(Document { path: Arc::clone(&source.path), file })
 }
 
 fn refuse_misplaced(tree: &mut Tree<'_>) {
@@ -219,25 +254,26 @@ fn refuse_misplaced(tree: &mut Tree<'_>) {
 }
 
 /// Reports names that are written in two files and keeps the first of each.
-fn refuse_doubles(documents: &mut [Document]) -> Vec<Diagnostic> {
+fn refuse_doubles(documents: &mut [Arc<Document>]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    doubles(documents, &mut found, "person", |file| &mut file.people);
-    doubles(documents, &mut found, "role", |file| &mut file.roles);
-    doubles(documents, &mut found, "group", |file| &mut file.groups);
-    doubles(documents, &mut found, "constraint", |file| &mut file.constraints);
-    doubles(documents, &mut found, "test", |file| &mut file.tests);
+    doubles(documents, &mut found, "person", |file| &file.people, |file| &mut file.people);
+    doubles(documents, &mut found, "role", |file| &file.roles, |file| &mut file.roles);
+    doubles(documents, &mut found, "group", |file| &file.groups, |file| &mut file.groups);
+    doubles(documents, &mut found, "constraint", |file| &file.constraints, |file| &mut file.constraints);
+    doubles(documents, &mut found, "test", |file| &file.tests, |file| &mut file.tests);
     found
 }
 
 fn doubles<T: Send + Sync>(
-    documents: &mut [Document],
+    documents: &mut [Arc<Document>],
     found: &mut Vec<Diagnostic>,
     what: &str,
-    section: fn(&mut File) -> &mut Table<T>,
+    section: fn(&File) -> &Table<T>,
+    section_mut: fn(&mut File) -> &mut Table<T>,
 ) {
     // Paths and keys in pairs; equal keys end up side by side, first file first.
     let tables: Vec<(&Arc<str>, &Table<T>)> =
-        documents.iter_mut().map(|document| (&document.path, &*section(&mut document.file))).collect();
+        documents.iter().map(|document| (&document.path, section(&document.file))).collect();
     let mut keys: Vec<(&Text, &Arc<str>)> =
         tables.iter().flat_map(|(path, table)| table.iter().map(move |(key, _)| (key, *path))).collect();
     keys.par_sort_unstable_by(|(a, a_path), (b, b_path)| (&a.value, a_path, a.mark).cmp(&(&b.value, b_path, b.mark)));
@@ -257,7 +293,9 @@ fn doubles<T: Send + Sync>(
     if !again.is_empty() {
         for document in documents {
             let path = Arc::clone(&document.path);
-            section(&mut document.file).0.retain(|(key, _)| !again.contains(&(Arc::clone(&path), key.clone())));
+            // Only where files are wrong: a document of two sets is copied then.
+            let document = Arc::make_mut(document);
+            section_mut(&mut document.file).0.retain(|(key, _)| !again.contains(&(Arc::clone(&path), key.clone())));
         }
     }
 }

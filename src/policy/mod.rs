@@ -27,7 +27,7 @@ pub use access::{
     Role, RoleId, RuleId, Select, SponsorGone,
 };
 pub use few::Few;
-pub use load::{load, load_read};
+pub use load::{load, load_read, load_two};
 pub use oversight::{ApprovalRule, Approver, Oversight};
 pub use people::{AccountName, Kind, KindId, Label, Leave, Period, Person, PersonId, Position, Rare, Standing, Value};
 pub use policy_test::{Claim, Lasts, PolicyTest, Subject};

@@ -41,6 +41,7 @@ use crate::model::{FileId, Place};
 use findings::Findings;
 use index::Names;
 use jiff::tz::TimeZone;
+use std::sync::Arc;
 use suggest::Suggest;
 
 /// Finds where a value stands: the document's position in the list given to
@@ -162,10 +163,10 @@ struct Meant {
 /// The policy that the documents mean and what is suspicious in it, or every error.
 /// The list is sorted by place and free of repetitions; the policy carries the
 /// warnings too. `digest` is passed through.
-pub fn check(documents: &[Document], digest: String, locate: Locate<'_>) -> (Option<Policy>, Vec<Diagnostic>) {
+pub fn check(documents: &[Arc<Document>], digest: String, locate: Locate<'_>) -> (Option<Policy>, Vec<Diagnostic>) {
     let mut given: Vec<usize> = (0..documents.len()).collect();
     given.sort_by_key(|n| documents.get(*n).map(|document| &document.path));
-    let sorted: Vec<&Document> = given.iter().filter_map(|n| documents.get(*n)).collect();
+    let sorted: Vec<&Document> = given.iter().filter_map(|n| documents.get(*n)).map(AsRef::as_ref).collect();
     let mut checker = Checker {
         names: Names::collect(&sorted),
         documents: sorted,
