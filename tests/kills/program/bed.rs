@@ -141,6 +141,27 @@ impl Bed {
         assert!(ran.stdout.starts_with("the journal is as it was written"), "{at}: {}", ran.stdout);
     }
 
+    /// Applies, and kills the run once so many of its writes were answered, of `writes` in all:
+    /// how many records it had written. `None` if it was over before: what is ready at the
+    /// same time is written together, so a run may need a few writes less than another.
+    pub(crate) fn killed_after(&self, answers: usize, writes: usize, at: &str) -> Option<usize> {
+        self.gate().close_after(answers);
+        let mut run = self.start(&["apply", "--auto-approve"]);
+        let stands_still = run.stands_still(self.gate());
+        let records = if stands_still {
+            let records = run.records();
+            assert!(run.kill(), "{at}");
+            Some(records)
+        } else {
+            let ran = run.end();
+            assert_eq!(ran.code, 0, "{at}: {ran:#?}");
+            assert!(answers + 5 >= writes, "{at}: {ran:#?}");
+            None
+        };
+        self.gate().open();
+        records
+    }
+
     /// Applies the rest of a week; nothing is left to do then.
     pub(crate) fn converges(&self, at: &str) {
         let ran = self.accord(&["apply", "--auto-approve"]);

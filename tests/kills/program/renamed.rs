@@ -81,11 +81,7 @@ fn killed_while_names_change(class: &str) {
         write(&bed, class, time);
         if answers < *writes {
             let at = format!("{class} {time}, {answers} of {writes} answers");
-            bed.gate().close_after(answers);
-            let mut run = bed.start(&["apply", "--auto-approve"]);
-            assert!(run.stands_still(bed.gate()), "{at}: {:#?}", run.end());
-            assert!(run.kill(), "{at}");
-            bed.gate().open();
+            let _ = bed.killed_after(answers, *writes, &at);
             bed.verify(&at);
             bed.converges(&at);
             let found = bed.entries_of(class);
