@@ -268,8 +268,7 @@ pub(super) fn compared(
         (Opened { files: Ok(files), from }, Opened { files: Ok(head_files), from: head }) => {
             let counts = (files.len(), head_files.len());
             let [one, other] = load_two((files, from.source.as_ref()), (head_files, head.source.as_ref()));
-            let (one, other) =
-                rayon::join(|| one.and_then(resolve::checked), || other.and_then(resolve::checked));
+            let (one, other) = rayon::join(|| one.and_then(resolve::checked), || other.and_then(resolve::checked));
             (from.understood(one, counts.0), head.understood(other, counts.1))
         }
         (base, head) => (base.understood(), head.understood()),

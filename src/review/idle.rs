@@ -8,7 +8,7 @@
 //! of the role or group it stands in, and that group is followed through time.
 
 use super::pairs::Which;
-use super::schedule::{ever_held, upstream};
+use super::schedule::{concerned, ever_held, upstream};
 use super::slice::Slice;
 use super::touched::{Touched, holdings, lists, node};
 use super::{Difference, Idle, WhyIdle};
@@ -111,7 +111,9 @@ fn followed(difference: &Difference<'_>, touched: &Touched, open: &[(Holding, En
     }
     let needed = upstream(&touched.edges, &marked);
     let kept = |holding: Holding| needed.get(node_of(holding) as usize) == Some(&true);
-    let mut slice = Slice::new(side.policy, side.references, |_| true, kept);
+    let concerns = concerned(side, kept);
+    let wanted = |person: PersonId| concerns.get(person.0 as usize) == Some(&true);
+    let mut slice = Slice::new(side.policy, side.references, wanted, kept);
     let mut groups = Vec::new();
     for (holding, entry) in open {
         groups.push(GroupId(u32::try_from(slice.policy.groups.len()).unwrap_or(u32::MAX)));

@@ -131,7 +131,7 @@ fn side(difference: &Difference<'_>, touched: &Touched, which: Which) -> Timelin
 
 /// By person: whether what is kept can ever concern them. Everybody, unless all that is
 /// read names people one by one.
-fn concerned(side: &Side<'_>, kept: impl Fn(Holding) -> bool) -> Vec<bool> {
+pub(super) fn concerned(side: &Side<'_>, kept: impl Fn(Holding) -> bool) -> Vec<bool> {
     let policy = side.policy;
     let mut named = vec![false; policy.people.len()];
     for holding in holdings(policy).filter(|holding| kept(*holding)) {

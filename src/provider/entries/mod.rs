@@ -22,6 +22,7 @@ pub use dialect::Dialect;
 pub use edit::{Assert, Edit, Mod};
 pub use kind::EntryKind;
 pub use loose::{Loose, loose, mentioning};
+pub(in crate::provider) use table::{Found, Table};
 pub(crate) use trace::{Named, ambiguous};
 pub use trace::{Relative, Traced};
 

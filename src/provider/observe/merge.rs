@@ -13,7 +13,7 @@ use super::follow::{self, Names};
 use super::same::Same;
 use crate::model::state::{AccountRef, AccountSlot, GroupRef, GroupSlot, Member, Order, StateError};
 use crate::model::{Matching, State, StateBuilder};
-use crate::provider::entries::{Loose, Named, ambiguous, loose, mentioning, without_unique_id};
+use crate::provider::entries::{Found, Loose, Named, Table, ambiguous, loose, mentioning, without_unique_id};
 use crate::provider::identities::{Delta, Gone, Identities, ObjectId, Target};
 use crate::provider::{Protected, Reading, dn};
 use std::borrow::Cow;
@@ -183,13 +183,6 @@ impl Touched {
     }
 }
 
-/// An account or group of the result.
-#[derive(Debug, Clone, Copy)]
-enum Found {
-    Account(AccountSlot),
-    Group(GroupSlot),
-}
-
 /// One side: where its rows went.
 struct SideOf<'a> {
     state: &'a State,
@@ -243,9 +236,9 @@ struct Merge<'a> {
     by_name: bool,
     builder: StateBuilder,
     /// New or changed objects, by what members call them.
-    arrived: BTreeMap<String, Found>,
+    arrived: Table,
     /// What members of new or changed groups call, as far as it was there before.
-    wanted: BTreeMap<String, Option<Found>>,
+    wanted: Table<Option<Found>>,
     out: Identities,
     named: Vec<Named>,
     /// Keys of handles under which an entry was and is no more.
@@ -258,11 +251,8 @@ struct Merge<'a> {
 }
 
 /// How a member that is written as `text` is looked for; `None`: it names nothing.
-fn called(by_name: bool, names: Matching, text: &str) -> Option<String> {
-    if by_name {
-        return Some(names.key(text).into_owned());
-    }
-    dn::key(without_unique_id(text)).ok().map(Cow::into_owned)
+fn called(by_name: bool, names: Matching, text: &str) -> Option<Cow<'_, str>> {
+    if by_name { Some(names.key(text)) } else { dn::key(without_unique_id(text)).ok() }
 }
 
 impl<'a> Merge<'a> {
@@ -274,8 +264,8 @@ impl<'a> Merge<'a> {
             names,
             by_name,
             builder: StateBuilder::new(names, upserts.attributes().iter().cloned()),
-            arrived: BTreeMap::new(),
-            wanted: BTreeMap::new(),
+            arrived: Table::default(),
+            wanted: Table::default(),
             out: Identities { by_name, references: identities.references.clone(), ..Identities::default() },
             named: Vec::new(),
             left: BTreeSet::new(),
@@ -362,7 +352,7 @@ impl<'a> Merge<'a> {
         }
         self.out.accounts.extend(side.identities.accounts.get(number));
         if !old && let Some(key) = called(self.by_name, self.names, self.call(account.name(), account.handle())) {
-            self.arrived.entry(key).or_insert(Found::Account(slot));
+            self.arrived.insert(&key, Found::Account(slot));
         }
     }
 
@@ -399,7 +389,7 @@ impl<'a> Merge<'a> {
             && !self.by_name
             && let Some(key) = called(false, self.names, group.handle())
         {
-            self.arrived.entry(key).or_insert(Found::Group(slot));
+            self.arrived.insert(&key, Found::Group(slot));
         }
     }
 
@@ -410,7 +400,7 @@ impl<'a> Merge<'a> {
                 if let Member::Other(text) = other
                     && let Some(key) = called(self.by_name, self.names, text)
                 {
-                    self.wanted.insert(key, None);
+                    self.wanted.insert(&key, None);
                 }
             }
         }
@@ -455,7 +445,7 @@ impl<'a> Merge<'a> {
                 }
                 Member::Account(text) | Member::Other(text) => {
                     let key = called(self.by_name, self.names, text);
-                    let found = key.and_then(|key| self.wanted.get(&key).copied().flatten());
+                    let found = key.and_then(|key| self.wanted.get(&key).flatten());
                     self.written(slot, found, text);
                 }
             }
@@ -518,7 +508,7 @@ impl<'a> Merge<'a> {
         let found = if self.arrived.is_empty() {
             None
         } else {
-            called(self.by_name, self.names, text).and_then(|key| self.arrived.get(&key).copied())
+            called(self.by_name, self.names, text).and_then(|key| self.arrived.get(&key))
         };
         self.written(slot, found, text);
     }
