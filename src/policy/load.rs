@@ -88,7 +88,7 @@ pub fn load_two(one: Read<'_>, other: Read<'_>) -> [Result<Policy, Vec<Diagnosti
     let second = other_files.par_iter().map(again).collect::<Vec<_>>();
     let gather = |files: Arc<[SourceFile]>, parsed| {
         let digest = digest(&files);
-        gathered(&files, digest, parsed)
+        gathered(files, digest, parsed)
     };
     let (one, other) = rayon::join(|| gather(files, first), || gather(other_files, second));
     let (one, other) = rayon::join(|| meant(one, source), || meant(other, other_source));
@@ -147,11 +147,12 @@ pub fn documents(source: &dyn Source) -> Documents {
 
 fn understood(files: Arc<[SourceFile]>) -> Documents {
     let (digest, parsed) = rayon::join(|| digest(&files), || files.par_iter().map(parse).collect::<Vec<_>>());
-    gathered(&files, digest, parsed)
+    gathered(files, digest, parsed)
 }
 
-fn gathered(files: &[SourceFile], digest: String, parsed: Vec<Parsed>) -> Documents {
+fn gathered(files: Arc<[SourceFile]>, digest: String, parsed: Vec<Parsed>) -> Documents {
     let paths = files.iter().map(|file| Arc::clone(&file.path)).collect();
+    drop(files);
     let mut all = Documents { files: paths, digest, ..Documents::default() };
     for file in parsed {
         all.documents.extend(file.document);
