@@ -51,6 +51,7 @@ import collections
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -198,19 +199,23 @@ class Delay:
         self.process.join()
 
 
-def measure(command, cwd=None, stdin=None, accept=(0,)):
-    """Runs a command; wall seconds, CPU seconds, peak MiB of exactly that process."""
+def measure(command, cwd=None, stdin=None, accept=(0,), said=None):
+    """Runs a command; wall seconds, CPU seconds, peak MiB of exactly that process. What it
+    says on stdout goes into the list `said`."""
     env = dict(os.environ, BENCH_PASSWORD=PASSWORD)
     start = time.perf_counter()
-    with tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         source = open(stdin, "rb") if stdin else subprocess.DEVNULL
-        process = subprocess.Popen(command, cwd=cwd, env=env, stdin=source, stdout=subprocess.DEVNULL, stderr=err)
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdin=source, stdout=out, stderr=err)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode not in accept:
             err.seek(0)
             sys.exit(f"{command[:4]} … exited {process.returncode}:\n{err.read().decode()[-2000:]}")
+        if said is not None:
+            out.seek(0)
+            said.append(out.read().decode())
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
@@ -535,8 +540,12 @@ def run_size(name, accord, runs, keep):
             measure(plain.tool("ldapmodify", "-f", str(changes)))
             write_modifications(changes, moves, singly=True)
             one_by_one = measure(plain.tool("ldapmodify", "-f", str(changes)))
-            near = measure(apply, work)
+            said = []
+            near = measure(apply, work, said=said)
             show(f"apply of {count:,} values", near, ldapmodify_per_group=modified, ldapmodify_per_value=one_by_one)
+            applied = float(re.search(r"^applied .* in ([0-9.]+) s ", said[0], re.MULTILINE)[1])
+            print(f"  … after its plan      {applied:8.1f} s   "
+                  f"ldapmodify per value {one_by_one[0]:.2f} s, ratio {applied / one_by_one[0]:.2f}", flush=True)
         show_delayed(data, server, plain, work, apply, near)
         measure(plan, work, accept=(0,))
     finally:
