@@ -133,6 +133,33 @@ pub struct InitArgs {
     /// Where; made if it is not there
     #[arg(default_value = ".")]
     pub folder: PathBuf,
+    /// Write pipelines too: plan on every request, apply on merge, hourly dates, daily drift
+    #[arg(long, value_enum, value_name = "FORGE")]
+    pub ci: Option<Ci>,
+    /// Where runners of GitHub fetch accord: `https://…`
+    #[arg(long, value_name = "URL", requires = "ci")]
+    pub binary: Option<String>,
+    /// SHA-256 of what is there, in hexadecimal; otherwise that of the program that runs now
+    #[arg(long, value_name = "HEX", requires = "binary")]
+    pub sha256: Option<String>,
+    /// Image in which GitLab runs accord, by digest: `registry.example.com/accord@sha256:…`
+    #[arg(long, value_name = "IMAGE", requires = "ci")]
+    pub image: Option<String>,
+    /// The protected branch
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub branch: String,
+    /// Write a hook too that checks the policies before each commit (pre-commit.com)
+    #[arg(long)]
+    pub hook: bool,
+}
+
+/// Whose pipelines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ci {
+    /// GitHub Actions
+    Github,
+    /// GitLab CI
+    Gitlab,
 }
 
 /// Where else the answer goes.

@@ -1,13 +1,17 @@
 //! `accord init`: a starter repository that validates, plans and applies as it is.
 //!
-//! Comes in: a folder. Goes out: policies, editor settings, `.gitignore`. Refuses:
-//! to overwrite anything.
+//! Comes in: a folder. Goes out: policies, editor settings, `.gitignore`; pipelines and a hook
+//! where they are asked for, also beside policies that are there. Refuses: to overwrite
+//! anything.
 
 use super::args::{Global, InitArgs};
 use super::clock;
 use super::failure::{Exit, Failure};
+use super::pipelines;
+use super::session::Session;
 use super::terminal::Terminal;
 use crate::model::Instant;
+use crate::policy::Policy;
 use std::fs;
 use std::path::Path;
 
@@ -28,20 +32,47 @@ const SETTINGS: &str = r#"{
 /// The embedded directory and the journal are made here; neither is policy.
 const IGNORE: &str = "/directory.ldif\n/.accord/\n*.plan.json\n";
 
+const HOOK: &str = include_str!("starter/pre-commit.yaml");
+
 const DAY: i64 = 86_400;
 
-/// Writes the starter.
-pub(super) fn run(terminal: Terminal, _global: &Global, args: &InitArgs) -> Result<Exit, Failure> {
-    let files = starter(clock::now());
-    ensure_absent(&args.folder, &files)?;
+/// Writes the starter, or beside policies that are there what they can still be given.
+pub(super) fn run(terminal: Terminal, global: &Global, args: &InitArgs) -> Result<Exit, Failure> {
+    let is_extra = args.ci.is_some() || args.hook;
+    let known = if is_extra { known(terminal, global, args)? } else { None };
+    let mut files = if known.is_some() { Vec::new() } else { starter(clock::now()) };
+    let extra = pipelines::files(args, known.as_ref())?.into_iter();
+    files.extend(extra);
+    files.extend(args.hook.then(|| (".pre-commit-config.yaml", HOOK.to_owned())));
+    ensure_absent(&args.folder, &files, known.is_some())?;
     for (path, text) in &files {
         write(&args.folder.join(path), text)?;
         terminal.print(&format!("{path}\n"))?;
     }
-    let inside =
-        if args.folder == Path::new(".") { String::new() } else { format!("cd {} && ", args.folder.display()) };
-    terminal.say(&format!("Next: {inside}accord plan, then accord apply"));
+    if let Some(ci) = args.ci {
+        for line in pipelines::next(ci) {
+            terminal.say(line);
+        }
+    }
+    if known.is_none() {
+        let inside =
+            if args.folder == Path::new(".") { String::new() } else { format!("cd {} && ", args.folder.display()) };
+        terminal.say(&format!("Next: {inside}accord plan, then accord apply"));
+    }
     Ok(Exit::Done)
+}
+
+/// The policies in the folder, where there are any: pipelines name the secrets that they need.
+///
+/// # Errors
+/// Everything that is wrong with them.
+fn known(terminal: Terminal, global: &Global, args: &InitArgs) -> Result<Option<Policy>, Failure> {
+    let policies = args.folder.join("policies");
+    if !policies.join("accord.yaml").is_file() {
+        return Ok(None);
+    }
+    let there = Global { policies: Some(policies), ..global.clone() };
+    Session::offline(terminal, &there).map(|session| Some(session.policy))
 }
 
 /// Every file of the starter at an instant.
@@ -58,7 +89,7 @@ fn starter(now: Instant) -> Vec<(&'static str, String)> {
 }
 
 /// All or nothing: a half-written starter beside somebody's files helps nobody.
-fn ensure_absent(folder: &Path, files: &[(&str, String)]) -> Result<(), Failure> {
+fn ensure_absent(folder: &Path, files: &[(&str, String)], has_policies: bool) -> Result<(), Failure> {
     let there: Vec<_> = files
         .iter()
         .map(|(path, _)| *path)
@@ -66,12 +97,13 @@ fn ensure_absent(folder: &Path, files: &[(&str, String)]) -> Result<(), Failure>
         .map(|path| format!("`{path}`"))
         .collect();
     // Policies of other names would be read together with the starter's.
-    if there.is_empty() && folder.join("policies").symlink_metadata().is_err() {
+    if there.is_empty() && (has_policies || folder.join("policies").symlink_metadata().is_err()) {
         return Ok(());
     }
     let what = if there.is_empty() { "`policies`".to_owned() } else { there.join(", ") };
-    Err(Failure::new(format!("{what} is there already; nothing was written"))
-        .help("accord init FOLDER, with a new one"))
+    let help =
+        if has_policies { "move it away, and merge what both hold" } else { "accord init FOLDER, with a new one" };
+    Err(Failure::new(format!("{what} is there already; nothing was written")).help(help))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ mod generate;
 mod init;
 mod notes;
 mod overdue;
+mod pipelines;
 mod plan;
 mod planning;
 mod policy_tests;

@@ -2,3 +2,5 @@
 //! others published about those formats.
 
 mod notes;
+mod runs;
+mod workflows;

@@ -46,3 +46,10 @@ pub(crate) fn wrong_text(sort: &str, name: &str, text: &str) -> Vec<String> {
     std::fs::write(&path, text).unwrap();
     wrong(sort, &[&path])
 }
+
+/// YAML as everybody else reads it.
+pub(crate) fn yaml(path: &Path) -> serde_json::Value {
+    let output = Command::new("node").arg(installed().join("check.mjs")).arg("yaml").arg(path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
