@@ -4,6 +4,7 @@
 //! table. Refuses: to ask where nobody can answer, and to execute what is not
 //! derived again at this command's own clock.
 
+use super::approved;
 use super::args::{ApplyArgs, Format, Global, Narrow};
 use super::clock;
 use super::directories::{How, Live};
@@ -55,10 +56,11 @@ fn reviewed(
     }
     let (session, live, _lock) = locked(terminal, global, args)?;
     saved.unused(&session.repository, execution::is_in_effect(&session, &live, &saved.plan))?;
-    let derived = planning::derive(&session, &live, session.now, false, &saved.plan.filter)?;
+    let found = approved::find(&session, &live, &args.since)?;
+    let derived = planning::approved(&session, &live, (session.now, false), &saved.plan.filter, &found.unapproved)?;
     planning::say_failures(&session, &live);
     let review = Reviewed { plan: &saved.plan, signer: signer.as_ref() };
-    let exit = execution::execute(&session, &live, &derived, Some(&review), again);
+    let exit = execution::execute(&session, &live, (&derived, &found), Some(&review), again);
     session::leave((derived, live, session));
     exit
 }
@@ -68,7 +70,8 @@ fn reviewed(
 fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
     let (session, live, lock_held) = locked(terminal, global, args)?;
     let filter = planned::filter(&session, &args.narrow)?;
-    let plan = planning::derive(&session, &live, session.now, false, &filter)?;
+    let found = approved::find(&session, &live, &args.since)?;
+    let plan = planning::approved(&session, &live, (session.now, false), &filter, &found.unapproved)?;
     if global.format == Format::Text {
         terminal.print(&planned::shown(&plan, Format::Text, &args.view, session.zone().clone()))?;
     } else {
@@ -77,9 +80,10 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
     // Since when an undeclared member is there is kept in the journal: without a run
     // the wait of `undeclared: {after: …}` would never begin.
     // So is whose an account is that nothing has to be changed of, and who is in the
-    // groups that are managed elsewhere.
+    // groups that are managed elsewhere. And what was approved: who approved it may leave.
     let remembers = || {
-        planning::begins_a_wait(&plan, &live)
+        found.is_news
+            || planning::begins_a_wait(&plan, &live)
             || !planning::matched(&session, &live).is_empty()
             || planning::references(&session, &live).iter().any(|read| read.people.is_some())
     };
@@ -87,7 +91,7 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
         return Ok(planning::exit(&plan, &live, false));
     }
     if args.auto_approve || plan.changes.is_empty() {
-        let exit = execution::execute(&session, &live, &plan, None, &again(global, args));
+        let exit = execution::execute(&session, &live, (&plan, &found), None, &again(global, args));
         session::leave((plan, live, session));
         return exit;
     }
@@ -95,11 +99,12 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
         return Err(Failure::new("nothing was changed: the answer was not `yes`"));
     }
     let (session, live) = Session::live(terminal, global, how(args))?;
-    let derived = planning::derive(&session, &live, session.now, false, &filter)?;
+    let found = approved::find(&session, &live, &args.since)?;
+    let derived = planning::approved(&session, &live, (session.now, false), &filter, &found.unapproved)?;
     let exit = execution::execute(
         &session,
         &live,
-        &derived,
+        (&derived, &found),
         Some(&Reviewed { plan: &plan, signer: None }),
         &again(global, args),
     );
@@ -121,6 +126,7 @@ fn again(global: &Global, args: &ApplyArgs) -> String {
     options.extend(allow.iter().map(|(class, number)| ("--allow", format!("{class}={number}"))));
     options.extend(ticket.clone().map(|ticket| ("--ticket", ticket)));
     options.extend(args.proof.signers.as_ref().map(|path| ("--signers", text(path))));
+    options.extend(approved::again(&args.since));
     options.extend(args.proof.max_age.clone().map(|term| ("--max-age", term)));
     let flags = [("--allow-exec", global.allow_exec), ("--dated", *dated), ("--auto-approve", args.auto_approve)];
     let mut words = vec!["accord".to_owned(), "apply".to_owned()];

@@ -221,6 +221,15 @@ pub struct Narrow {
     pub ticket: Option<String>,
 }
 
+/// From where on approvals are asked for.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Since {
+    /// Everything up to this commit counts as approved; needed once, where there are
+    /// `approvals` and no earlier run is known
+    #[arg(long, value_name = "REV")]
+    pub approved_since: Option<String>,
+}
+
 /// How a plan is shown.
 #[derive(Debug, Clone, clap::Args)]
 pub struct View {
@@ -260,6 +269,9 @@ pub struct PlanArgs {
     /// What narrows the plan.
     #[command(flatten)]
     pub narrow: Narrow,
+    /// From where on approvals are asked for.
+    #[command(flatten)]
+    pub since: Since,
     /// How the plan is shown.
     #[command(flatten)]
     pub view: View,
@@ -321,6 +333,9 @@ pub struct ApplyArgs {
     /// Do not ask
     #[arg(long)]
     pub auto_approve: bool,
+    /// From where on approvals are asked for.
+    #[command(flatten)]
+    pub since: Since,
     /// Read what changed since the last read, or everything
     #[arg(long, value_enum, value_name = "HOW", default_value = "incremental")]
     pub refresh: Refresh,

@@ -4,6 +4,7 @@
 //! code. Refuses: to send anything before the journal is open, and to go on sending
 //! after Ctrl-C or SIGTERM.
 
+use super::approved;
 use super::args::Format;
 use super::directories::Live;
 use super::failure::{Exit, Failure};
@@ -38,7 +39,7 @@ pub(super) struct Reviewed<'a> {
 pub(super) fn execute(
     session: &Session<'_>,
     live: &Live,
-    derived: &Plan,
+    (derived, found): (&Plan, &approved::Found),
     reviewed: Option<&Reviewed<'_>>,
     again: &str,
 ) -> Result<Exit, Failure> {
@@ -49,7 +50,7 @@ pub(super) fn execute(
         session.terminal.say(&format!("{}; every change of it is derived identically", escape::terminal(&what)));
     }
     let directories = targets(session, live, plan)?;
-    let mut journal = Journal::start(&session.repository.root, start(&work, reviewed), session.now)?;
+    let mut journal = Journal::start(&session.repository.root, start(&work, reviewed, found), session.now)?;
     for (directory, sightings) in planning::matched(session, live) {
         journal.add(session.now, Record::Matched(Matched::of(directory, sightings)))?;
     }
@@ -123,9 +124,10 @@ fn targets<'a>(session: &'a Session<'_>, live: &'a Live, plan: &Plan) -> Result<
         .collect()
 }
 
-fn start(work: &Work<'_>, reviewed: Option<&Reviewed<'_>>) -> Start {
+fn start(work: &Work<'_>, reviewed: Option<&Reviewed<'_>>, found: &approved::Found) -> Start {
     let plan = work.plan();
     Start {
+        approved: found.record.clone(),
         missing: missing(plan, work.derived()),
         plan: plan.digest.clone(),
         policy: plan.policy.clone(),

@@ -5,6 +5,7 @@
 //!
 //! one file per command; `session` strings the pipeline together for all of them.
 
+mod approved;
 pub mod args;
 
 mod answerable;
@@ -37,6 +38,7 @@ mod show;
 mod terminal;
 mod trust;
 mod validate;
+mod walk;
 mod who;
 mod why;
 

@@ -3,6 +3,7 @@
 //! Comes in: policies and directories, or a saved plan. Goes out: a plan as text,
 //! Markdown or JSON, and a file of it. Refuses: to hold anything that can write.
 
+use super::approved;
 use super::args::{Also, By, Format, Global, Narrow, PlanArgs, Proof, SavedPlan, View as ViewArgs};
 use super::directories::How;
 use super::evidence::{self, Saved};
@@ -45,7 +46,8 @@ fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, F
     let (session, live) = Session::live(terminal, global, How { authors: false, refresh: args.refresh })?;
     let filter = filter(&session, &args.narrow)?;
     let at = session.at(args.at.as_deref())?;
-    let plan = planning::derive(&session, &live, at, args.at.is_some(), &filter)?;
+    let found = approved::find(&session, &live, &args.since)?;
+    let plan = planning::approved(&session, &live, (at, args.at.is_some()), &filter, &found.unapproved)?;
     if let Some(path) = &args.out {
         save(&plan, path)?;
         // One that was made for another plan of that name must not lie beside this one.

@@ -7,7 +7,7 @@ use super::directories::Live;
 use super::failure::{Exit, Failure};
 use super::session::Session;
 use crate::model::Instant;
-use crate::plan::{self, DirectoryInput, Filter, Inputs, Note, Plan, Sighting, references};
+use crate::plan::{self, DirectoryInput, Filter, Inputs, Note, Plan, Sighting, Unapproved, references};
 use crate::policy::DirectoryId;
 use crate::provider::GapScope;
 use crate::record;
@@ -41,7 +41,7 @@ pub(super) fn references(session: &Session<'_>, live: &Live) -> Vec<ReferenceRea
     read.collect()
 }
 
-/// The plan of everything that was read.
+/// The plan of everything that was read, whoever approved it: for questions.
 pub(super) fn derive(
     session: &Session<'_>,
     live: &Live,
@@ -49,13 +49,24 @@ pub(super) fn derive(
     read_only: bool,
     filter: &Filter,
 ) -> Result<Plan, Failure> {
+    approved(session, live, (at, read_only), filter, &Unapproved::default())
+}
+
+/// The plan of everything that was read, without what nobody who may agreed to.
+pub(super) fn approved(
+    session: &Session<'_>,
+    live: &Live,
+    (at, read_only): (Instant, bool),
+    filter: &Filter,
+    unapproved: &Unapproved,
+) -> Result<Plan, Failure> {
     let directories = inputs(live);
     let mut filter = filter.clone();
     if filter.dated && filter.since.is_none() {
         let folder = record::journal_folder(&session.repository.root);
         filter.since = record::dated_since(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     }
-    Ok(plan::derive(&Inputs {
+    let inputs = Inputs {
         policy: &session.policy,
         mark: &session.mark,
         directories: &directories,
@@ -63,7 +74,8 @@ pub(super) fn derive(
         at,
         read_only,
         filter: &filter,
-    }))
+    };
+    Ok(plan::derive_approved(&inputs, unapproved))
 }
 
 /// Whether the plan saw an undeclared member for the first time that is to go later.

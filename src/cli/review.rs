@@ -11,9 +11,10 @@ use super::secrets;
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::history;
+use crate::policy::Policy;
 use crate::policy::settings::ForgeSettings;
 use crate::provider::ProviderError;
-use crate::provider::forge::{self, Access, Reviews};
+use crate::provider::forge::{self, Access, Forge, Merged, Reviews};
 use crate::provider::http::Proxy;
 use crate::render::approvals::{Asked, Report, Uncounted, markdown, text};
 use crate::resolve::References;
@@ -21,6 +22,7 @@ use crate::review::approvals::{Account, Given, approvals};
 use crate::review::{Side, difference};
 use secrecy::SecretString;
 use std::path::Path;
+use tokio::runtime::Runtime;
 
 /// Works out what needs agreement and asks the forge who agreed.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ReviewArgs) -> Result<Exit, Failure> {
@@ -68,24 +70,64 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ReviewArgs) -> Res
     Ok(if who.is_covered() { Exit::Done } else { Exit::Withheld })
 }
 
-/// Who approved HEAD, as the forge of BASE tells it.
-fn reviews(global: &Global, base: &Session<'_>, number: u64, asked: &mut Asked) -> Result<Reviews, Failure> {
-    let Some(settings) = &base.policy.oversight.forge else {
+/// The forge, as the policies of one commit describe it, asked one question after the other.
+pub(super) struct Reader {
+    forge: Box<dyn Forge>,
+    runtime: Runtime,
+    project: String,
+}
+
+/// Prepares for asking the forge that `policy`, the policies at the commit `base`, describes;
+/// nothing is asked yet.
+///
+/// # Errors
+/// When the policies name no forge, its token is not there, or `ca` is not that of `base`.
+pub(super) fn reader(global: &Global, policy: &Policy, root: &Path, base: &str) -> Result<Reader, Failure> {
+    let Some(settings) = &policy.oversight.forge else {
         return Err(Failure::new("the policies at BASE do not say where reviews are (`forge`)")
             .help("write `forge:` into accord.yaml and merge that first"));
     };
-    let root = &base.repository.root;
-    authority(root, settings, &asked.base)?;
+    authority(root, settings, base)?;
     let token = settings.token.as_ref();
     let token = token.map(|token| secrets::resolve(global, "`token` of `forge`", token)).transpose()?;
-    let access = Access { token, root: root.clone(), proxy: proxy() };
-    let failed =
-        |error: ProviderError| error.help.iter().fold(Failure::new(error.to_string()), |f, help| f.help(help.clone()));
-    let reader = forge::reader(settings, &access).map_err(failed)?;
+    let access = Access { token, root: root.to_owned(), proxy: proxy() };
+    let forge = forge::reader(settings, &access).map_err(|error| failed(&error))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("the network cannot be used: {error}")))?;
-    let reviews = runtime.block_on(reader.reviews(number, &asked.head)).map_err(failed)?;
-    let request = format!("{}#{number}", settings.project);
+    Ok(Reader { forge, runtime, project: settings.project.clone() })
+}
+
+fn failed(error: &ProviderError) -> Failure {
+    error.help.iter().fold(Failure::new(error.to_string()), |failure, help| failure.help(help.clone()))
+}
+
+impl Reader {
+    /// A request as people call it.
+    pub(super) fn request(&self, number: u64) -> String {
+        format!("{}#{number}", self.project)
+    }
+
+    /// The merged request that a commit of the branch completed.
+    ///
+    /// # Errors
+    /// Those of the forge.
+    pub(super) fn merged(&self, commit: &str) -> Result<Option<Merged>, Failure> {
+        self.runtime.block_on(self.forge.merged(commit)).map_err(|error| failed(&error))
+    }
+
+    /// Who approved exactly a commit of a request.
+    ///
+    /// # Errors
+    /// Those of the forge.
+    pub(super) fn reviews(&self, number: u64, commit: &str) -> Result<Reviews, Failure> {
+        self.runtime.block_on(self.forge.reviews(number, commit)).map_err(|error| failed(&error))
+    }
+}
+
+/// Who approved HEAD, as the forge of BASE tells it.
+fn reviews(global: &Global, base: &Session<'_>, number: u64, asked: &mut Asked) -> Result<Reviews, Failure> {
+    let reader = reader(global, &base.policy, &base.repository.root, &asked.base)?;
+    let (reviews, request) = (reader.reviews(number, &asked.head)?, reader.request(number));
     if *reviews.head != *asked.head {
         let message = format!("the last commit of `{request}` is {}, not {}", reviews.head, asked.head);
         return Err(Failure::new(message).help("ask about the commit that is to be merged: BASE..HEAD"));

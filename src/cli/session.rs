@@ -352,6 +352,23 @@ impl Opened {
     }
 }
 
+/// Policies of a commit; `None` where they have errors, which are not said.
+pub(super) fn quietly(session: &Session<'_>, commit: &str) -> Option<Policy> {
+    understand(&Revision::open(&session.repository.policies, commit).ok()?).ok()
+}
+
+/// Whether a file of a commit's policies holds one of the words: without it, no key is
+/// called so.
+///
+/// # Errors
+/// When git does not have the commit.
+pub(super) fn mentions(session: &Session<'_>, commit: &str, words: &[&str]) -> Result<bool, Failure> {
+    let source = Revision::open(&session.repository.policies, commit)?;
+    let Ok(files) = source.files() else { return Ok(true) };
+    let holds = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|part| part == word.as_bytes());
+    Ok(files.iter().any(|file| words.iter().any(|word| holds(&file.bytes, word))))
+}
+
 /// Leaves what a command held to the end of the process, which frees all of it at once:
 /// millions of small pieces one by one take longer than their planning did.
 pub(super) fn leave<T>(held: T) {

@@ -12,6 +12,7 @@ use super::explain::Ways;
 use super::facts::{Explain, Facts};
 use super::guard::conflicts;
 use super::order::{self, Ground, Order, Wait};
+use super::unapproved::{Bar, Unapproved};
 use super::{
     Barrier, DirectoryInput, DirectoryMark, FORMAT, Inputs, Note, Plan, Withheld, diff, file, guard, references,
     upcoming,
@@ -36,6 +37,8 @@ pub struct Resolved<'a> {
     pub resolution: Option<&'a Resolution>,
     /// What should be at [`super::Filter::since`], for a dated plan.
     pub before: Option<&'a [DesiredDirectory]>,
+    /// What may not be given, and what each directory would hold with it.
+    pub unapproved: Option<(&'a Unapproved, &'a [DesiredDirectory])>,
 }
 
 /// The plan for these inputs.
@@ -43,8 +46,15 @@ pub struct Resolved<'a> {
 /// A directory whose desired state cannot be told (two people's accounts have one
 /// name there, say) is treated like one that was not read: nothing in it changes.
 pub fn derive(inputs: &Inputs<'_>) -> Plan {
+    derive_approved(inputs, &Unapproved::default())
+}
+
+/// The plan for these inputs, without what nobody who may agreed to.
+pub fn derive_approved(inputs: &Inputs<'_>, unapproved: &Unapproved) -> Plan {
     let references = references::references(inputs.policy, inputs.directories);
-    let resolution = resolve::resolve_with_joiners(inputs.policy, &references, inputs.at);
+    let mut resolution = resolve::resolve_with_joiners(inputs.policy, &references, inputs.at);
+    let wanted = (!unapproved.is_empty()).then(|| desired_states(inputs, &resolution));
+    resolution.keep_out(unapproved.kept_out());
     let (desired, unread) = desired(inputs, &resolution);
     let before = inputs.filter.since.filter(|_| inputs.filter.dated).map(|since| {
         let resolution = resolve::resolve_with_joiners(inputs.policy, &references, since);
@@ -63,8 +73,14 @@ pub fn derive(inputs: &Inputs<'_>) -> Plan {
         explain: &Ways { policy: inputs.policy, resolution: &resolution },
         resolution: Some(&resolution),
         before: before.as_deref(),
+        unapproved: wanted.as_deref().map(|wanted| (unapproved, wanted)),
     };
-    assemble(&Inputs { directories: &directories, ..*inputs }, &resolved)
+    let mut plan = assemble(&Inputs { directories: &directories, ..*inputs }, &resolved);
+    if unapproved.rests_on.is_some() {
+        plan.approvals.clone_from(&unapproved.rests_on);
+        file::seal(&mut plan);
+    }
+    plan
 }
 
 fn desired_states(inputs: &Inputs<'_>, resolution: &Resolution) -> Vec<DesiredDirectory> {
@@ -93,8 +109,15 @@ pub fn assemble(inputs: &Inputs<'_>, resolved: &Resolved<'_>) -> Plan {
     let ground = Ground { policy: inputs.policy, directories: inputs.directories, desired: resolved.desired };
     let mut found = differences(inputs, resolved.desired, inputs.at);
     order::fixed(&ground, &mut found.drafts);
+    let bar = resolved.unapproved.map(|(unapproved, wanted)| (Bar::new(unapproved, wanted), wanted));
+    if let Some((bar, wanted)) = &bar {
+        bar.tell(&ground, &mut found, differences(inputs, wanted, inputs.at));
+    }
     filter(inputs, resolved, &mut found);
     conflicts::withhold(inputs.policy, &resolved.conflicts, inputs.at, &mut found);
+    if let Some((bar, _)) = &bar {
+        bar.withhold(&mut found.drafts);
+    }
     let (order, waits) = settle(inputs, &ground, &mut found.drafts);
     let mut plan = empty(inputs, resolved);
     plan.notes = found.notes;
@@ -204,6 +227,7 @@ fn empty(inputs: &Inputs<'_>, resolved: &Resolved<'_>) -> Plan {
     Plan {
         format: FORMAT.to_owned(),
         policy: inputs.mark.clone(),
+        approvals: None,
         at: inputs.at,
         read_only: inputs.read_only,
         filter: inputs.filter.clone(),

@@ -51,6 +51,8 @@ pub enum Why {
     Holds,
     /// No entry of the policy gives the membership at this instant.
     HoldsNot,
+    /// An entry of the policy gives the membership, and nobody who may agreed to that.
+    Unapproved,
     /// Nobody declared the account that is a member.
     Undeclared,
     /// The member is no account, and the group says `others: revoke`.

@@ -112,6 +112,10 @@ impl<'a> Facts<'a> {
                     chain.push((format!("nothing gives {here}/{name} to {} now", person.key), written.place));
                 }
             }
+            (Why::Unapproved, Some((_, person)), Some((_, written))) => {
+                let text = format!("what gives {here}/{name} to {} is not approved", person.key);
+                chain.push((text, written.place));
+            }
             (Why::Left(end), Some((id, person)), held) => {
                 let gave = held.and_then(|(group, _)| self.explain.gave(id, group));
                 chain.push(gave.unwrap_or_else(|| left(self.policy, person, end)));
@@ -126,9 +130,7 @@ impl<'a> Facts<'a> {
                     group.place,
                 ));
             }
-            (Why::Others, _, Some((_, group))) => {
-                chain.push((format!("{here}/{name} says `others: revoke`"), group.place));
-            }
+            (Why::Others, _, Some((_, group))) => chain.push((says_others(here, name), group.place)),
             (Why::Renamed, person, Some((_, group))) => {
                 let left = match &draft.change.object.member {
                     Some(OtherMember::Group(text) | OtherMember::Other(text)) => text.as_str(),
@@ -168,6 +170,10 @@ impl<'a> Facts<'a> {
             (None, _) => "it, or its person,".to_owned(),
         }
     }
+}
+
+fn says_others(here: &str, name: &str) -> String {
+    format!("{here}/{name} says `others: revoke`")
 }
 
 /// The entry by which a group is a member of a group.

@@ -59,6 +59,7 @@ pub fn write(plan: &Plan, out: impl Write) -> io::Result<String> {
     let Plan {
         format,
         policy,
+        approvals,
         at,
         read_only,
         filter,
@@ -77,6 +78,9 @@ pub fn write(plan: &Plan, out: impl Write) -> io::Result<String> {
     sink.write_all(b"{\n\"format\":")?;
     sink.value(format)?;
     sink.key("policy", policy)?;
+    if let Some(approvals) = approvals {
+        sink.key("approvals", approvals)?;
+    }
     sink.key("at", at)?;
     if *read_only {
         sink.key("read_only", read_only)?;

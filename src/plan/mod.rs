@@ -16,10 +16,12 @@ pub mod order;
 pub mod recent;
 pub mod references;
 pub mod signature;
+pub mod unapproved;
 mod upcoming;
 
-pub use derive::{derive, versions};
+pub use derive::{derive, derive_approved, versions};
 pub use matched::{Sighting, matched};
+pub use unapproved::{RestsOn, Unapproved};
 
 use crate::model::{Change, ChangeId, Instant, Object};
 use crate::policy::{DirectoryId, Policy};
@@ -38,6 +40,9 @@ pub struct Plan {
     pub format: String,
     /// Which policies.
     pub policy: PolicyMark,
+    /// The approvals that it rests on, where something needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<RestsOn>,
     /// The instant the plan was derived for, UTC.
     pub at: Instant,
     /// Whether `at` was chosen (`--at`): such a plan is for reading only.

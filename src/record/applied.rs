@@ -3,7 +3,7 @@
 //! Comes in: the journal's folder. Goes out: when it was, and of which policies.
 //! Refuses: runs that were stopped, killed, or left something undone.
 
-use super::entry::{Line, Record, RunEnded, RunStarted, Status};
+use super::entry::{Approved, Line, Record, RunEnded, RunStarted, Status};
 use super::store;
 use crate::model::Instant;
 use crate::plan::PolicyMark;
@@ -93,6 +93,25 @@ pub fn last_commit(folder: &Path) -> io::Result<Option<Applied>> {
             && policy.commit.is_some()
         {
             return Ok(Some(Applied { run, at, policy }));
+        }
+    }
+    Ok(None)
+}
+
+/// Up to where the newest run that looked found access approved. A run of a version that
+/// did not look counts as one that found everything so: somebody let it apply that commit.
+/// `None` before the first run, and of runs outside git.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn approved(folder: &Path) -> io::Result<Option<Approved>> {
+    for run in store::list(folder)?.0.into_iter().rev() {
+        let Some((_, RunStarted { approved, policy, .. })) = started(folder, &run)? else { continue };
+        if approved.is_some() {
+            return Ok(approved);
+        }
+        if policy.commit.is_some() {
+            return Ok(Some(Approved { since: policy.commit, ..Approved::default() }));
         }
     }
     Ok(None)

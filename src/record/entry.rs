@@ -89,10 +89,31 @@ pub struct RunStarted {
     /// Who signed the plan file, by the name in the list of signers, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
+    /// Up to where access was found approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<Approved>,
     /// What the plan left out, so that the run is not the last word: `--directory`,
     /// `--action`, `--dated`, `withheld`, `unread`, `unreviewed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+}
+
+/// Up to where a run found the access approved that the policies give.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// The commit up to which nothing lacks an approval; `None`: nobody could say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// The commit up to which `access` was found approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// What was found approved after `since`, where something else lacks an approval: key of
+    /// the person, `directory/group`, label of a second account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<(String, String, Option<String>)>,
+    /// Whether `since` was named by whoever ran it, not found by the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
 }
 
 /// Bytes at the end of a file that are no whole record.

@@ -11,7 +11,7 @@
 
 use super::chain::Walk;
 use super::digest;
-use super::entry::{Line, NOTHING_BEFORE, Record, RunEnded, RunStarted, Torn, sha256};
+use super::entry::{Approved, Line, NOTHING_BEFORE, Record, RunEnded, RunStarted, Torn, sha256};
 use super::memory::{self, Open};
 use super::store::{self, Disk, Head, Store};
 use crate::model::Instant;
@@ -49,6 +49,8 @@ pub struct Start {
     pub allow: BTreeMap<String, u64>,
     /// Who signed the plan file, where that was asked.
     pub signed_by: Option<String>,
+    /// Up to where access was found approved.
+    pub approved: Option<Approved>,
     /// What the plan left out, see [`RunStarted::missing`].
     pub missing: Vec<String>,
 }
@@ -108,7 +110,7 @@ impl Journal {
             lost: tip.lost.clone(),
             memory,
         };
-        let Start { plan, policy, version, operator, ticket, allow, signed_by, missing } = start;
+        let Start { plan, policy, version, operator, ticket, allow, signed_by, approved, missing } = start;
         let (after, recovered, lost) = (tip.after, tip.recovered, tip.lost);
         let first = RunStarted {
             run,
@@ -122,6 +124,7 @@ impl Journal {
             ticket,
             allow,
             signed_by,
+            approved,
             missing,
         };
         journal.add(at, Record::RunStarted(first))?;

@@ -25,9 +25,9 @@ pub mod memory;
 pub mod store;
 pub mod written;
 
-pub use applied::{Applied, dated_since, last_applied, last_commit, newest, nothing_left, of_plan};
+pub use applied::{Applied, approved, dated_since, last_applied, last_commit, newest, nothing_left, of_plan};
 pub use chain::{Finding, Report, verify};
-pub use entry::{Record, Status};
+pub use entry::{Approved, Record, Status};
 pub use journal::{Journal, JournalError, Start};
 pub use lock::{Holder, Lock, LockError};
 pub use memory::{memory, memory_at};

@@ -22,6 +22,9 @@ pub fn plan(plan: &Plan, view: &View) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "### accord: {}\n", escaped(&plan_text::totals(&outline.totals)));
     let _ = writeln!(out, "{}\n", escaped(&plan_text::title(plan, &view.zone)));
+    if let Some(approvals) = plan_text::approvals(plan) {
+        let _ = writeln!(out, "{}\n", escaped(&approvals));
+    }
     for mark in &plan.directories {
         let (name, evidence) = (escaped(&mark.name), plan_text::evidence(mark));
         let _ = writeln!(out, "- {name}: {} accounts, {} groups, {}", mark.accounts, mark.groups, escaped(&evidence));

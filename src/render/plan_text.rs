@@ -7,7 +7,8 @@ use super::change;
 use super::outline::{self, Held, Next, Outline, Section, Subject, Totals};
 use super::page::{Line, Page, Tone, count, counted};
 use crate::model::{Action, Change};
-use crate::plan::{DirectoryMark, Fact, Note, Plan};
+use crate::plan::unapproved::StepOf;
+use crate::plan::{DirectoryMark, Fact, Note, Plan, RestsOn};
 use jiff::tz::TimeZone;
 
 /// So many changes are shown unless everything is asked for.
@@ -58,6 +59,21 @@ pub fn plan(plan: &Plan, view: &View) -> String {
     writer.notes();
     writer.footer(&outline.totals, outline.next.as_ref());
     writer.page.finish()
+}
+
+/// `approvals since 4f2c1e9: example/access#7 by wei.chen · 1 missing`; nothing where nothing
+/// needs one.
+pub(super) fn approvals(plan: &Plan) -> Option<String> {
+    let RestsOn { since, steps, lacking } = plan.approvals.as_ref()?;
+    let step = |step: &StepOf| {
+        let by = if step.approved_by.is_empty() { "nobody".to_owned() } else { step.approved_by.join(", ") };
+        step.request.as_ref().map(|request| format!("{request} by {by}"))
+    };
+    let requests: Vec<String> = steps.iter().filter_map(step).collect();
+    let requests = if requests.is_empty() { "no request".to_owned() } else { requests.join("; ") };
+    let missing = if *lacking == 0 { String::new() } else { format!(" · {lacking} missing") };
+    let since: String = since.chars().take(7).collect();
+    Some(format!("approvals since {since}: {requests}{missing}"))
 }
 
 /// `policies 4f2c1e9 on main · 2026-11-22 10:31 Europe/Berlin`.
@@ -182,6 +198,9 @@ struct Writer<'p> {
 impl Writer<'_> {
     fn header(&mut self) {
         self.page.line(Line::default().say(&title(self.plan, &self.view.zone)));
+        if let Some(approvals) = approvals(self.plan) {
+            self.page.line(Line::default().say(&approvals));
+        }
         let width = self.plan.directories.iter().map(|mark| mark.name.chars().count()).max().unwrap_or_default();
         let noted: Vec<&str> = notes(self.plan).0.iter().filter_map(|note| note.directory.as_deref()).collect();
         for mark in &self.plan.directories {

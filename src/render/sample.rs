@@ -88,6 +88,7 @@ pub(super) fn plan() -> Plan {
             digest: "d1".to_owned(),
             ..PolicyMark::default()
         },
+        approvals: None,
         at: at("2026-11-22T09:31:00Z"),
         read_only: false,
         filter: Filter::default(),

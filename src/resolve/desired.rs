@@ -185,7 +185,7 @@ impl<'p> Maker<'_, 'p> {
     /// Whether each person holds something here with the everyday account.
     fn entitled(&self, groups: &[(GroupSlot, GroupId)]) -> Vec<bool> {
         let mut entitled = vec![false; self.policy.people.len()];
-        let held = groups.iter().flat_map(|(_, group)| self.resolution.members(*group));
+        let held = groups.iter().flat_map(|(_, group)| self.resolution.wanted(*group));
         for held in held.filter(|held| !held.label.is_second()) {
             if let Some(cell) = entitled.get_mut(held.person.0 as usize) {
                 *cell = true;
@@ -341,7 +341,7 @@ impl<'p> Maker<'_, 'p> {
         links: &[EntryId],
     ) -> (Vec<AccountId>, Vec<(PersonId, Label)>) {
         let (mut covered, mut lacking) = (Vec::new(), Vec::new());
-        for held in self.resolution.members(group) {
+        for held in self.resolution.wanted(group) {
             match self.slot(held.person, held.label) {
                 None => lacking.push((held.person, held.label)),
                 Some(account) if matches!(held.via, Via::Entry(entry) if links.contains(&entry)) => {

@@ -56,7 +56,7 @@ use cuts::Cuts;
 use holder::Holders;
 use joiners::Joiners;
 use sets::{Node, Nodes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use times::{Facts, Times};
 use way::Feeders;
@@ -137,6 +137,8 @@ pub struct Resolution {
     holders: Holders,
     /// Number of the last label.
     labels: u8,
+    /// Memberships that are written and are not to be: see [`Self::keep_out`].
+    kept_out: BTreeSet<(GroupId, PersonId, Label)>,
 }
 
 /// Resolves the policy at an instant. Reference groups that `references` lacks count
@@ -158,7 +160,28 @@ impl Resolution {
     fn without_sets(facts: Facts<'_>) -> Self {
         let labels = u8::try_from(facts.policy.labels.len()).unwrap_or(u8::MAX);
         let (nodes, cuts, joiners) = (Nodes::default(), Cuts::default(), Joiners::default());
-        Self { times: facts.times, nodes, cuts, joiners, feeders: OnceLock::new(), holders: facts.holders, labels }
+        Self {
+            times: facts.times,
+            nodes,
+            cuts,
+            joiners,
+            feeders: OnceLock::new(),
+            holders: facts.holders,
+            labels,
+            kept_out: BTreeSet::new(),
+        }
+    }
+
+    /// Keeps people out of groups in what [`desired()`] makes of it, without asking why they
+    /// are in them; every other question is answered as it is written.
+    pub fn keep_out(&mut self, kept_out: BTreeSet<(GroupId, PersonId, Label)>) {
+        self.kept_out = kept_out;
+    }
+
+    /// The members of a group that are to be.
+    fn wanted(&self, group: GroupId) -> impl Iterator<Item = Held> + '_ {
+        let is_out = move |held: &Held| self.kept_out.contains(&(group, held.person, held.label));
+        self.members(group).filter(move |held| self.kept_out.is_empty() || !is_out(held))
     }
 
     /// The instant that was resolved.

@@ -191,7 +191,7 @@ fn office_of(offices: &Offices<'_>, office: Approver, membership: Membership) ->
 }
 
 /// Every membership that the change gives or prolongs, now, later or perhaps.
-fn given_by(difference: &Difference<'_>) -> BTreeSet<Membership> {
+pub(super) fn given_by(difference: &Difference<'_>) -> BTreeSet<Membership> {
     let shifts = difference.gained.iter().chain(&difference.extended).map(|shift| shift.membership);
     let perhaps = difference.open.iter().flat_map(|open| open.may_gain.iter().copied());
     let later = difference.scheduled.iter().flat_map(|moment| moment.gained.iter().copied());

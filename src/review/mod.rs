@@ -14,12 +14,14 @@
 //! * [`approvals`]: who must agree to it, who has and who could; `judges` and `offices` say what is
 //!   loosened of that by which changes are judged, and who answers for what.
 //! * [`policy_tests`]: whether what must hold of effective access does, at every instant.
+//! * [`ledger`]: which access is agreed to, commit by commit along a branch.
 //! * `shape`: roles, groups and people that came, went or changed.
 
 pub mod approvals;
 mod held;
 mod idle;
 mod judges;
+pub mod ledger;
 mod offices;
 pub mod pairs;
 pub mod policy_tests;

@@ -4,6 +4,7 @@
 mod answers;
 mod apply;
 mod approvals;
+mod approved;
 mod constraints;
 mod diff;
 pub(crate) mod diff_git;

@@ -27,6 +27,7 @@ fn small() -> Plan {
     let mut plan = Plan {
         format: FORMAT.to_owned(),
         policy: PolicyMark { digest: "abc".to_owned(), ..PolicyMark::default() },
+        approvals: None,
         at: Instant::from_seconds(1_800_000_000),
         read_only: false,
         filter: Filter::default(),

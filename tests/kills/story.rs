@@ -43,6 +43,7 @@ pub(crate) fn no_plan(changes: Vec<Change>) -> Plan {
     Plan {
         format: FORMAT.into(),
         policy: PolicyMark::default(),
+        approvals: None,
         at: Still.now(),
         read_only: false,
         filter: Filter::default(),

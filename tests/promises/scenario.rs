@@ -114,6 +114,7 @@ impl Scenario {
             explain: &Places(&self.policy),
             resolution: None,
             before: None,
+            unapproved: None,
         };
         assemble(&inputs, &resolved)
     }
