@@ -166,7 +166,9 @@ impl Ways<'_> {
         if let Some(end) = entry.window().expires.filter(|end| *end <= self.resolution.at()) {
             let _ = write!(text, ", ended {}", end.civil(&self.policy.timezone));
         }
-        for part in [&entry.details().ticket, &entry.details().reason].into_iter().flatten() {
+        let details = entry.details();
+        let claimed = resolve::claimed(self.policy, details.approved_by);
+        for part in [details.ticket.as_deref(), details.reason.as_deref(), claimed.as_deref()].into_iter().flatten() {
             text.push_str(", ");
             text.push_str(part);
         }

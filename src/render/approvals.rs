@@ -4,8 +4,8 @@
 //! Refuses: to decide anything.
 
 use super::escape;
-use crate::review::Difference;
-use crate::review::approvals::{About, Approvals, Need};
+use crate::review::approvals::{About, Approvals, Need, claims};
+use crate::review::{Difference, Membership};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -35,6 +35,7 @@ pub struct Report {
     covered: bool,
     unguarded: bool,
     needs: Vec<Line>,
+    claimed: Vec<Claimed>,
     not_counted: Vec<Uncounted>,
 }
 
@@ -57,6 +58,18 @@ struct Access {
     account: Option<String>,
 }
 
+/// What a file says of who approved an access.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Claimed {
+    #[serde(flatten)]
+    access: Access,
+    approved_by: String,
+    /// Whether a review of the change's last commit says so too.
+    reviewed: bool,
+    file: String,
+    line: u32,
+}
+
 /// An account on the forge whose verdict does not count, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Uncounted {
@@ -74,7 +87,21 @@ impl Report {
             found.mute.iter().map(|mute| Uncounted { account: mute.account.login.to_string(), why: mute.why.clone() }),
         );
         let needs = found.needs.iter().map(|need| line(difference, need)).collect();
-        Self { asked, covered: found.is_covered(), unguarded: found.unguarded, needs, not_counted }
+        let claimed = claims(difference, &found.voices).into_iter().map(|claim| {
+            let (file, line) = difference.head.policy.locate(claim.place);
+            let access = access(difference, claim.membership);
+            Claimed { access, approved_by: claim.by, reviewed: claim.matches, file: file.to_string(), line }
+        });
+        let claimed = claimed.collect();
+        Self { asked, covered: found.is_covered(), unguarded: found.unguarded, needs, claimed, not_counted }
+    }
+}
+
+fn access(difference: &Difference<'_>, membership: Membership) -> Access {
+    Access {
+        person: difference.person_key(membership).to_owned(),
+        entitlement: difference.entitlement(membership.group),
+        account: difference.account(membership).map(str::to_owned),
     }
 }
 
@@ -83,11 +110,7 @@ fn line(difference: &Difference<'_>, need: &Need) -> Line {
         About::Access(rule) => ("access", rule.to_string()),
         About::Judge(what) => ("policy", what.clone()),
     };
-    let access = need.access.iter().map(|membership| Access {
-        person: difference.person_key(*membership).to_owned(),
-        entitlement: difference.entitlement(membership.group),
-        account: difference.account(*membership).map(str::to_owned),
-    });
+    let access = need.access.iter().map(|membership| access(difference, *membership));
     Line {
         kind,
         name,
@@ -129,6 +152,14 @@ impl Line {
     }
 }
 
+impl Claimed {
+    fn words(&self) -> String {
+        let Self { access, approved_by, reviewed, file, line } = self;
+        let so = if *reviewed { "a review says so too" } else { "no review of the last commit says so" };
+        format!("{}: approved by {approved_by} ({file}:{line}); {so}", access.words())
+    }
+}
+
 impl Access {
     fn words(&self) -> String {
         let account = self.account.as_ref().map(|label| format!(" (account {label})")).unwrap_or_default();
@@ -155,6 +186,12 @@ pub fn text(report: &Report) -> String {
         if line.access.len() > SHOWN {
             say(format!("         and {} more", line.access.len() - SHOWN));
         }
+    }
+    for claim in report.claimed.iter().take(SHOWN) {
+        say(format!("claimed  {}", claim.words()));
+    }
+    if report.claimed.len() > SHOWN {
+        say(format!("claimed  and {} more", report.claimed.len() - SHOWN));
     }
     for Uncounted { account, why } in &report.not_counted {
         say(format!("not counted: {account}: {why}"));
@@ -194,6 +231,15 @@ pub fn markdown(report: &Report) -> String {
         }
         if line.access.len() > SHOWN {
             let _ = writeln!(out, "  - and {} more", line.access.len() - SHOWN);
+        }
+    }
+    if !report.claimed.is_empty() {
+        let _ = writeln!(out, "\nClaimed in the files:\n");
+        for claim in report.claimed.iter().take(SHOWN) {
+            let _ = writeln!(out, "- {}", escape::markdown(&claim.words()));
+        }
+        if report.claimed.len() > SHOWN {
+            let _ = writeln!(out, "- and {} more", report.claimed.len() - SHOWN);
         }
     }
     if !report.not_counted.is_empty() {

@@ -245,11 +245,14 @@ impl Ask<'_> {
         Chain { steps: vec![step], ends: period.and_then(|period| period.window.expires) }
     }
 
-    /// The text with what the entry adds: `expires 2026-12-31 · ACC-1042 · reason`.
+    /// The text with what the entry adds: `expires 2026-12-31 · ACC-1042 · reason · claimed:
+    /// approved by omar.haddad`. Whoever wrote the entry wrote that too: it is no approval.
     fn dated(&self, text: String, entry: &Entry) -> String {
         let expires = entry.window().expires.map(|end| format!("expires {}", last_day(self.policy, end)));
+        let details = entry.details();
+        let claimed = claimed(self.policy, details.approved_by);
         let more: Vec<&str> =
-            [expires.as_deref(), entry.details().ticket.as_deref(), entry.details().reason.as_deref()]
+            [expires.as_deref(), details.ticket.as_deref(), details.reason.as_deref(), claimed.as_deref()]
                 .into_iter()
                 .flatten()
                 .collect();
@@ -315,4 +318,10 @@ pub(super) fn last_day(policy: &Policy, end: Instant) -> String {
         return day.split_once(' ').map_or(day.clone(), |(day, _)| day.to_owned());
     }
     civil
+}
+
+/// `claimed: approved by omar.haddad`: what `approved_by` says. Only a review tells whether it is so.
+pub fn claimed(policy: &Policy, approved_by: Option<PersonId>) -> Option<String> {
+    let person = policy.people.get(approved_by?.0 as usize)?;
+    Some(format!("claimed: approved by {}", person.key))
 }

@@ -34,7 +34,7 @@ mod values;
 mod way;
 mod why_not;
 
-pub use because::{Chain, Step, account, because, because_with, name, winning_words};
+pub use because::{Chain, Step, account, because, because_with, claimed, name, winning_words};
 pub use constraints::{Breach, BreachKind, Side, carried, constraints};
 pub use cuts::Cut;
 pub use desired::{DesiredDirectory, desired};

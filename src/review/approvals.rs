@@ -10,9 +10,10 @@
 use super::judges::{self, Shifted};
 use super::offices::{Offices, Why};
 use super::pairs::Which;
-use super::{Difference, Membership};
-use crate::policy::{ApprovalRule, Approver, Policy, Standing};
-use crate::resolve;
+use super::{Difference, Membership, Shift};
+use crate::model::Place;
+use crate::policy::{ApprovalRule, Approver, Holding, Policy, Standing};
+use crate::resolve::{self, Link, Taken};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An account on the forge.
@@ -75,11 +76,53 @@ pub struct Mute {
     pub left: bool,
 }
 
+/// What a file says of who approved an access that the change gives: a claim of whoever
+/// wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What.
+    pub membership: Membership,
+    /// Key of who is said to have approved it.
+    pub by: String,
+    /// Where that is written, after the change.
+    pub place: Place,
+    /// Whether a review of the change's last commit says so too.
+    pub matches: bool,
+}
+
+/// What files claim of the access that the change gives or prolongs now; `voices` are those
+/// who agreed.
+pub fn claims(difference: &Difference<'_>, voices: &[String]) -> Vec<Claim> {
+    let policy = difference.head.policy;
+    let shifts = difference.gained.iter().chain(&difference.extended);
+    if policy.entries.iter().all(|entry| entry.details().approved_by.is_none()) {
+        return Vec::new();
+    }
+    let claims = |shift: &Shift| -> Vec<Claim> {
+        let (Some(group), Some(held)) = (difference.group(shift.membership).head, shift.after) else {
+            return Vec::new();
+        };
+        let whole = Holding::Group(group);
+        let way = resolve::winning(policy, &difference.head.resolution, (held.person, held.label), whole);
+        let claim = |step: &Taken| {
+            let (Link::Entry(entry) | Link::Through(entry, _)) = step.link else { return None };
+            let by = policy.entries.get(entry.0 as usize)?.details().approved_by?;
+            let by = policy.people.get(by.0 as usize)?.key.to_string();
+            let matches = voices.contains(&by);
+            Some(Claim { membership: shift.membership, by, place: step.place, matches })
+        };
+        way.iter().filter_map(claim).collect()
+    };
+    shifts.flat_map(claims).collect()
+}
+
 /// Who must agree to a change, who has, and who could.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approvals {
     /// Everything that needs agreement: what would loosen a judge first, then access by rule.
     pub needs: Vec<Need>,
+    /// Keys of everybody who agreed, whether they were asked or not; sorted.
+    pub voices: Vec<String>,
     /// Approvals that count for nobody.
     pub mute: Vec<Mute>,
     /// Whether nobody was charged with approving before the change: then nothing that
@@ -118,7 +161,9 @@ pub fn approvals(difference: &Difference<'_>, given: Given<'_>) -> Approvals {
         let Some((_, rule)) = rule_at(difference, rule) else { continue };
         needs.push(need(About::Access(rule.key.clone()), access, rule.count.into(), &could));
     }
-    Approvals { needs, mute, unguarded }
+    let mut voices: Vec<String> = voices.iter().map(|number| offices.key(*number).to_owned()).collect();
+    voices.sort();
+    Approvals { needs, voices, mute, unguarded }
 }
 
 /// Numbers of the people whose approval it is, and what is nobody's.
@@ -216,7 +261,7 @@ fn concerns(difference: &Difference<'_>, of: &Policy, rule: &ApprovalRule, membe
     let sides = [(difference.base.policy, group.base, person.base), (difference.head.policy, group.head, person.head)];
     let is_named = || {
         sides.iter().any(|(policy, group, _)| {
-            let name = group.map(|group| resolve::name(policy, crate::policy::Holding::Group(group)));
+            let name = group.map(|group| resolve::name(policy, Holding::Group(group)));
             name.is_some_and(|name| rule.entitlements.iter().any(|glob| glob.matches(&name)))
         })
     };

@@ -158,3 +158,39 @@ fn what_cannot_be_told_is_an_error() {
     let err = story.ask(&["base..head", "--request", "8"]).exits(1).stderr;
     assert!(err.contains("the answer is about request 7"), "{err}");
 }
+
+/// `approved_by` is written by whoever wrote the change.
+#[test]
+fn what_a_file_says_of_approvals_is_a_claim_until_a_review_says_so() {
+    let story = Story::begin();
+    let claimed = "members: [wei, { person: bob, ticket: ACC-1, approved_by: wei }]";
+    story.repo.edit("policies/people.yaml", "members: [wei]", claimed);
+    let head = commit(&story.repo, "head");
+    story.told.lock().unwrap().head.clone_from(&head);
+    let words = "ACC-1 · claimed: approved by wei";
+    let text = story.repo.accord(&["diff", "base..head"]).exits(0).stdout;
+    assert!(text.contains(words), "{text}");
+    let json = story.repo.accord(&["diff", "base..head", "--format", "json"]).exits(0).stdout;
+    assert!(json.contains(words), "{json}");
+    let page = story.repo.accord(&["diff", "base..head", "--format", "markdown"]).exits(0).stdout;
+    assert!(page.contains("claimed: approved by wei"), "{page}");
+    let why = story.repo.accord(&["why", "bob", "corp/prod"]).exits(0).stdout;
+    assert!(why.contains(words), "{why}");
+    let plan = story.repo.accord(&["plan", "--approved-since", "head"]).exits(0).stdout;
+    assert!(plan.contains("ACC-1, claimed: approved by wei"), "{plan}");
+
+    let asked = ["base..head", "--request", "7"];
+    let out = story.ask(&asked).exits(3).quiet();
+    let claim = "claimed  bob in corp/prod: approved by wei (policies/people.yaml:9); ";
+    assert!(out.contains(&format!("{claim}no review of the last commit says so")), "{out}");
+    story.review(1, "wchen", "APPROVED", &"0".repeat(40));
+    assert!(story.ask(&asked).exits(3).stdout.contains("no review of the last commit says so"));
+    story.review(2, "wchen", "APPROVED", &head);
+    let out = story.ask(&asked).exits(0).quiet();
+    assert!(out.contains(&format!("{claim}a review says so too")), "{out}");
+    let out = story.ask(&[&asked[..], &["--format", "json"]].concat()).exits(0).quiet();
+    let json: Value = serde_json::from_str(&out).unwrap();
+    let expected = json!([{ "person": "bob", "entitlement": "corp/prod", "approved_by": "wei", "reviewed": true,
+        "file": "policies/people.yaml", "line": 9 }]);
+    assert_eq!(json["claimed"], expected);
+}
