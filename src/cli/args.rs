@@ -511,9 +511,22 @@ pub struct GenerateArgs {
     pub what: Generate,
 }
 
+/// Arguments of `accord generate codeowners`.
+#[derive(Debug, clap::Args)]
+pub struct CodeownersArgs {
+    /// Write it into this file, beside what others wrote there; without it the part is printed
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write nothing; exit with 1 if the file is not what would be written
+    #[arg(long, requires = "out")]
+    pub check: bool,
+}
+
 /// What to write.
 #[derive(Debug, Subcommand)]
 pub enum Generate {
+    /// Whom GitHub or GitLab asks for a review, from owners and approvals: a part of CODEOWNERS
+    Codeowners(CodeownersArgs),
     /// JSON Schema (draft 7) of the policy files, for editors
     Schema,
     /// Completions of a shell

@@ -149,6 +149,15 @@ pub fn descends(folder: &Path, commit: &str, from: &str) -> Result<Option<bool>,
     repository.graph_descendant_of(commit, from).map(Some).map_err(|error| wrong(&error))
 }
 
+/// The top of the work tree around `folder`; `None` where there is none.
+///
+/// # Errors
+/// When there is a repository and git cannot read it.
+pub fn top(folder: &Path) -> Result<Option<PathBuf>, HistoryError> {
+    let place = Place::find(folder)?;
+    Ok(place.and_then(|place| place.repository.workdir()?.canonicalize().ok()))
+}
+
 /// The bytes of the file `path`, relative to the folder `root`, at `revision`; `None`
 /// where that commit has no such file (a link or a submodule is none).
 ///

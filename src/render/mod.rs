@@ -11,6 +11,7 @@ pub mod annotations;
 pub mod answers;
 pub mod approvals;
 pub mod calendar;
+pub mod codeowners;
 pub mod diagnostics;
 pub mod drift;
 pub mod escape;

@@ -30,6 +30,7 @@ mod shape;
 mod slice;
 mod touched;
 
+pub use offices::group_owner;
 pub use pairs::{Matched, Pair, Pairs};
 pub use shape::{PersonShift, RoleShift};
 

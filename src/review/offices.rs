@@ -156,7 +156,7 @@ impl<'d> Offices<'d> {
 }
 
 /// The group's owner or, where it has none, that of the one role that grants it.
-pub(super) fn group_owner(policy: &Policy, id: GroupId) -> Option<PersonId> {
+pub fn group_owner(policy: &Policy, id: GroupId) -> Option<PersonId> {
     let group = policy.groups.get(id.0 as usize)?;
     group.owner.or_else(|| {
         let mut roles = policy.roles.iter().filter(|role| role.grants.iter().any(|grant| grant.group == id));

@@ -5,6 +5,7 @@ mod answers;
 mod apply;
 mod approvals;
 mod approved;
+mod codeowners;
 mod constraints;
 mod diff;
 pub(crate) mod diff_git;
