@@ -190,6 +190,9 @@ pub struct TestArgs {
     /// What counts as now, and whose policies.
     #[command(flatten)]
     pub when: When,
+    /// As if more were written.
+    #[command(flatten)]
+    pub more: WhatIf,
 }
 
 /// How directories are read.
@@ -423,6 +426,9 @@ pub struct WhoArgs {
     /// When, and by which policies.
     #[command(flatten)]
     pub when: When,
+    /// As if more were written.
+    #[command(flatten)]
+    pub more: WhatIf,
 }
 
 /// Arguments of `accord expiring`.
@@ -461,6 +467,28 @@ pub struct ReviewArgs {
 pub enum ReviewOf {
     /// Who must agree, who has, and who could; exit code 3 if somebody is missing
     Approvals(ApprovalsArgs),
+    /// Who breaks a constraint, now or later, by which ways and how long; exit code 3 if anybody does
+    Constraints(ConstraintsArgs),
+}
+
+/// Arguments of `accord review constraints`.
+#[derive(Debug, clap::Args)]
+pub struct ConstraintsArgs {
+    /// From when on, and by which policies.
+    #[command(flatten)]
+    pub when: When,
+    /// What is broken only if more were written.
+    #[command(flatten)]
+    pub more: WhatIf,
+}
+
+/// Lines that are not written.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WhatIf {
+    /// As if this were written too (may be repeated): `"sre grants corp/vpn"`, `"sre includes
+    /// engineer"`, `"maria.lopez joins sre"`, `"maria.lopez joins corp/vpn"`
+    #[arg(long, value_name = "CHANGE")]
+    pub what_if: Vec<String>,
 }
 
 /// Arguments of `accord review approvals`.

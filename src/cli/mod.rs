@@ -11,6 +11,7 @@ pub mod args;
 mod answerable;
 mod apply;
 mod audit;
+mod breaches;
 mod cache;
 mod clock;
 mod diff;

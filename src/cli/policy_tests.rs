@@ -5,6 +5,7 @@
 //! every test with its counter-examples; exit code 1 unless all hold. Refuses: directories.
 
 use super::args::{Format, Global, TestArgs};
+use super::breaches;
 use super::failure::{Exit, Failure};
 use super::notes;
 use super::questions::{reading, remembered, unknown};
@@ -27,7 +28,8 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &TestArgs) -> Resul
     if matches!(global.format, Format::Ics | Format::Csv | Format::Markdown) {
         return Err(terminal::no_format("test", global.format));
     }
-    let session = Session::asked(terminal, global, args.when.rev.as_deref())?;
+    let mut session = Session::asked(terminal, global, args.when.rev.as_deref())?;
+    breaches::suppose(&mut session, &args.more)?;
     let at = session.at(args.when.at.as_deref())?;
     let policy = &session.policy;
     let tests = chosen(policy, &args.names)?;

@@ -5,6 +5,7 @@
 //! where to ask: forge, token and authority are those of BASE.
 
 use super::args::{Format, Global, ReviewArgs, ReviewOf};
+use super::breaches;
 use super::failure::{Exit, Failure};
 use super::notes;
 use super::secrets;
@@ -26,7 +27,10 @@ use tokio::runtime::Runtime;
 
 /// Works out what needs agreement and asks the forge who agreed.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ReviewArgs) -> Result<Exit, Failure> {
-    let ReviewOf::Approvals(args) = &args.of;
+    let args = match &args.of {
+        ReviewOf::Approvals(args) => args,
+        ReviewOf::Constraints(args) => return breaches::run(terminal, global, args),
+    };
     let Some((base, head)) =
         args.range.split_once("..").filter(|(a, b)| !a.is_empty() && !b.is_empty() && !b.starts_with('.'))
     else {

@@ -4,6 +4,7 @@
 //! nothing beyond what every command refuses.
 
 use super::args::{Format, Global, ValidateArgs};
+use super::breaches;
 use super::failure::{Exit, Failure};
 use super::notes;
 use super::policy_tests;
@@ -19,7 +20,8 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ValidateArgs) -> R
         return Err(terminal::no_format("validate", global.format));
     }
     let session = Session::asked(terminal, global, args.rev.as_deref()).and_then(|mut session| {
-        let tested = policy_tests::findings(&session)?;
+        let mut tested = policy_tests::findings(&session)?;
+        tested.extend(breaches::findings(&session)?);
         session.found(&tested)?;
         session.policy.warnings.extend(tested);
         Ok(session)

@@ -4,6 +4,7 @@
 //! to call a group empty that was not read.
 
 use super::args::{Format, Global, WhoArgs};
+use super::breaches;
 use super::failure::{Exit, Failure};
 use super::questions::{Question, key};
 use super::session::Session;
@@ -15,7 +16,8 @@ use std::collections::BTreeSet;
 
 /// Answers.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &WhoArgs) -> Result<Exit, Failure> {
-    let session = Session::asked(terminal, global, args.when.rev.as_deref())?;
+    let mut session = Session::asked(terminal, global, args.when.rev.as_deref())?;
+    breaches::suppose(&mut session, &args.more)?;
     let at = session.at(args.when.at.as_deref())?;
     let question = Question::new(&session, at)?;
     let holding = question.entitlement(&args.entitlement)?;

@@ -42,12 +42,22 @@ pub fn references_of(policy: &Policy, holdings: impl IntoIterator<Item = Holding
 /// Everything that decides who holds any of `holdings`, themselves included, also by what
 /// constraints revoke.
 pub fn needed(policy: &Policy, holdings: impl IntoIterator<Item = Holding>) -> BTreeSet<Holding> {
+    upstream(policy, holdings, true)
+}
+
+/// What is written to decide who holds any of `holdings`, themselves included: in this
+/// direction there is never a way back.
+pub fn depends_on(policy: &Policy, holdings: impl IntoIterator<Item = Holding>) -> BTreeSet<Holding> {
+    upstream(policy, holdings, false)
+}
+
+fn upstream(policy: &Policy, holdings: impl IntoIterator<Item = Holding>, revoked: bool) -> BTreeSet<Holding> {
     let roles = policy.roles.len();
     let (_, edges) = edges(policy);
     let mut open: Vec<u32> = holdings.into_iter().map(|holding| node_of(roles, holding)).collect();
     // What a constraint revokes hangs on the constraint's other sides too.
     let mut sides: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for constraint in &policy.constraints {
+    for constraint in policy.constraints.iter().filter(|_| revoked) {
         let Breach::Revoke(revoked) = &constraint.on_breach else { continue };
         for revoked in revoked.iter().filter(|revoked| constraint.exclusive.contains(revoked)) {
             let all = constraint.exclusive.iter().map(|side| node_of(roles, *side));

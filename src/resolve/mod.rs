@@ -41,7 +41,7 @@ pub use desired::{DesiredDirectory, desired};
 pub use ended::ended;
 pub use ever::{could_ever, reads};
 pub use fixed::{checked, static_breaches};
-pub use graph::{needed, references_of};
+pub use graph::{depends_on, needed, references_of};
 pub use joiners::{Early, early_accounts};
 pub use nesting::{DesiredNesting, Nested, NestedGroup, forbidden, nested, says_kind};
 pub use sponsor::{Gone, answering, unsponsored};

@@ -13,11 +13,13 @@
 //! * `idle`: dated entries that never give anything.
 //! * [`approvals`]: who must agree to it, who has and who could; `judges` and `offices` say what is
 //!   loosened of that by which changes are judged, and who answers for what.
+//! * [`breaches`]: who breaks a constraint, now and later; [`what_if`]: as if one more line were written.
 //! * [`policy_tests`]: whether what must hold of effective access does, at every instant.
 //! * [`ledger`]: which access is agreed to, commit by commit along a branch.
 //! * `shape`: roles, groups and people that came, went or changed.
 
 pub mod approvals;
+pub mod breaches;
 mod held;
 mod idle;
 mod judges;
@@ -29,6 +31,7 @@ mod schedule;
 mod shape;
 mod slice;
 mod touched;
+pub mod what_if;
 
 pub use offices::group_owner;
 pub use pairs::{Matched, Pair, Pairs};

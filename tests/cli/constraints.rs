@@ -155,3 +155,117 @@ fn a_maximum_term_shows_the_end_that_counts_and_warns() {
     assert!(!squeezed(&ran.stdout).contains("+ corp/sre until"), "the term is over:\n{}", ran.stdout);
     let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
 }
+
+const DUTIES: &str = "\
+roles:
+  clerk: { grants: [corp/payments], members: [ana.silva, { person: wei.chen, starts: 2150-01-01, expires: 2151-12-31 }] }
+  approver: { members: [{ person: wei.chen, starts: 2149-01-01, expires: 2150-06-30 }] }
+  auditor: { includes: [approver] }
+groups:
+  corp/payments: {}
+  corp/elsewhere: { manage: reference }
+constraints:
+  separation: { exclusive: [role: clerk, role: approver] }
+";
+
+#[test]
+fn a_breach_that_dates_bring_is_told_with_both_ways_and_its_window() {
+    let repo = Repo::company();
+    repo.write("policies/duties.yaml", DUTIES);
+    let ran = repo.accord(&["review", "constraints"]).exits(3);
+    shows(
+        &ran.stdout,
+        &[
+            "wei.chen from 2150-01-01 00:00 until 2150-07-01 00:00 policies/duties.yaml:9",
+            "breaks separation: wei.chen holds role clerk by its own members (policies/duties.yaml:2), \
+             and role approver by its own members (policies/duties.yaml:3)",
+            "to go on: take the other away, or write an exception with an expiry",
+            "1 breach, from ",
+        ],
+    );
+    // More than ninety days ahead: validate has nothing to say yet.
+    let _ = repo.accord(&["validate"]).exits(0).quiet();
+    let _ = repo.accord(&["review", "constraints", "--at", "2150-07-01"]).exits(0);
+    let json = repo.accord(&["review", "constraints", "--format", "json"]).exits(3).quiet();
+    let answer: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let one = &answer["breaches"][0];
+    assert_eq!((&one["since"], &one["until"]), (&"2149-12-31T23:00:00Z".into(), &"2150-06-30T22:00:00Z".into()));
+    assert_eq!(
+        (&one["constraint"], &one["person"], &one["line"]),
+        (&"separation".into(), &"wei.chen".into(), &9.into())
+    );
+    assert_eq!(one["sides"][1]["entitlement"], "role approver");
+    assert_eq!(one["sides"][1]["ends"], "2150-06-30T22:00:00Z");
+}
+
+#[test]
+fn validate_warns_of_what_breaks_now_or_soon() {
+    let repo = Repo::company();
+    repo.write(
+        "policies/duties.yaml",
+        &DUTIES.replace("starts: 2150-01-01, expires: 2151-12-31", "starts: 2020-01-01"),
+    );
+    repo.edit("policies/duties.yaml", "starts: 2149-01-01", "starts: 2021-01-01");
+    let ran = repo.accord(&["validate"]).exits(0);
+    shows(
+        &ran.stderr,
+        &["warning[constraint-dated]: breaks separation: wei.chen holds role clerk", "until 2150-07-01 00:00"],
+    );
+    assert!(ran.stdout.contains(", 1 warnings"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_a_role_change_would_break_is_told_without_a_file_being_touched() {
+    let repo = Repo::company();
+    repo.write("policies/duties.yaml", DUTIES);
+    let what_if = |change: &str| repo.accord(&["review", "constraints", "--what-if", change]);
+    let ran = what_if("ana.silva joins auditor").exits(3);
+    shows(
+        &ran.stdout,
+        &[
+            "breaks separation: ana.silva holds role clerk by its own members (policies/duties.yaml:2), \
+             and role approver by role auditor (policies/duties.yaml:4)",
+            "1 breach more if ana.silva joins auditor, from ",
+        ],
+    );
+    assert!(!ran.stdout.contains("wei.chen"), "what is broken anyway is not told: {}", ran.stdout);
+    let ran = what_if("clerk includes approver").exits(3);
+    shows(
+        &ran.stdout,
+        &[
+            "ana.silva holds role clerk",
+            "and role approver by role clerk",
+            "wei.chen from 2150-01-01 00:00 until 2152-01-01 00:00",
+        ],
+    );
+    let ran = what_if("auditor grants corp/payments").exits(0);
+    shows(&ran.stdout, &["0 breaches more if auditor grants corp/payments"]);
+    let who = repo.accord(&["who", "corp/payments", "--what-if", "maria.lopez joins clerk"]).exits(0).quiet();
+    shows(&who, &["+ maria.lopez until 2197-04-01 00:00"]);
+    let test = "tests:\n  payments: { nobody_reaches: [group: corp/payments], outside: [role: clerk] }\n";
+    repo.write("policies/tests.yaml", test);
+    let _ = repo.accord(&["test"]).exits(0);
+    let out = repo.accord(&["test", "--what-if", "sre grants corp/payments"]).exits(1).quiet();
+    shows(&out, &["maria.lopez holds corp/payments", "granted by role sre"]);
+    assert_eq!(repo.read("policies/duties.yaml"), DUTIES);
+}
+
+#[test]
+fn a_change_that_cannot_be_thought_of_says_why() {
+    let repo = Repo::company();
+    repo.write("policies/duties.yaml", DUTIES);
+    for (change, told) in [
+        ("clerk gives corp/payments", "`clerk gives corp/payments` is no change"),
+        ("clerk", "`clerk` is no change"),
+        ("clrk grants corp/payments", "there is no role `clrk`\nto go on: did you mean `clerk`?"),
+        ("clerk grants corp/payment", "there is no group `corp/payment`\nto go on: did you mean `corp/payments`"),
+        ("ana joins clerk", "there is no person `ana`"),
+        ("clerk grants corp/payments", "`clerk grants corp/payments` is so already"),
+        ("ana.silva joins clerk", "`ana.silva joins clerk` is so already"),
+        ("approver includes auditor", "would be a circle: role approver depends on role auditor already"),
+        ("clerk grants corp/elsewhere", "`corp/elsewhere` is managed elsewhere"),
+    ] {
+        let ran = repo.accord(&["review", "constraints", "--what-if", change]).exits(1);
+        shows(&ran.stderr, &[told]);
+    }
+}
