@@ -163,6 +163,7 @@ fn policy() -> Policy {
             place: HERE,
         }],
         guardrails: Guardrails::default(),
+        trusted_guardrails: None,
         oversight: accord::policy::Oversight::default(),
         people: (0..PEOPLE).map(|n| person(n, &departments[(n % DEPARTMENTS) as usize])).collect(),
         roles: Vec::new(),

@@ -28,7 +28,7 @@ pub struct Global {
     /// Folder of the policies; otherwise `policies/` is looked for upwards from here
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     pub policies: Option<PathBuf>,
-    /// Git revision whose connection settings are trusted, in pipelines the protected branch
+    /// Git revision whose connections are trusted and whose limits count too; in pipelines the protected branch
     #[arg(long, global = true, value_name = "REV", help_heading = "Global options")]
     pub trusted: Option<String>,
     /// Folder outside the repository in which `file:` secrets are

@@ -11,7 +11,7 @@ use super::progress;
 use super::repository::Repository;
 use super::secrets;
 use super::session::Session;
-use super::trust;
+use super::trust::{self, Trusted};
 use crate::history;
 use crate::model::{Change, State};
 use crate::plan::Memory;
@@ -41,6 +41,8 @@ pub(super) struct Reads {
     directories: Vec<Directory>,
     memory: Memory,
     newest: Option<String>,
+    /// What judges beside the policies.
+    pub(super) trusted: Option<Trusted>,
     thread: JoinHandle<io::Result<Answers>>,
 }
 
@@ -68,7 +70,7 @@ struct Answers {
 /// secret is missing, or the journal cannot be read. Nothing was contacted then.
 pub(super) fn start(global: &Global, repository: &Repository, policy: &Policy, how: How) -> Result<Reads, Failure> {
     let directories = policy.directories.as_slice();
-    trust::ensure(global, repository, directories)?;
+    let trusted = trust::ensure(global, repository, directories)?;
     // Before any secret is fetched: nothing of such a repository is used.
     ensure_own(repository)?;
     let credentials = directories
@@ -87,7 +89,7 @@ pub(super) fn start(global: &Global, repository: &Repository, policy: &Policy, h
         .name("directories".to_owned())
         .spawn(move || read(&own, credentials, earlier, how.authors, &cache));
     let thread = thread.map_err(|error| Failure::new(format!("no thread could be started: {error}")))?;
-    Ok(Reads { directories: directories.to_vec(), memory, newest, thread })
+    Ok(Reads { directories: directories.to_vec(), memory, newest, trusted, thread })
 }
 
 /// What accord remembers does not come from a commit.

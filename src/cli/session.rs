@@ -91,11 +91,15 @@ impl<'g> Session<'g> {
         let mut session = Self::load(terminal, global, repository, &tree, files)?;
         let base = global.trusted.as_ref().map(|revision| history::commit_of(&session.repository.root, revision));
         session.mark.base = base.transpose()?;
-        let reads = match reads {
+        let mut reads = match reads {
             Some(reads) => reads,
             None => directories::start(global, &session.repository, &session.policy, how)?,
         };
+        let trusted = reads.trusted.take();
         let live = reads.finish(&session)?;
+        if let Some(trusted) = trusted {
+            trusted.judge(&mut session.policy);
+        }
         Ok((session, live))
     }
 

@@ -10,9 +10,9 @@ use super::failure::Failure;
 use super::repository::{self, Repository};
 use super::session;
 use crate::history::{self, Revision};
-use crate::policy::Directory;
+use crate::policy::{Directory, Policy};
 use crate::policy::load::load;
-use crate::policy::settings::{SecretRef, Tls};
+use crate::policy::settings::{Guardrails, SecretRef, Tls};
 use crate::source::Source;
 use serde_json::{Value, json};
 use std::fs;
@@ -21,16 +21,48 @@ use std::path::{Path, PathBuf};
 /// Settings that say where a connection goes, as whom, and with which secret.
 const CONNECTION: [&str; 7] = ["kind", "url", "tls", "ca", "bind", "plan_bind", "file"];
 
+/// What a trusted revision says of who may be judged by what.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    directories: Vec<Directory>,
+    guardrails: Guardrails,
+}
+
+impl Trusted {
+    /// Policies are judged by what they say and by what the trusted ones say: limits of
+    /// both, the higher minimum, what either protects. Whoever may propose a change of the
+    /// policies must not choose how much of it passes.
+    pub(super) fn judge(self, policy: &mut Policy) {
+        for directory in &mut policy.directories {
+            let Some(base) = self.directories.iter().find(|base| base.name == directory.name) else { continue };
+            let (own, also) = (&mut directory.settings.protect, &base.settings.protect);
+            for (own, also) in [(&mut own.accounts, &also.accounts), (&mut own.groups, &also.groups)] {
+                let missing: Vec<String> = also.iter().filter(|pattern| !own.contains(pattern)).cloned().collect();
+                own.extend(missing);
+            }
+        }
+        for (group, least) in &self.guardrails.minimum_members {
+            let own = policy.guardrails.minimum_members.entry(group.clone()).or_default();
+            *own = (*own).max(*least);
+        }
+        policy.trusted_guardrails = Some(self.guardrails);
+    }
+}
+
 /// Without `--trusted` the work tree is trusted: a person runs it on purpose.
 ///
 /// # Errors
 /// When the trusted revision cannot be read, or a connection setting differs from it.
-pub(super) fn ensure(global: &Global, repository: &Repository, directories: &[Directory]) -> Result<(), Failure> {
-    let Some(revision) = &global.trusted else { return Ok(()) };
+pub(super) fn ensure(
+    global: &Global,
+    repository: &Repository,
+    directories: &[Directory],
+) -> Result<Option<Trusted>, Failure> {
+    let Some(revision) = &global.trusted else { return Ok(None) };
     let trusted = trusted(repository, revision)?;
     for directory in directories {
         let name = &directory.name;
-        let Some(base) = trusted.iter().find(|base| base.name == *name) else {
+        let Some(base) = trusted.directories.iter().find(|base| base.name == *name) else {
             return Err(refusal(&format!("directory `{name}` is not in the trusted revision `{revision}`")));
         };
         let (ours, theirs) = (connection(directory), connection(base));
@@ -40,7 +72,7 @@ pub(super) fn ensure(global: &Global, repository: &Repository, directories: &[Di
         }
         files(global, repository, directory, revision)?;
     }
-    Ok(())
+    Ok(Some(trusted))
 }
 
 /// The files that the settings of a directory name inside the repository: the same
@@ -130,14 +162,14 @@ fn refusal(what: &str) -> Failure {
         .help("merge the change of settings first, by its own review, then plan again")
 }
 
-/// The directories at the trusted revision, from its `accord.yaml` alone where that
+/// What the trusted revision says, from its `accord.yaml` alone where that
 /// can be understood alone: other files of it do not matter here.
-fn trusted(repository: &Repository, revision: &str) -> Result<Vec<Directory>, Failure> {
+fn trusted(repository: &Repository, revision: &str) -> Result<Trusted, Failure> {
     let source = Revision::open(&repository.policies, revision)?;
     let wrong = || Failure::new(format!("the policies at the trusted revision `{revision}` have errors"));
     let files = source.files().map_err(|_| wrong())?;
     let policy = load(&session::alone(&files)).or_else(|_| load(&source)).map_err(|_| wrong())?;
-    Ok(policy.directories)
+    Ok(Trusted { directories: policy.directories, guardrails: policy.guardrails })
 }
 
 /// Every connection setting with its value as it would be written.

@@ -55,6 +55,8 @@ pub struct Policy {
     pub directories: Vec<Directory>,
     /// Limits on one plan.
     pub guardrails: Guardrails,
+    /// Those of the revision that is trusted, where they differ: a class must pass both.
+    pub trusted_guardrails: Option<Guardrails>,
     /// Who must agree to a change.
     pub oversight: Oversight,
     /// People by key.

@@ -112,6 +112,7 @@ fn bare(policy: &Policy) -> Policy {
         labels: policy.labels.clone(),
         directories: policy.directories.clone(),
         guardrails: policy.guardrails.clone(),
+        trusted_guardrails: None,
         oversight: Oversight::default(),
         people: Vec::new(),
         roles: Vec::new(),

@@ -13,6 +13,7 @@ mod diff_real;
 mod evidence;
 mod harm;
 pub(crate) mod harness;
+mod judged;
 mod misuse;
 mod nesting;
 mod plan;

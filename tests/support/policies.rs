@@ -74,6 +74,7 @@ impl Draft {
             labels: vec!["admin".into(), "dev".into()],
             directories: directories.into(),
             guardrails: Guardrails::default(),
+            trusted_guardrails: None,
             oversight: accord::policy::Oversight::default(),
             people: sorted(people).iter().map(|key| person(key)).collect(),
             roles: sorted(roles).iter().map(|key| role(key)).collect(),

@@ -12,7 +12,7 @@ use super::draft::{Draft, Fate, Reason, Why};
 use super::order::Ground;
 use super::recent::Counted;
 use crate::model::Action;
-use crate::policy::settings::{Limit, LimitScope};
+use crate::policy::settings::{Guardrails, Limit, LimitScope};
 use count::Count;
 use std::collections::BTreeMap;
 
@@ -57,8 +57,16 @@ impl Class {
         }
     }
 
-    fn limit(self, ground: &Ground<'_>) -> Limit {
-        let guardrails = &ground.policy.guardrails;
+    /// Of the policies, and of those that are trusted where they say otherwise.
+    fn limits(self, ground: &Ground<'_>) -> Vec<(Limit, Whose)> {
+        let policy = ground.policy;
+        let own = self.limit(&policy.guardrails);
+        let trusted = policy.trusted_guardrails.as_ref().map(|guardrails| self.limit(guardrails));
+        let trusted = trusted.filter(|limit| *limit != own).map(|limit| (limit, Whose::Trusted));
+        [(own, Whose::Own)].into_iter().chain(trusted).collect()
+    }
+
+    fn limit(self, guardrails: &Guardrails) -> Limit {
         match self {
             Self::Revocations => guardrails.revocations,
             Self::Disables => Limit { per: LimitScope::Directory, ..guardrails.disables },
@@ -66,6 +74,15 @@ impl Class {
             Self::Deletions => Limit { per: LimitScope::Directory, ..guardrails.deletions },
         }
     }
+}
+
+/// Which policies a limit is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Those that are planned from.
+    Own,
+    /// Those of the trusted revision.
+    Trusted,
 }
 
 /// Whether a membership that the directory itself ends lasts longer.
@@ -90,6 +107,7 @@ struct Excess {
     /// Whether it would not without what earlier runs did.
     together: bool,
     limit: String,
+    whose: Whose,
 }
 
 /// Withholds every class that exceeds its limit; says whether anything was withheld.
@@ -97,24 +115,17 @@ pub fn limits(ground: &Ground<'_>, inputs: &Inputs<'_>, drafts: &mut [Draft]) ->
     let filter = inputs.filter;
     let mut withheld = false;
     for class in Class::ALL {
-        let limit = class.limit(ground);
-        let mut scopes: BTreeMap<Scope, Vec<u32>> = BTreeMap::new();
-        for (n, draft) in drafts.iter().enumerate() {
-            // Whoever a link covers loses nothing.
-            if draft.is_kept() && draft.why != Why::Covered && class.holds(draft) {
-                let scope = Scope {
-                    directory: draft.directory,
-                    group: (limit.per == LimitScope::Group).then(|| draft.change.object.group.clone()).flatten(),
-                    groups: class == Class::Deletions && draft.action() == Action::DeleteGroup,
-                };
-                scopes.entry(scope).or_default().push(u32::try_from(n).unwrap_or(u32::MAX));
-            }
+        let mut excesses: Vec<Excess> = Vec::new();
+        let mut total = 0;
+        for limit in class.limits(ground) {
+            let found = scopes(class, limit.0, drafts)
+                .into_iter()
+                .filter_map(|(scope, numbers)| excess(ground, inputs, class, limit, (&scope, numbers), drafts));
+            let found: Vec<Excess> = found.collect();
+            // What is too much by both counts once.
+            total = total.max(found.iter().map(|excess| excess.count).sum());
+            excesses.extend(found);
         }
-        let excesses: Vec<Excess> = scopes
-            .into_iter()
-            .filter_map(|(scope, numbers)| excess(ground, inputs, class, limit, (&scope, numbers), drafts))
-            .collect();
-        let total: u64 = excesses.iter().map(|excess| excess.count).sum();
         if total == 0 {
             continue;
         }
@@ -135,11 +146,32 @@ pub fn limits(ground: &Ground<'_>, inputs: &Inputs<'_>, drafts: &mut [Draft]) ->
     withheld
 }
 
+/// Where a class is counted, with what is counted there.
+fn scopes(class: Class, limit: Limit, drafts: &[Draft]) -> BTreeMap<Scope, Vec<u32>> {
+    let mut scopes: BTreeMap<Scope, Vec<u32>> = BTreeMap::new();
+    for (n, draft) in drafts.iter().enumerate() {
+        // Whoever a link covers loses nothing.
+        if draft.is_kept() && draft.why != Why::Covered && class.holds(draft) {
+            let scope = Scope {
+                directory: draft.directory,
+                group: (limit.per == LimitScope::Group).then(|| draft.change.object.group.clone()).flatten(),
+                groups: class == Class::Deletions && draft.action() == Action::DeleteGroup,
+            };
+            scopes.entry(scope).or_default().push(u32::try_from(n).unwrap_or(u32::MAX));
+        }
+    }
+    scopes
+}
+
 fn reason(class: Class, excess: &Excess, total: u64, allowed: u64) -> Reason {
     let word = class.word();
     let when = if excess.together { "within 24 hours" } else { "at once" };
+    let of = match excess.whose {
+        Whose::Own => "",
+        Whose::Trusted => " of the trusted revision",
+    };
     let setting = match allowed {
-        0 => format!("`guardrails.{word}`, or once: `--allow {word}={total} --ticket TICKET`"),
+        0 => format!("`guardrails.{word}`{of}, or once: `--allow {word}={total} --ticket TICKET`"),
         _ if allowed >= total => "a ticket: `--ticket TICKET`".to_owned(),
         _ => format!("`--allow {word}={total}`: {allowed} is fewer than there are"),
     };
@@ -154,7 +186,7 @@ fn excess(
     ground: &Ground<'_>,
     inputs: &Inputs<'_>,
     class: Class,
-    limit: Limit,
+    (limit, whose): (Limit, Whose),
     (scope, numbers): (&Scope, Vec<u32>),
     drafts: &[Draft],
 ) -> Option<Excess> {
@@ -193,5 +225,5 @@ fn excess(
         u64::from(limit.percent) * base / 100
     );
     let together = now <= u64::from(limit.floor) || !is_more(now);
-    Some(Excess { drafts: numbers, count: now, together, limit: limit_text })
+    Some(Excess { drafts: numbers, count: now, together, limit: limit_text, whose })
 }

@@ -200,6 +200,7 @@ impl Checker<'_> {
             labels: meant.labels,
             directories: meant.directories,
             guardrails: meant.guardrails,
+            trusted_guardrails: None,
             oversight: meant.oversight,
             people: meant.people,
             roles: meant.roles,
