@@ -137,6 +137,24 @@ fn peak() -> u64 {
 
 type Attributes = Arc<[(Arc<str>, Value)]>;
 
+fn directory() -> Directory {
+    Directory {
+        name: "corp".into(),
+        settings: serde_json::from_value(serde_json::json!({
+            "kind": "ldif", "file": "corp.ldif",
+            "accounts": {
+                "base": "ou=people,dc=example,dc=com", "id_attribute": "employeeNumber",
+                "attributes": {"cn": "name", "mail": "email"}
+            },
+            "groups": {"base": "ou=groups,dc=example,dc=com"}
+        }))
+        .expect("settings"),
+        accounts_for: AccountsFor::Entitled,
+        bases: Vec::new(),
+        place: HERE,
+    }
+}
+
 fn policy() -> Policy {
     let name: Arc<str> = "department".into();
     let department = |n| Value::Text(format!("d{n:03}").into());
@@ -147,21 +165,7 @@ fn policy() -> Policy {
         organization: "example".into(),
         timezone: jiff::tz::TimeZone::UTC,
         kinds: vec![kind("employee", false), kind("contractor", true)],
-        directories: vec![Directory {
-            name: "corp".into(),
-            settings: serde_json::from_value(serde_json::json!({
-                "kind": "ldif", "file": "corp.ldif",
-                "accounts": {
-                    "base": "ou=people,dc=example,dc=com", "id_attribute": "employeeNumber",
-                    "attributes": {"cn": "name", "mail": "email"}
-                },
-                "groups": {"base": "ou=groups,dc=example,dc=com"}
-            }))
-            .expect("settings"),
-            accounts_for: AccountsFor::Entitled,
-            bases: Vec::new(),
-            place: HERE,
-        }],
+        directories: vec![directory()],
         guardrails: Guardrails::default(),
         trusted_guardrails: None,
         oversight: accord::policy::Oversight::default(),
