@@ -190,6 +190,23 @@ impl<'a> Bar<'a> {
                 found.push(draft);
             }
         }
+        self.note(ground, found);
+    }
+
+    /// A later end is no step where the directory holds no ends: it is noted instead.
+    fn note(&self, ground: &Ground<'_>, found: &mut Found) {
+        for one in self.access.values().filter(|one| one.before == Before::Held) {
+            let policy = ground.policy;
+            let (Some(group), Some(person)) =
+                (policy.groups.get(one.group.0 as usize), policy.people.get(one.person.0 as usize))
+            else {
+                continue;
+            };
+            let directory = policy.directories.get(usize::from(group.directory.0)).map_or("", |one| &one.name);
+            let text =
+                format!("ends as before: {}; {}", one.reason.reason, one.reason.setting.as_deref().unwrap_or(""));
+            found.note("not-approved", directory, format!("{}/{}", group.name, person.key), text);
+        }
     }
 }
 
@@ -202,4 +219,76 @@ fn is_in(ground: &Ground<'_>, one: &Lacking, draft: &Draft) -> bool {
 /// Whether somebody could do more afterwards, or for longer.
 fn raises(draft: &Draft) -> bool {
     matches!(draft.action(), Action::Grant | Action::EnableAccount | Action::CreateAccount) || draft.lasts_longer()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Instant, Object, Side};
+
+    const GROUP: GroupId = GroupId(0);
+    const PERSON: PersonId = PersonId(0);
+
+    fn draft(action: Action, ends: Option<(i64, i64)>) -> Draft {
+        let object = match action {
+            Action::Grant | Action::Revoke | Action::UpdateMembership => Object::membership("prod", "bob"),
+            _ => Object::account("bob"),
+        };
+        let mut draft = Draft::new((0, "corp"), action, object, Why::Holds);
+        draft.person = Some(PERSON);
+        draft.group = draft.change.object.group.is_some().then_some(GROUP);
+        let side = |second| Side::from([("ends".to_owned(), vec![Instant::from_seconds(second).to_string()])]);
+        match ends {
+            Some((before, after)) => draft.sides(side(before), side(after)),
+            None => draft,
+        }
+    }
+
+    /// Whether each sort of step is withheld: a later and an earlier end of a membership and of
+    /// an account, a grant, a revoke, enabling, disabling, creating, deleting.
+    fn withheld(unapproved: &Unapproved) -> Vec<bool> {
+        let mut drafts = vec![
+            draft(Action::UpdateMembership, Some((10, 20))),
+            draft(Action::UpdateMembership, Some((20, 10))),
+            draft(Action::UpdateAccount, Some((10, 20))),
+            draft(Action::UpdateAccount, Some((20, 10))),
+            draft(Action::Grant, None),
+            draft(Action::Revoke, None),
+            draft(Action::EnableAccount, None),
+            draft(Action::DisableAccount, None),
+            draft(Action::CreateAccount, None),
+            draft(Action::DeleteAccount, None),
+        ];
+        Bar::new(unapproved, &[]).withhold(&mut drafts);
+        drafts.iter().map(|draft| !draft.is_kept()).collect()
+    }
+
+    fn lacking(before: Before, person: PersonId) -> Unapproved {
+        let reason = Reason::new("not approved", "ask");
+        let one = Lacking { group: GROUP, person, label: Label::EVERYDAY, reason, before };
+        Unapproved { access: vec![one], ..Unapproved::default() }
+    }
+
+    #[test]
+    fn what_gives_waits_and_what_takes_away_does_not() {
+        let barred = Unapproved { barred: Some(Reason::new("nobody can say", "ask")), ..Unapproved::default() };
+        assert_eq!(withheld(&barred), [true, false, true, false, true, false, true, false, true, false]);
+        assert_eq!(withheld(&Unapproved::default()), [false; 10]);
+        // A later end: of the membership, and of the account by which it is held.
+        let held = withheld(&lacking(Before::Held, PERSON));
+        assert_eq!(held, [true, false, true, false, true, false, false, false, false, false]);
+        // Nobody can say: an account that is enabled might give it back.
+        let unknown = withheld(&lacking(Before::Unknown, PERSON));
+        assert_eq!(unknown, [true, false, true, false, true, false, true, false, false, false]);
+        // What is new is not in the account either: the plan takes it away first.
+        let new = withheld(&lacking(Before::NotHeld, PERSON));
+        assert_eq!(new, [true, false, false, false, true, false, false, false, false, false]);
+        assert_eq!(withheld(&lacking(Before::Held, PersonId(1))), [false; 10], "somebody else's");
+    }
+
+    #[test]
+    fn only_what_is_surely_new_is_as_if_it_were_not_written() {
+        let out = |before| lacking(before, PERSON).kept_out().len();
+        assert_eq!((out(Before::NotHeld), out(Before::Held), out(Before::Unknown)), (1, 0, 0));
+    }
 }

@@ -437,3 +437,28 @@ fn an_old_approval_does_not_bring_access_back() {
     let _ = story.apply(3);
     assert_eq!(story.production(), ["wei"]);
 }
+
+/// The directory holds no ends, so a later one is no step of a plan.
+#[test]
+fn a_later_end_that_nobody_approved_is_noted_and_given_by_an_approval() {
+    let (story, first) = Story::unapplied();
+    let dated = access("      - li\n", "      - { person: li, expires: 2196-12-31 }\n");
+    let base = story.commit(&[&first], &[("access.yaml", &dated)]);
+    story.main(&base);
+    let _ = story.accord(&["apply", "--auto-approve", "--approved-since", &base]).exits(0);
+    let longer = story.commit(&[&base], &[("access.yaml", ACCESS)]);
+    story.main(&longer);
+    let plan = story.accord(&["plan"]).exits(0).stdout;
+    assert!(plan.contains("ends as before: not approved: approval `production`: 1 more of wei; commit"), "{plan}");
+    assert!(plan.contains("no request · 1 missing"), "{plan}");
+    // A shorter one waits for nobody, and nothing is said of it.
+    let shorter = story.commit(&[&base], &[("access.yaml", &dated.replace("2196", "2190"))]);
+    story.main(&shorter);
+    let plan = story.accord(&["plan"]).exits(0).stdout;
+    assert!(!plan.contains("approv"), "{plan}");
+    story.main(&longer);
+    story.merged(&longer, 7, &longer);
+    story.review("wchen", "APPROVED", &longer);
+    let plan = story.accord(&["plan"]).exits(0).stdout;
+    assert!(plan.contains("example/access#7 by wei\n") && !plan.contains("ends as before"), "{plan}");
+}
