@@ -56,7 +56,7 @@ fn reviewed(
     }
     let (session, live, _lock) = locked(terminal, global, args)?;
     saved.unused(&session.repository, execution::is_in_effect(&session, &live, &saved.plan))?;
-    let found = approved::find(&session, &live, &args.since)?;
+    let found = approved::find(&session, &live, &args.since, None)?;
     let derived = planning::approved(&session, &live, (session.now, false), &saved.plan.filter, &found.unapproved)?;
     planning::say_failures(&session, &live);
     let review = Reviewed { plan: &saved.plan, signer: signer.as_ref() };
@@ -70,7 +70,7 @@ fn reviewed(
 fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
     let (session, live, lock_held) = locked(terminal, global, args)?;
     let filter = planned::filter(&session, &args.narrow)?;
-    let found = approved::find(&session, &live, &args.since)?;
+    let found = approved::find(&session, &live, &args.since, None)?;
     let plan = planning::approved(&session, &live, (session.now, false), &filter, &found.unapproved)?;
     if global.format == Format::Text {
         terminal.print(&planned::shown(&plan, Format::Text, &args.view, session.zone().clone()))?;
@@ -99,7 +99,7 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
         return Err(Failure::new("nothing was changed: the answer was not `yes`"));
     }
     let (session, live) = Session::live(terminal, global, how(args))?;
-    let found = approved::find(&session, &live, &args.since)?;
+    let found = approved::find(&session, &live, &args.since, None)?;
     let derived = planning::approved(&session, &live, (session.now, false), &filter, &found.unapproved)?;
     let exit = execution::execute(
         &session,

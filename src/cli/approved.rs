@@ -46,11 +46,11 @@ impl Found {
 /// How to name a commit from which approvals count.
 const NAME_IT: &str = "look at what it gives, then name it once: --approved-since REV";
 
-/// Looks.
+/// Looks. `request` is the one that these policies are of, where it is not merged yet.
 ///
 /// # Errors
 /// When the journal or git cannot be read, or `--approved-since` names no commit.
-pub(super) fn find(session: &Session<'_>, live: &Live, since: &Since) -> Result<Found, Failure> {
+pub(super) fn find(session: &Session<'_>, live: &Live, since: &Since, request: Option<u64>) -> Result<Found, Failure> {
     let root = &session.repository.root;
     let folder = record::journal_folder(root);
     let known = record::approved(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
@@ -99,7 +99,7 @@ pub(super) fn find(session: &Session<'_>, live: &Live, since: &Since) -> Result<
     if !asks(&session.policy) && !asks(&before) {
         return Ok(whole(&known, &head, session));
     }
-    Ok(compare(session, live, &branch, &before, &known))
+    Ok(compare((session, live), &branch, &before, &known, request))
 }
 
 /// Everything up to `head` is approved, or needs no approval. Of what is not committed
@@ -113,7 +113,13 @@ fn whole(known: &Approved, head: &str, session: &Session<'_>) -> Found {
     Found { record: Some(record), ..Found::default() }
 }
 
-fn compare(session: &Session<'_>, live: &Live, branch: &Branch, before: &Policy, known: &Approved) -> Found {
+fn compare(
+    (session, live): (&Session<'_>, &Live),
+    branch: &Branch,
+    before: &Policy,
+    known: &Approved,
+    request: Option<u64>,
+) -> Found {
     let references = walk::references(session, live);
     let (base, head) = (known.since.clone().unwrap_or_default(), session.mark.commit.clone().unwrap_or_default());
     let (ours, theirs) = (references.of(&session.policy), references.of(before));
@@ -129,7 +135,7 @@ fn compare(session: &Session<'_>, live: &Live, branch: &Branch, before: &Policy,
     // Whatever keeps the forge from being asked keeps nothing back but what would be given.
     let asked = review::reader(session.global, before, &session.repository.root, &base);
     let silent = match asked {
-        Ok(reader) => walk.follow(&reader).err(),
+        Ok(reader) => walk.follow(&reader, request).err(),
         Err(failure) => Some(failure),
     };
     let silent = silent.map(|failure| told(&failure));

@@ -281,6 +281,10 @@ pub struct PlanArgs {
     /// Read what changed since the last read, or everything
     #[arg(long, value_enum, value_name = "HOW", default_value = "incremental")]
     pub refresh: Refresh,
+    /// Number of the pull or merge request that these policies are of: plan as if it were merged,
+    /// with its approvals
+    #[arg(long, value_name = "NUMBER")]
+    pub request: Option<u64>,
     /// Exit with 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,

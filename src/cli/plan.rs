@@ -46,7 +46,7 @@ fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, F
     let (session, live) = Session::live(terminal, global, How { authors: false, refresh: args.refresh })?;
     let filter = filter(&session, &args.narrow)?;
     let at = session.at(args.at.as_deref())?;
-    let found = approved::find(&session, &live, &args.since)?;
+    let found = approved::find(&session, &live, &args.since, args.request)?;
     let plan = planning::approved(&session, &live, (at, args.at.is_some()), &filter, &found.unapproved)?;
     if let Some(path) = &args.out {
         save(&plan, path)?;

@@ -117,15 +117,24 @@ impl<'s, 'p> Walk<'s, 'p> {
         Self { session, branch, references, known, sound, last, ledger: Ledger::default(), steps: Vec::new(), whole }
     }
 
-    /// Goes along, asking the forge for each commit.
+    /// Goes along, asking the forge for each commit. The last one may be of `request`, which is
+    /// not merged yet.
     ///
     /// # Errors
     /// When the forge does not tell everything, git cannot be read, or policies on the way
     /// cannot be understood.
-    pub(super) fn follow(&mut self, reader: &Reader) -> Result<(), Failure> {
+    pub(super) fn follow(&mut self, reader: &Reader, request: Option<u64>) -> Result<(), Failure> {
         let from = self.whole.clone();
         let Some(head) = self.session.mark.commit.clone() else { return Ok(()) };
-        for came in self.came(reader, &from, &head)? {
+        let open = match request {
+            Some(number) => Some(Merged { number, head: reader.reviews(number, &head)?.head }),
+            None => None,
+        };
+        let merged = |commit: &str| match reader.merged(commit)? {
+            None if commit == head => Ok(open.clone()),
+            found => Ok(found),
+        };
+        for came in self.came(merged, &from, &head)? {
             self.step(reader, &came)?;
             if self.known.until.as_ref() == Some(&came.commit) {
                 let named = |(person, entitlement, account): &(String, String, Option<String>)| Access {
@@ -146,10 +155,15 @@ impl<'s, 'p> Walk<'s, 'p> {
     }
 
     /// The steps from one commit to another, each as long as the request by which it came.
-    fn came(&self, reader: &Reader, from: &str, to: &str) -> Result<Vec<Came>, Failure> {
+    fn came(
+        &self,
+        merged: impl Fn(&str) -> Result<Option<Merged>, Failure>,
+        from: &str,
+        to: &str,
+    ) -> Result<Vec<Came>, Failure> {
         let Some(commits) = self.branch.after(from, to)? else {
             // Written anew, or moved to a branch that had merged this one.
-            let by = self.by(reader.merged(to)?, to, from)?;
+            let by = self.by(merged(to)?, to, from)?;
             return Ok(vec![Came { commit: to.to_owned(), onto: from.to_owned(), by }]);
         };
         let mut steps: Vec<Came> = Vec::new();
@@ -161,7 +175,7 @@ impl<'s, 'p> Walk<'s, 'p> {
             if self.branch.same(at(n), commit)? {
                 continue;
             }
-            let mut by = match reader.merged(commit)? {
+            let mut by = match merged(commit)? {
                 None => By::Push,
                 Some(merged) => self.by(Some(merged), commit, at(n))?,
             };

@@ -462,3 +462,31 @@ fn a_later_end_that_nobody_approved_is_noted_and_given_by_an_approval() {
     let plan = story.accord(&["plan"]).exits(0).stdout;
     assert!(plan.contains("example/access#7 by wei\n") && !plan.contains("ends as before"), "{plan}");
 }
+
+/// Before the merge a plan of the request tells what would be given after it; nothing is.
+#[test]
+fn a_plan_of_an_open_request_tells_what_its_approvals_would_give() {
+    let (story, first) = Story::begin();
+    let head = story.commit(&[&first], &[("access.yaml", &swapped())]);
+    let aside = story.commit(&[&first], &[("more.yaml", "groups:\n  corp/other: {}\n")]);
+    // What the forge would make of it, checked out beside the branch.
+    let preview = story.commit(&[&aside, &head], &[("access.yaml", &swapped())]);
+    story.main(&preview);
+    // Of a commit that is nowhere in the branch: the request is open.
+    story.merged(&"0".repeat(40), 7, &head);
+    let asked = ["plan", "--request", "7", "--out", "plan.json"];
+    let plan = story.accord(&asked).exits(3).stdout;
+    assert!(plan.contains("1 more of wei") && plan.contains("by example/access#7, approved at"), "{plan}");
+    story.review("wchen", "APPROVED", &head);
+    let plan = story.accord(&asked).exits(0).stdout;
+    assert!(plan.contains(": example/access#7 by wei\n") && plan.contains("~ bob"), "{plan}");
+    // That it is open yet, `apply` sees for itself.
+    let ran = story.accord(&["apply", "plan.json"]);
+    assert!(ran.stdout.contains("came in by no request"), "{ran:?}");
+    assert_eq!(story.production(), ["wei"], "li is out, bob is not in");
+    // A preview with a line of its own is not what was approved.
+    let evil = story.commit(&[&aside, &head], &[("access.yaml", &swapped().replace("- bob", "- mallory"))]);
+    story.main(&evil);
+    let plan = story.accord(&["plan", "--request", "7"]).exits(3).stdout;
+    assert!(plan.contains("it holds something else than merging"), "{plan}");
+}
