@@ -260,6 +260,8 @@ pub struct Constraint {
     pub maximum_term: Option<Term>,
     /// Fields that a member entry for the people concerned must have (`ticket`, `reason`, `expires`).
     pub require: Vec<Box<str>>,
+    /// Where `require` counts: entries by which somebody comes into one of these; empty: everywhere.
+    pub into: Vec<Holding>,
     /// Dated permissions to break it.
     pub exceptions: Vec<Exception>,
     /// What follows a breach that time brought.

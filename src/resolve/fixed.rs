@@ -8,13 +8,14 @@ use super::because::name;
 use super::constraints::{Breach, BreachKind, undated};
 use super::ever::{Ever, ever_surely};
 use super::lacking::lacking;
+use super::required::missing_fields;
 use super::sets::Ground;
 use super::terms::{self, is_ever_concerned};
 use super::times::{Facts, bounds};
 use super::{References, Resolution, Via, logon, nesting};
 use crate::diagnostic::Diagnostic;
 use crate::model::Instant;
-use crate::policy::{Constraint, Entry, EntryId, Holding, Person, PersonId, Policy, Select};
+use crate::policy::{Holding, PersonId, Policy};
 use std::collections::BTreeSet;
 
 /// The policy, once nothing in it breaks a constraint whatever the date.
@@ -120,67 +121,6 @@ type Identity = (usize, PersonId, BreachKind, Vec<Holding>);
 
 fn identity(breach: &Breach) -> Identity {
     (breach.constraint, breach.person, breach.kind, breach.sides.iter().map(|side| side.holding).collect())
-}
-
-/// Entries that name people concerned by a constraint without the fields it requires.
-fn missing_fields(policy: &Policy) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    let demanding: Vec<&Constraint> = policy.constraints.iter().filter(|c| !c.require.is_empty()).collect();
-    if demanding.is_empty() {
-        return found;
-    }
-    let lists = policy.roles.iter().map(|role| &role.members).chain(policy.groups.iter().map(|group| &group.members));
-    for id in lists.flatten() {
-        named(policy, *id, &mut Vec::new(), &mut |entry, around, person| {
-            for constraint in &demanding {
-                if !is_ever_concerned(policy, constraint, person) {
-                    continue;
-                }
-                for field in constraint.require.iter().filter(|field| !around.iter().any(|entry| has(entry, field))) {
-                    let message = format!("`{}` requires `{field}` of an entry for {}", constraint.key, person.key);
-                    let mut diagnostic = Diagnostic::error("constraint-requires", message);
-                    diagnostic.span = Some(policy.span(entry.place));
-                    diagnostic.related.push((policy.span(constraint.place), "required here".to_owned()));
-                    diagnostic.help.push(format!("write `{field}:` in the entry"));
-                    found.push(diagnostic);
-                }
-            }
-        });
-    }
-    found
-}
-
-fn has(entry: &Entry, field: &str) -> bool {
-    match field {
-        "ticket" => entry.details().ticket.is_some(),
-        "reason" => entry.details().reason.is_some(),
-        "expires" => entry.window().expires.is_some(),
-        "starts" => entry.window().starts.is_some(),
-        "approved_by" => entry.details().approved_by.is_some(),
-        _ => true,
-    }
-}
-
-/// Calls `found` for each person that an entry, or a part of it, names, with that
-/// entry and all around it (itself included).
-fn named<'p>(
-    policy: &'p Policy,
-    id: EntryId,
-    around: &mut Vec<&'p Entry>,
-    found: &mut dyn FnMut(&Entry, &[&Entry], &Person),
-) {
-    let Some(entry) = policy.entries.get(id.0 as usize) else { return };
-    around.push(entry);
-    match &entry.select {
-        Select::People(people) => {
-            for person in people.iter().filter_map(|id| policy.people.get(id.0 as usize)) {
-                found(entry, around, person);
-            }
-        }
-        Select::All(parts) | Select::Any(parts) => parts.iter().for_each(|part| named(policy, *part, around, found)),
-        _ => {}
-    }
-    around.pop();
 }
 
 #[cfg(test)]

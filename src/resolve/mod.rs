@@ -21,6 +21,7 @@ mod lacking;
 mod logon;
 mod moments;
 mod nesting;
+mod required;
 mod rules;
 mod select;
 mod sets;

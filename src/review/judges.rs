@@ -153,11 +153,12 @@ fn constraint(policy: &Policy, constraint: &Constraint) -> String {
     };
     let exceptions: Vec<_> = constraint.exceptions.iter().map(|one| (key(Some(one.person)), one.window)).collect();
     format!(
-        "{whom:?} {:?} {:?} {:?} {:?} {exceptions:?} {breach:?} {:?}",
+        "{whom:?} {:?} {:?} {:?} {:?} {:?} {exceptions:?} {breach:?} {:?}",
         holdings(&constraint.exclusive),
         holdings(&constraint.forbid),
         constraint.maximum_term,
         constraint.require,
+        holdings(&constraint.into),
         constraint.sponsor_gone
     )
 }

@@ -260,6 +260,7 @@ pub(crate) fn constraint(key: &str) -> Constraint {
         forbid: vec![],
         maximum_term: None,
         require: vec![],
+        into: vec![],
         exceptions: vec![],
         on_breach: Breach::Report,
         sponsor_gone: None,

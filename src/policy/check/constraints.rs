@@ -41,6 +41,7 @@ fn one(checker: &mut Checker<'_>, named: Named<'_, written::Constraint>) -> Cons
         forbid,
         maximum_term: maximum_term(checker, file, value.maximum_term.as_ref()),
         require: required(checker, file, &value.require),
+        into: into(checker, named),
         exceptions,
         on_breach,
         sponsor_gone: value.sponsor_gone.as_ref().and_then(|gone| sponsor_gone(checker, file, gone)),
@@ -140,6 +141,19 @@ fn holdings(checker: &mut Checker<'_>, file: u32, written: &[written::Holding]) 
         }
     }
     holdings
+}
+
+/// Where `require` counts.
+fn into(checker: &mut Checker<'_>, named: Named<'_, written::Constraint>) -> Vec<Holding> {
+    let Named { key, value, file } = named;
+    if value.require.is_empty()
+        && let Some(first) = value.into.first()
+    {
+        let message = format!("`into` of `{}` says where `require` counts, and there is no `require`", key.value);
+        let help = "write what entries must have: `require: [ticket, reason]`";
+        checker.report(file, text_of(first).mark, Diagnostic::error("missing-field", message).help(help));
+    }
+    holdings(checker, file, &value.into)
 }
 
 fn maximum_term(checker: &mut Checker<'_>, file: u32, text: Option<&Text>) -> Option<Term> {

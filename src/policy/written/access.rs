@@ -205,6 +205,8 @@ pub struct Constraint {
     /// Fields that a member entry for the people concerned must have.
     #[schemars(with = "Vec<String>")]
     pub require: Vec<Text>,
+    /// With `require`: only entries by which somebody comes into one of these, however far away.
+    pub into: Vec<Holding>,
     /// Dated permissions to break it.
     #[schemars(with = "Vec<Exception>")]
     pub exceptions: Vec<At<Exception>>,
