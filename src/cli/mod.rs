@@ -22,6 +22,7 @@ mod execution;
 mod expiring;
 mod failure;
 mod generate;
+mod generate_args;
 mod init;
 mod notes;
 mod overdue;
