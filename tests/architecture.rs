@@ -177,7 +177,11 @@ const ABSENT: &[(&str, &[&str], &str)] = &[
     ("std::env::", &["cli", "main"], "the environment is read in `cli` only"),
     ("Timestamp::now", &["cli"], "the clock is read in `cli` only"),
     ("std::io::stdout", &["cli", "main"], "only `cli` prints"),
-    ("std::process::Command", &["cli"], "only `cli` starts programs, and only with --allow-exec"),
+    (
+        "std::process::Command",
+        &["cli"],
+        "only `cli` starts programs: `git` for the journal's remote, others only with --allow-exec",
+    ),
     ("unsafe ", &[], "no unsafe code"),
     ("#[allow(", &[], "exceptions are `#[expect(lint, reason)]`"),
 ];

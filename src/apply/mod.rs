@@ -68,6 +68,8 @@ pub struct Request<'a, 'p> {
     pub progress: &'a mut dyn Progress,
     /// How long a directory that is away or busy is waited for.
     pub patience: Patience,
+    /// Leave to write; `None` where no other machine has to be kept out.
+    pub leave: Option<&'a dyn Leave>,
 }
 
 /// One directory to write to.
@@ -90,6 +92,22 @@ pub trait Clock {
     fn now(&self) -> Instant;
     /// Milliseconds since any fixed point, never going back: for the time a run takes.
     fn millis(&self) -> u64;
+}
+
+/// Leave to write, which may end while a run lasts.
+pub trait Leave {
+    /// Makes everything that was journaled so far known to other machines. Asked once, when
+    /// the intents of the whole plan are journaled and nothing was sent.
+    ///
+    /// # Errors
+    /// Why that is not possible; nothing is sent then.
+    fn begin(&self) -> Result<(), String>;
+
+    /// For how many milliseconds a write that is sent now may take.
+    ///
+    /// # Errors
+    /// Why nothing may be sent any more.
+    fn left(&self) -> Result<u64, String>;
 }
 
 /// Told of everything that happens, in the order in which it happens.

@@ -9,7 +9,7 @@
 use super::lane::{Batch, Lane};
 use super::schedule::{Consequences, Schedule};
 use super::work::Work;
-use super::{Cancel, Clock, Outcome, Patience, Progress, Request, Settled};
+use super::{Cancel, Clock, Leave, Outcome, Patience, Progress, Request, Settled};
 use crate::model::{Action, Change, Object};
 use crate::provider::{Answer, ProviderError, Reading, Writer};
 use crate::record::entry::{self, Intent, Seen, Undeclared};
@@ -17,12 +17,40 @@ use crate::record::{Journal, JournalError, Record, Status};
 use futures_util::future::{FutureExt, LocalBoxFuture, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::hash::BuildHasher;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Why a run ended early that somebody asked to end.
 const STOPPED: &str = "stopped on request";
+
+/// A write as long as there is leave for it. Without it nothing more of the write is sent, and
+/// nobody knows what was done; a machine that slept may wake in the middle of one.
+async fn within(leave: Option<&dyn Leave>, steps: usize, write: impl Future<Output = Vec<Answer>>) -> Vec<Answer> {
+    let Some(leave) = leave else { return write.await };
+    let mut write = std::pin::pin!(write);
+    let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::from_millis(leave.left().unwrap_or(0))));
+    std::future::poll_fn(|context| {
+        let unknown = |why| Poll::Ready((0..steps).map(|_| Answer::Unknown { why: String::clone(&why) }).collect());
+        if let Err(why) = leave.left() {
+            return unknown(why);
+        }
+        if let Poll::Ready(answers) = write.as_mut().poll(context) {
+            return Poll::Ready(answers);
+        }
+        // A lease that was renewed meanwhile lasts longer.
+        while alarm.as_mut().poll(context).is_ready() {
+            match leave.left() {
+                Ok(left) => alarm.as_mut().reset(tokio::time::Instant::now() + Duration::from_millis(left.max(1))),
+                Err(why) => return unknown(why),
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
 
 /// What became of a change so far that has no result.
 #[derive(Debug, Clone, Copy, Default)]
@@ -66,6 +94,7 @@ pub(super) struct Run<'r> {
     pub(super) queue: FuturesUnordered<LocalBoxFuture<'r, Event<'r>>>,
     journal: &'r mut Journal,
     clock: &'r dyn Clock,
+    leave: Option<&'r dyn Leave>,
     cancel: &'r Cancel,
     pub(super) progress: &'r mut dyn Progress,
     pub(super) patience: Patience,
@@ -86,7 +115,7 @@ pub(super) async fn execute<'p>(request: Request<'_, 'p>) -> Result<Outcome<'p>,
 
 impl<'r> Run<'r> {
     fn new(request: Request<'r, 'r>) -> Result<(Self, Consequences), JournalError> {
-        let Request { work, directories, journal, clock, cancel, progress, patience } = request;
+        let Request { work, directories, journal, clock, cancel, progress, patience, leave } = request;
         let (schedule, first) = Schedule::new(work);
         let mut lanes: Vec<Lane<'r>> = directories.into_iter().map(Lane::new).collect();
         let lane_of: BTreeMap<&'r str, usize> = lanes.iter().enumerate().map(|(n, lane)| (lane.name, n)).collect();
@@ -103,6 +132,7 @@ impl<'r> Run<'r> {
             queue: FuturesUnordered::new(),
             journal,
             clock,
+            leave,
             cancel,
             progress,
             patience,
@@ -112,12 +142,18 @@ impl<'r> Run<'r> {
             stopped: None,
         };
         run.journal_what_was_seen()?;
+        run.journal_ahead()?;
         Ok((run, first))
     }
 
     async fn go(&mut self, first: Consequences) {
         self.progress.started(self.work.changes().len(), first.settled.len());
-        self.follow(first);
+        self.journal_results(&first, None);
+        // What nobody else can see is not begun.
+        if let Some(Err(why)) = self.leave.map(Leave::begin) {
+            self.stop(&why);
+        }
+        self.follow_quietly(first);
         loop {
             if self.cancel.is_wanted() && self.stopped.is_none() {
                 self.stop(STOPPED);
@@ -177,6 +213,21 @@ impl<'r> Run<'r> {
         self.journal.commit()
     }
 
+    /// Where other machines must know what a run that dies may have done, all intents come
+    /// before anything is sent.
+    fn journal_ahead(&mut self) -> Result<(), JournalError> {
+        if self.leave.is_none() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        for (node, change) in self.work.changes().iter().enumerate() {
+            if !self.schedule.is_settled(node) {
+                self.journal.add(now, Record::Intent(Intent::of(change)))?;
+            }
+        }
+        self.journal.commit()
+    }
+
     /// Forms batches and makes their intents safe, all with one commit.
     fn arm(&mut self) {
         let work = self.work;
@@ -192,7 +243,8 @@ impl<'r> Run<'r> {
         let mut result = Ok(());
         for node in nodes {
             // A change that is tried again has its intent already.
-            if let Some(change) = work.change(node).filter(|_| !self.attempts.contains_key(&node)) {
+            let is_new = self.leave.is_none() && !self.attempts.contains_key(&node);
+            if let Some(change) = work.change(node).filter(|_| is_new) {
                 result = result.and_then(|()| self.journal.add(now, Record::Intent(Intent::of(change))));
             }
         }
@@ -202,14 +254,19 @@ impl<'r> Run<'r> {
     }
 
     fn send(&mut self) {
-        let work = self.work;
+        let (work, leave) = (self.work, self.leave);
+        if self.stopped.is_none()
+            && let Some(Err(why)) = leave.map(Leave::left)
+        {
+            self.stop(&why);
+        }
         for (n, lane) in self.lanes.iter_mut().enumerate() {
             while let Some(batch) = lane.next() {
                 let Some(writer) = lane.writer.clone() else { break };
                 let changes = batch.nodes.iter().filter_map(|node| work.change(*node));
                 let steps: Vec<_> = changes.map(|change| lane.names.step(change)).collect();
                 let write = async move {
-                    let answers = writer.write(&steps).await;
+                    let answers = within(leave, steps.len(), writer.write(&steps)).await;
                     Event::Wrote { lane: n, batch, answers }
                 };
                 self.queue.push(write.boxed_local());

@@ -7,19 +7,22 @@
 use super::approved;
 use super::args::{ApplyArgs, Format, Global, Narrow};
 use super::clock;
-use super::directories::{How, Live};
+use super::directories::{self, How, Live};
 use super::evidence::Saved;
-use super::execution::{self, Reviewed};
+use super::execution::{self, Reviewed, Running};
 use super::failure::{Exit, Failure};
 use super::plan as planned;
 use super::planning;
+use super::remote::{self, Lease};
 use super::repository::Repository;
 use super::session::{self, Session};
 use super::terminal::{self, Terminal};
 use crate::plan::Plan;
-use crate::record::{self, Holder, Lock};
+use crate::record::{self, Holder, Lock, LockError};
 use crate::render::escape;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// Applies.
 pub(super) fn run(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
@@ -54,21 +57,21 @@ fn reviewed(
     if let Some(signer) = &signer {
         terminal.say(&format!("signed by {} ({})", escape::terminal(&signer.name), signer.fingerprint));
     }
-    let (session, live, _lock) = locked(terminal, global, args)?;
+    let (session, live, held) = locked(terminal, global, args)?;
     saved.unused(&session.repository, execution::is_in_effect(&session, &live, &saved.plan))?;
     let found = approved::find(&session, &live, &args.since, None)?;
     let derived = planning::approved(&session, &live, (session.now, false), &saved.plan.filter, &found.unapproved)?;
     planning::say_failures(&session, &live);
     let review = Reviewed { plan: &saved.plan, signer: signer.as_ref() };
-    let exit = execution::execute(&session, &live, (&derived, &found), Some(&review), again);
+    let exit = execution::execute(&session, &live, (&derived, &found), Some(&review), held.run(again));
     session::leave((derived, live, session));
-    exit
+    held.end(terminal, exit)
 }
 
 /// Plans, shows, asks, executes. After the answer everything is read and derived
 /// again: minutes may have passed.
 fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
-    let (session, live, lock_held) = locked(terminal, global, args)?;
+    let (session, live, held) = locked(terminal, global, args)?;
     let filter = planned::filter(&session, &args.narrow)?;
     let found = approved::find(&session, &live, &args.since, None)?;
     let plan = planning::approved(&session, &live, (session.now, false), &filter, &found.unapproved)?;
@@ -91,14 +94,15 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
         return Ok(planning::exit(&plan, &live, false));
     }
     if args.auto_approve || plan.changes.is_empty() {
-        let exit = execution::execute(&session, &live, (&plan, &found), None, &again(global, args));
+        let exit = execution::execute(&session, &live, (&plan, &found), None, held.run(&again(global, args)));
         session::leave((plan, live, session));
-        return exit;
+        return held.end(terminal, exit);
     }
     if !is_approved(terminal, &plan)? {
         return Err(Failure::new("nothing was changed: the answer was not `yes`"));
     }
-    let (session, live) = Session::live(terminal, global, how(args))?;
+    let how = How { is_shared: true, ..how(args) };
+    let (session, live) = Session::live(terminal, global, how)?;
     let found = approved::find(&session, &live, &args.since, None)?;
     let derived = planning::approved(&session, &live, (session.now, false), &filter, &found.unapproved)?;
     let exit = execution::execute(
@@ -106,10 +110,9 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
         &live,
         (&derived, &found),
         Some(&Reviewed { plan: &plan, signer: None }),
-        &again(global, args),
+        held.run(&again(global, args)),
     );
-    drop(lock_held);
-    exit
+    held.end(terminal, exit)
 }
 
 /// The command that continues this one, as it is typed.
@@ -128,6 +131,7 @@ fn again(global: &Global, args: &ApplyArgs) -> String {
     options.extend(args.proof.signers.as_ref().map(|path| ("--signers", text(path))));
     options.extend(approved::again(&args.since));
     options.extend(args.proof.max_age.clone().map(|term| ("--max-age", term)));
+    options.extend(args.lock_timeout.clone().map(|term| ("--lock-timeout", term)));
     let flags = [("--allow-exec", global.allow_exec), ("--dated", *dated), ("--auto-approve", args.auto_approve)];
     let mut words = vec!["accord".to_owned(), "apply".to_owned()];
     for (option, value) in options {
@@ -158,15 +162,36 @@ fn is_approved(terminal: Terminal, plan: &Plan) -> Result<bool, Failure> {
 /// that went on meanwhile would make it old. Where there was an apply before, the lock
 /// comes first. Where there was none, files that are wrong leave nothing behind; a run
 /// that began since then shows in the journal.
-fn locked<'g>(terminal: Terminal, global: &'g Global, args: &ApplyArgs) -> Result<(Session<'g>, Live, Lock), Failure> {
-    let root = Repository::find(global)?.root;
-    if Lock::exists(&root) {
-        let held = lock(&root)?;
+fn locked<'g>(terminal: Terminal, global: &'g Global, args: &ApplyArgs) -> Result<(Session<'g>, Live, Held), Failure> {
+    let repository = Repository::find(global)?;
+    let patience = args.lock_timeout.as_deref().map(patience).transpose()?;
+    let root = &repository.root;
+    if let Some(settings) = remote::configured(global, &repository)? {
+        directories::ensure_own(&repository)?;
+        let lock = lock(root, patience)?;
+        let lease = remote::open(global, &repository, &settings)?.take(terminal, remote::holder(), patience)?;
+        lease.catch_up()?;
+        let (session, live) = Session::live(terminal, global, How { is_shared: true, ..how(args) })?;
+        return Ok((session, live, Held { _lock: lock, lease: Some(lease) }));
+    }
+    let (session, live, lock) = locked_here(terminal, global, args, (root, patience))?;
+    Ok((session, live, Held { _lock: lock, lease: None }))
+}
+
+/// The same where no other machine takes part.
+fn locked_here<'g>(
+    terminal: Terminal,
+    global: &'g Global,
+    args: &ApplyArgs,
+    (root, patience): (&Path, Option<Duration>),
+) -> Result<(Session<'g>, Live, Lock), Failure> {
+    if Lock::exists(root) {
+        let held = lock(root, patience)?;
         let (session, live) = Session::live(terminal, global, how(args))?;
         return Ok((session, live, held));
     }
     let (session, live) = Session::live(terminal, global, how(args))?;
-    let held = lock(&root)?;
+    let held = lock(root, patience)?;
     let folder = record::journal_folder(&session.repository.root);
     let newest = record::newest(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     if newest == live.newest {
@@ -177,11 +202,48 @@ fn locked<'g>(terminal: Terminal, global: &'g Global, args: &ApplyArgs) -> Resul
 }
 
 fn how(args: &ApplyArgs) -> How {
-    How { authors: false, refresh: args.refresh }
+    How { authors: false, refresh: args.refresh, is_shared: false }
 }
 
 /// One apply at a time for a repository.
-fn lock(root: &Path) -> Result<Lock, Failure> {
+fn lock(root: &Path, patience: Option<Duration>) -> Result<Lock, Failure> {
     let holder = Holder { pid: std::process::id(), host: None, since: clock::now() };
-    Lock::take(root, &holder).map_err(|error| Failure::new(error.to_string()))
+    let begun = clock::since_boot();
+    let most = patience.map_or(0, |patience| u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+    loop {
+        match Lock::take(root, &holder) {
+            Err(LockError::Held { .. }) if clock::since_boot() < begun.saturating_add(most) => {
+                thread::sleep(Duration::from_millis(100));
+            }
+            taken => return taken.map_err(|error| Failure::new(error.to_string())),
+        }
+    }
+}
+
+/// How long another run is waited for.
+fn patience(text: &str) -> Result<Duration, Failure> {
+    if let Some(seconds) = text.strip_suffix('s').and_then(|number| number.parse().ok()) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Ok(Duration::from_secs(u64::try_from(clock::term(text)?.0).unwrap_or(0)))
+}
+
+/// What keeps other runs out.
+struct Held {
+    lease: Option<Lease>,
+    _lock: Lock,
+}
+
+impl Held {
+    fn run<'a>(&'a self, again: &'a str) -> Running<'a> {
+        Running { again, lease: self.lease.as_ref() }
+    }
+
+    /// Shares the end of the run with other machines, and lets them go on.
+    fn end(self, terminal: Terminal, exit: Result<Exit, Failure>) -> Result<Exit, Failure> {
+        let Some(Err(why)) = self.lease.map(Lease::finish) else { return exit };
+        terminal.say(&format!("not everything of this run is shared yet: {}", escape::terminal(&why)));
+        terminal.say("  It is in `.accord/journal`, and the next run here shares it.");
+        exit.map(|_| Exit::Error)
+    }
 }

@@ -15,6 +15,19 @@ pub(super) fn now() -> Instant {
     Instant::from_seconds(jiff::Timestamp::now().as_second())
 }
 
+/// Milliseconds since the machine started, with those in which it slept: what a lease is
+/// kept on. Nobody can set it, and it never goes back.
+pub(super) fn since_boot() -> u64 {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    // On macOS and FreeBSD this one counts sleep.
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(clock);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
+    seconds * 1000 + nanos / 1_000_000
+}
+
 /// An instant as typed after `--at`: a date (its first moment), a date and time as
 /// accord prints them, both in the organisation's zone, or RFC 3339 with an offset.
 ///

@@ -53,6 +53,8 @@ pub(super) struct How {
     pub(super) authors: bool,
     /// Everything, or what changed since the last read.
     pub(super) refresh: Refresh,
+    /// Whether the journal here is that of all machines already.
+    pub(super) is_shared: bool,
 }
 
 /// What came of all reads.

@@ -28,7 +28,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &DriftArgs) -> Resu
     let applied = record::last_applied(&folder).map_err(|error| Failure::file(&folder, "read", &error))?;
     // Read as it was declared then: other attributes and other groups are no drift.
     let session = at_last_apply(session, applied.as_ref());
-    let how = How { authors: true, refresh: Refresh::Full };
+    let how = How { authors: true, refresh: Refresh::Full, is_shared: false };
     let live = directories::start(global, &session.repository, &session.policy, how)?.finish(&session)?;
     let at = applied.as_ref().map_or(session.now, |applied| applied.at);
     let filter = Filter { directories: args.directory.clone(), ..Filter::default() };

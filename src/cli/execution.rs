@@ -9,18 +9,20 @@ use super::args::Format;
 use super::directories::Live;
 use super::failure::{Exit, Failure};
 use super::progress::Bar;
+use super::remote::{self, Lease};
 use super::secrets;
 use super::session::{self, Session};
 use super::{clock, planning, terminal};
-use crate::apply::{self, Cancel, Clock, Found, Outcome, Patience, Request, Target, Work};
+use crate::apply::{self, Cancel, Clock, Found, Leave, Outcome, Patience, Request, Target, Work};
 use crate::model::{Change, Instant};
 use crate::plan::signature::Signer;
 use crate::plan::{Plan, compare};
 use crate::provider::{self, Purpose, connect};
-use crate::record::entry::Matched;
+use crate::record::entry::{Late, Matched};
 use crate::record::{Journal, Record, Start, Status};
 use crate::render::{escape, outcome};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::time;
 
 /// A plan that was shown to somebody before.
@@ -30,8 +32,16 @@ pub(super) struct Reviewed<'a> {
     pub(super) signer: Option<&'a Signer>,
 }
 
-/// Executes `derived`, or of `reviewed` what `derived` still says. `again` is the
-/// command that continues.
+/// What a run is told beside its plan.
+#[derive(Clone, Copy)]
+pub(super) struct Running<'a> {
+    /// The command that continues.
+    pub(super) again: &'a str,
+    /// The lease, where other machines take part.
+    pub(super) lease: Option<&'a Lease>,
+}
+
+/// Executes `derived`, or of `reviewed` what `derived` still says.
 ///
 /// # Errors
 /// When the review is of something else, a secret is missing, the journal cannot be
@@ -41,7 +51,7 @@ pub(super) fn execute(
     live: &Live,
     (derived, found): (&Plan, &approved::Found),
     reviewed: Option<&Reviewed<'_>>,
-    again: &str,
+    Running { again, lease }: Running<'_>,
 ) -> Result<Exit, Failure> {
     let work = Work::going_on(derived, reviewed.map(|reviewed| reviewed.plan), &in_effect(session, live))
         .map_err(|refused| Failure::new(refused.to_string()).help("accord plan --out FILE, and have that reviewed"))?;
@@ -51,6 +61,7 @@ pub(super) fn execute(
     }
     let directories = targets(session, live, plan)?;
     let mut journal = Journal::start(&session.repository.root, start(&work, reviewed, found), session.now)?;
+    add_late(session, &mut journal)?;
     for (directory, sightings) in planning::matched(session, live) {
         journal.add(session.now, Record::Matched(Matched::of(directory, sightings)))?;
     }
@@ -70,6 +81,7 @@ pub(super) fn execute(
         cancel: &cancel,
         progress: &mut watched,
         patience: Patience::default(),
+        leave: lease.map(|lease| lease as &dyn Leave),
     };
     let done = runtime.block_on(async {
         let run = apply::execute(request);
@@ -93,6 +105,23 @@ pub(super) fn execute(
     let exit = report(session, live, plan, &outcome, again);
     session::leave((outcome, work));
     exit
+}
+
+/// Lines in one record at most.
+const TOGETHER: usize = 64;
+
+/// Writes down what this machine recorded and could not share in time.
+fn add_late(session: &Session<'_>, journal: &mut Journal) -> Result<(), Failure> {
+    let root = &session.repository.root;
+    let set_aside = remote::late(root).map_err(|error| Failure::file(root, "read what is set aside in", &error))?;
+    for (run, path, lines) in set_aside {
+        for lines in lines.chunks(TOGETHER) {
+            journal.add(session.now, Record::Late(Late { run: run.clone(), lines: lines.to_vec() }))?;
+        }
+        journal.commit()?;
+        fs::remove_file(&path).map_err(|error| Failure::file(&path, "remove", &error))?;
+    }
+    Ok(())
 }
 
 /// Whether everything that a reviewed plan wants is there already.

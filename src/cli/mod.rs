@@ -7,6 +7,7 @@
 
 mod approved;
 pub mod args;
+pub mod asked;
 
 mod answerable;
 mod apply;
@@ -32,6 +33,7 @@ mod planning;
 mod policy_tests;
 mod progress;
 mod questions;
+mod remote;
 mod repository;
 mod review;
 mod secrets;

@@ -37,7 +37,7 @@ pub(super) fn run(terminal: Terminal, global: &Global, offline: bool) -> Result<
     let (session, live) = if offline {
         (Session::offline(terminal, global)?, None)
     } else {
-        let how = How { authors: false, refresh: Refresh::Incremental };
+        let how = How { authors: false, refresh: Refresh::Incremental, is_shared: false };
         let (session, live) = Session::live(terminal, global, how)?;
         (session, Some(live))
     };

@@ -43,7 +43,8 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &PlanArgs) -> Resul
 }
 
 fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
-    let (session, live) = Session::live(terminal, global, How { authors: false, refresh: args.refresh })?;
+    let (session, live) =
+        Session::live(terminal, global, How { authors: false, refresh: args.refresh, is_shared: false })?;
     let filter = filter(&session, &args.narrow)?;
     let at = session.at(args.at.as_deref())?;
     let found = approved::find(&session, &live, &args.since, args.request)?;

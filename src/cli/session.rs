@@ -13,6 +13,7 @@ use super::clock;
 use super::directories::{self, How, Live, Reads};
 use super::failure::Failure;
 use super::notes;
+use super::remote;
 use super::repository::Repository;
 use super::terminal::Terminal;
 use crate::diagnostic::Diagnostic;
@@ -86,6 +87,9 @@ impl<'g> Session<'g> {
     /// trusted; secrets that are not there.
     pub(super) fn live(terminal: Terminal, global: &'g Global, how: How) -> Result<(Self, Live), Failure> {
         let repository = Repository::find(global)?;
+        if !how.is_shared {
+            remote::look(terminal, global, &repository)?;
+        }
         let (tree, files) = read(terminal, global, &repository)?;
         let reads = Self::start_early(global, &repository, &files, how)?;
         let mut session = Self::load(terminal, global, repository, &tree, files)?;

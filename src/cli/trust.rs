@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::repository::{self, Repository};
 use super::session;
 use crate::history::{self, Revision};
+use crate::policy::journal::GitJournal;
 use crate::policy::load::load;
 use crate::policy::settings::{Guardrails, SecretRef, Tls};
 use crate::policy::{Directory, Policy};
@@ -26,6 +27,7 @@ const CONNECTION: [&str; 7] = ["kind", "url", "tls", "ca", "bind", "plan_bind", 
 pub(super) struct Trusted {
     directories: Vec<Directory>,
     guardrails: Guardrails,
+    journal: Option<GitJournal>,
 }
 
 impl Trusted {
@@ -73,6 +75,31 @@ pub(super) fn ensure(
         files(global, repository, directory, revision)?;
     }
     Ok(Some(trusted))
+}
+
+/// Where the journal is shared, which nobody may choose or leave out who proposes a policy.
+///
+/// # Errors
+/// As for [`ensure`].
+pub(super) fn ensure_journal(
+    global: &Global,
+    repository: &Repository,
+    journal: Option<&GitJournal>,
+) -> Result<(), Failure> {
+    let Some(revision) = &global.trusted else { return Ok(()) };
+    if trusted(repository, revision)?.journal.as_ref() != journal {
+        return Err(refusal(&format!("`journal` differs from the trusted revision `{revision}`")));
+    }
+    if let (Some(SecretRef::File(file)), Some(folder)) =
+        (journal.and_then(|git| git.token.as_ref()), &global.secrets_dir)
+        && history::is_tracked(&folder.join(file))?
+    {
+        return Err(Failure::withheld(format!(
+            "git tracks the secret file `{file}` of `journal.git.token`; {NOTHING_DONE}"
+        ))
+        .help("keep secrets outside the repository: --secrets-dir DIR"));
+    }
+    Ok(())
 }
 
 /// The files that the settings of a directory name inside the repository: the same
@@ -169,7 +196,7 @@ fn trusted(repository: &Repository, revision: &str) -> Result<Trusted, Failure> 
     let wrong = || Failure::new(format!("the policies at the trusted revision `{revision}` have errors"));
     let files = source.files().map_err(|_| wrong())?;
     let policy = load(&session::alone(&files)).or_else(|_| load(&source)).map_err(|_| wrong())?;
-    Ok(Trusted { directories: policy.directories, guardrails: policy.guardrails })
+    Ok(Trusted { directories: policy.directories, guardrails: policy.guardrails, journal: policy.oversight.journal })
 }
 
 /// Every connection setting with its value as it would be written.

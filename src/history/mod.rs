@@ -128,6 +128,22 @@ pub fn commit_of(folder: &Path, revision: &str) -> Result<String, HistoryError> 
     commit.map(|commit| commit.id().to_string()).map_err(|error| HistoryError::new(what(), &error))
 }
 
+/// The URL of the remote `name` of the repository around `folder`.
+///
+/// # Errors
+/// When `folder` is in no repository, or there is no remote of that name.
+pub fn remote_url(folder: &Path, name: &str) -> Result<String, HistoryError> {
+    let what = || format!("the remote `{name}` cannot be found");
+    let Some(Place { repository, .. }) = Place::find(folder)? else {
+        let message = format!("`{}` is in no git repository", folder.display());
+        return Err(HistoryError { what: what(), message, help: None });
+    };
+    let remote = repository.find_remote(name).map_err(|error| HistoryError::new(what(), &error))?;
+    // Where a push goes to another place, the journal goes there too.
+    let url = remote.pushurl().ok().flatten().or_else(|| remote.url().ok()).map(str::to_owned);
+    url.ok_or_else(|| HistoryError { what: what(), message: "its URL is not UTF-8".to_owned(), help: None })
+}
+
 /// Whether `commit` is `from`, or stands on it. `None` where git does not have `from`:
 /// a shallow clone, or a history that was written anew.
 ///

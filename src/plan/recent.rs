@@ -6,7 +6,7 @@
 //! are ids.
 //!
 //! Of a directory everybody is kept by name, because a person who is touched twice counts
-//! once; of a group the number is enough. Times are kept in steps of [`STEP`], and what
+//! once; of a group the number is enough. Times are kept in steps of ten minutes, and what
 //! is in one step counts until the last of it is too old: longer by that, never shorter.
 
 use crate::model::{Action, Instant, Object};

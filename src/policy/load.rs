@@ -21,8 +21,17 @@ use std::sync::Arc;
 
 /// Sections that say who judges and not who is judged: they belong into one file,
 /// which can be protected.
-const ACCORD_ONLY: &[&str] =
-    &["organization", "timezone", "kinds", "directories", "guardrails", "forge", "policy_owners", "approvals"];
+const ACCORD_ONLY: &[&str] = &[
+    "organization",
+    "timezone",
+    "kinds",
+    "directories",
+    "guardrails",
+    "forge",
+    "journal",
+    "policy_owners",
+    "approvals",
+];
 
 /// Every policy file as it is written.
 #[derive(Debug, Default)]

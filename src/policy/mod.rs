@@ -12,6 +12,7 @@ mod diagnose;
 mod few;
 pub mod forge;
 pub mod glob;
+pub mod journal;
 pub mod load;
 pub mod oversight;
 pub mod people;

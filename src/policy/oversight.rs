@@ -4,6 +4,7 @@
 //! YAML.
 
 use super::glob::Glob;
+use super::journal::GitJournal;
 use super::people::{KindId, PersonId};
 use super::settings::ForgeSettings;
 pub use super::written::Approver;
@@ -14,6 +15,8 @@ use crate::model::Place;
 pub struct Oversight {
     /// Where changes are reviewed.
     pub forge: Option<ForgeSettings>,
+    /// Where the journal is shared between machines.
+    pub journal: Option<GitJournal>,
     /// Who must agree before a rule, an owner, a limit or a connection is loosened; sorted.
     pub owners: Vec<PersonId>,
     /// Who must agree to which access; by name.

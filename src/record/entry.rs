@@ -48,6 +48,8 @@ pub enum Record {
     Reference(ReferenceRead),
     /// A change that is about to be sent. It is on disk before anything is.
     Intent(Intent),
+    /// What an earlier run wrote here and could not share in time.
+    Late(Late),
     /// What became of a change: its only final result.
     Outcome(Outcome),
     /// What a read after the writes showed.
@@ -127,6 +129,16 @@ pub struct Torn {
     pub bytes: u64,
     /// Their SHA-256, lower-case hex, so that nothing can hide in them later.
     pub sha256: String,
+}
+
+/// Lines that an earlier run of this machine wrote after others had gone on from what it
+/// had shared: evidence, in its own words. What they mean for the next plan its intents said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Late {
+    /// The run that wrote them.
+    pub run: String,
+    /// The lines as they were written.
+    pub lines: Vec<String>,
 }
 
 /// How much of a directory a complete read showed.

@@ -122,7 +122,7 @@ impl Open {
                 let allow = started.allow.into_iter();
                 self.let_through = allow.map(|(class, number)| (class, (most(number), BTreeSet::new()))).collect();
             }
-            Record::Verified(_) | Record::RunEnded(_) => {}
+            Record::Late(_) | Record::Verified(_) | Record::RunEnded(_) => {}
         }
     }
 

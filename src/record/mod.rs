@@ -12,6 +12,7 @@
 //! * [`memory()`]: what earlier runs leave for the next plan.
 //! * `digest`: the same in one file, held by the chain.
 //! * [`written()`]: since when somebody is a member, by what runs wrote.
+//! * [`mod@merge`]: the journal here beside the one that machines share.
 //! * [`lock`]: one apply at a time.
 //! * [`applied`]: the last apply that went through.
 
@@ -22,6 +23,7 @@ pub mod entry;
 pub mod journal;
 pub mod lock;
 pub mod memory;
+pub mod merge;
 pub mod store;
 pub mod written;
 

@@ -185,6 +185,24 @@ pub fn run_name(base: &str, number: u32) -> String {
     if number == 1 { base.to_owned() } else { format!("{base}-{number}") }
 }
 
+/// Puts bytes in the place of a file: whoever dies here leaves the old one, or the new one.
+///
+/// # Errors
+/// What the file system says.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Not among the files of the journal, where nothing else belongs.
+    let folder = path.parent().filter(|folder| !folder.ends_with(super::FOLDER));
+    let new = folder.unwrap_or(path).with_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private().write(true).create_new(true).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    fs::rename(new, path)
+}
+
 /// A file for its owner alone.
 pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();

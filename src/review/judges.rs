@@ -42,6 +42,9 @@ fn oversight(difference: &Difference<'_>, offices: &Offices<'_>, say: &mut impl 
     if base.forge != head.forge {
         say("`forge` changes: where reviews are read".to_owned());
     }
+    if base.journal != head.journal {
+        say("`journal` changes: where runs are recorded".to_owned());
+    }
     let owners = |which, list: &[PersonId]| -> BTreeSet<u32> {
         list.iter().map(|person| offices.number(which, *person)).collect()
     };

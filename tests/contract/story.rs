@@ -168,6 +168,7 @@ fn apply(harness: &dyn Harness, root: &Path, policy: &Policy, step: &Step) {
             cancel: &Cancel::new(),
             progress: &mut Silent,
             patience: Patience::default(),
+            leave: None,
         })
         .await
         .unwrap();

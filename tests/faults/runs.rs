@@ -109,6 +109,7 @@ pub(super) fn run_as(
             cancel: &Cancel::new(),
             progress,
             patience,
+            leave: None,
         })
         .await
         .unwrap();

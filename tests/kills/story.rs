@@ -199,6 +199,7 @@ pub(crate) fn run<'p>(root: &Path, work: &Work<'p>, target: Target<'_>, with: Wi
         cancel: with.cancel,
         progress: with.progress,
         patience: PATIENCE,
+        leave: None,
     };
     block_on(execute(request)).unwrap()
 }

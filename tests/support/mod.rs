@@ -5,6 +5,7 @@ pub(crate) mod ds389;
 pub(crate) mod fake_writer;
 pub(crate) mod forges;
 pub(crate) mod gate;
+pub(crate) mod git_http;
 #[cfg(feature = "gssapi")]
 pub(crate) mod kerberos;
 pub(crate) mod ldap;

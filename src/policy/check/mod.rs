@@ -19,6 +19,7 @@ mod entries;
 mod findings;
 mod guardrails;
 mod index;
+mod journal;
 mod kinds;
 mod labels;
 mod loops;
@@ -122,6 +123,11 @@ pub const RULES: &[Rule] = &[
         name: "tests",
         refuses: "tests that claim nothing or two things at once, that could never fail, or never pass",
         check: policy_tests::check,
+    },
+    Rule {
+        name: "journal",
+        refuses: "remotes that git would take for an option or a program, and leases that are none",
+        check: journal::check,
     },
 ];
 

@@ -28,7 +28,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         checker.report(first.file, first.key.mark, diagnostic);
     }
     let approvals = list.into_iter().map(|named| rule(checker, named)).collect();
-    checker.meant.oversight = Oversight { forge, owners, approvals };
+    checker.meant.oversight = Oversight { forge, owners, approvals, ..std::mem::take(&mut checker.meant.oversight) };
 }
 
 fn forge(checker: &mut Checker<'_>) -> Option<ForgeSettings> {

@@ -24,12 +24,13 @@ pub use policy_test::PolicyTest;
 pub use scalar::{Given, Words, given};
 pub use short::Short;
 
+use super::journal::JournalSettings;
 use super::settings::{DirectorySettings, ForgeSettings, Guardrails};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// One policy file. The first eight sections belong into `accord.yaml` only.
+/// One policy file. The first nine sections belong into `accord.yaml` only.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "accord policy file", rename = "PolicyFile")]
@@ -54,6 +55,10 @@ pub struct File {
     #[serde(deserialize_with = "given")]
     #[schemars(with = "ForgeSettings")]
     pub forge: Option<At<ForgeSettings>>,
+    /// Where the journal is shared between machines. Only in `accord.yaml`.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "JournalSettings")]
+    pub journal: Option<At<JournalSettings>>,
     /// People who must agree before rules, owners, limits or connections are loosened. Only in `accord.yaml`.
     #[schemars(with = "Vec<String>", extend("x-accord-items" = "people"))]
     pub policy_owners: Vec<Text>,

@@ -17,6 +17,8 @@ pub(crate) enum System {
     Ldif,
     /// A server behind a gate.
     Slapd(Box<(Slapd, Gate)>),
+    /// A server that another bed has started, at its URL.
+    Elsewhere(String),
 }
 
 /// Everything of one test.
@@ -24,19 +26,21 @@ pub(crate) struct Bed {
     pub(crate) repo: Repo,
     pub(crate) system: System,
     pub(crate) size: Size,
+    /// Where the journal is shared with other machines.
+    pub(crate) journal: Option<Value>,
 }
 
 impl Bed {
     /// An LDIF file that is not there yet.
     pub(crate) fn ldif(size: Size) -> Self {
-        Self { repo: Repo::empty(), system: System::Ldif, size }
+        Self { repo: Repo::empty(), system: System::Ldif, size, journal: None }
     }
 
     /// An empty server that logs what it does.
     pub(crate) fn slapd(size: Size) -> Self {
         let server = Slapd::start(&Options { accesslog: true, ..Options::default() });
         let gate = Gate::start(server.port());
-        Self { repo: Repo::empty(), system: System::Slapd(Box::new((server, gate))), size }
+        Self { repo: Repo::empty(), system: System::Slapd(Box::new((server, gate))), size, journal: None }
     }
 
     pub(crate) fn server(&self) -> &Slapd {
@@ -54,6 +58,14 @@ impl Bed {
         &both.1
     }
 
+    fn url(&self) -> String {
+        match &self.system {
+            System::Ldif => panic!("a file has no URL"),
+            System::Slapd(both) => both.1.url(),
+            System::Elsewhere(url) => url.clone(),
+        }
+    }
+
     fn settings(&self) -> Value {
         let accounts = json!({
             "base": PEOPLE, "id_attribute": "employeeNumber",
@@ -64,8 +76,8 @@ impl Bed {
                 "kind": "ldif", "file": "directory.ldif", "create": true,
                 "accounts": accounts, "groups": { "base": GROUPS },
             }),
-            System::Slapd(both) => json!({
-                "kind": "ldap", "url": both.1.url(), "tls": "none",
+            System::Slapd(_) | System::Elsewhere(_) => json!({
+                "kind": "ldap", "url": self.url(), "tls": "none",
                 "bind": { "dn": WRITER.0, "password": { "env": "W" } },
                 "plan_bind": { "dn": READER.0, "password": { "env": "R" } },
                 "accounts": accounts, "groups": { "base": GROUPS },
@@ -84,7 +96,8 @@ impl Bed {
 
     /// Writes the policies of a week.
     pub(crate) fn write(&self, week: usize) {
-        self.repo.write("policies/accord.yaml", &weeks::accord(self.settings(), week));
+        let journal = self.journal.as_ref().map(|journal| format!("journal: {journal}\n")).unwrap_or_default();
+        self.repo.write("policies/accord.yaml", &(weeks::accord(self.settings(), week) + &journal));
         self.repo.write("policies/people.yaml", &weeks::people(self.size, week));
         self.repo.write("policies/groups.yaml", &weeks::groups(self.size, week));
     }
@@ -121,6 +134,7 @@ impl Bed {
     /// As [`Self::entries`], with groups of that class.
     pub(crate) fn entries_of(&self, class: &str) -> Entries {
         view::entries(&match &self.system {
+            System::Elsewhere(_) => panic!("the bed that started the server can tell"),
             System::Ldif => std::fs::read_to_string(self.repo.file("directory.ldif")).unwrap_or_default(),
             System::Slapd(both) => {
                 let filter = format!("(|(objectClass=inetOrgPerson)(objectClass={class}))");

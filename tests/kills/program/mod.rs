@@ -3,6 +3,7 @@
 mod bed;
 mod disturbed;
 mod killed;
+mod machines;
 mod passwords;
 mod renamed;
 mod view;

@@ -12,7 +12,12 @@ use crate::support::slapd::{GROUPS, Options, PEOPLE, READER, Slapd, WRITER};
 fn bed() -> Bed {
     let server = Slapd::start(&Options { refint: false, memberof: false, ..Options::default() });
     let gate = Gate::start(server.port());
-    Bed { repo: Repo::empty(), system: System::Slapd(Box::new((server, gate))), size: Size { people: 0, groups: 0 } }
+    Bed {
+        repo: Repo::empty(),
+        system: System::Slapd(Box::new((server, gate))),
+        size: Size { people: 0, groups: 0 },
+        journal: None,
+    }
 }
 
 /// Two people and a group that have other names every time.
