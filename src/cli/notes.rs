@@ -42,7 +42,7 @@ pub(super) fn print(terminal: Terminal, global: &Global, notes: &Annotations) ->
 /// Prints mistakes in the files, for whatever command found them.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(super) fn findings(terminal: Terminal, global: &Global, found: &[Diagnostic]) -> Result<(), Failure> {
     let folder = folder(&Repository::find(global)?)?;
     print(terminal, global, &Annotations::of_findings("validate", &folder, found))

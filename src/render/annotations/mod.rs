@@ -1,7 +1,7 @@
 //! Findings, changes of access and changes of directories as notes on lines of files.
 //!
 //! Comes in: findings, the report of a difference, a plan. Goes out: [`Annotations`], which
-//! [`github`], [`sarif`], [`code_quality`] and [`junit`] write down. Refuses: to write the
+//! [`github`], [`sarif`], [`code_quality`] and [`junit()`] write down. Refuses: to write the
 //! same line ten thousand times: what one line of a policy brings to many people is one note.
 
 mod collect;
