@@ -33,6 +33,7 @@ mod native;
 mod pipelines;
 mod promises;
 mod real_data;
+mod redaction;
 mod resolve;
 mod review;
 mod schema;

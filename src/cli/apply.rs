@@ -19,6 +19,7 @@ use super::session::{self, Session};
 use super::terminal::{self, Terminal};
 use crate::plan::Plan;
 use crate::record::{self, Holder, Lock, LockError};
+use crate::render::audience::Redactor;
 use crate::render::escape;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -76,7 +77,12 @@ fn asked(terminal: Terminal, global: &Global, args: &ApplyArgs) -> Result<Exit, 
     let found = approved::find(&session, &live, &args.since, None)?;
     let plan = planning::approved(&session, &live, (session.now, false), &filter, &found.unapproved)?;
     if global.format == Format::Text {
-        terminal.print(&planned::shown(&plan, Format::Text, &args.view, session.zone().clone()))?;
+        terminal.print(&planned::shown(
+            &Redactor::whole().plan(&plan),
+            Format::Text,
+            &args.view,
+            session.zone().clone(),
+        ))?;
     } else {
         planning::say_failures(&session, &live);
     }

@@ -5,10 +5,11 @@
 //! are the help text, the man pages and the completions.
 
 pub use super::asked::{DiffArgs, ExpiringArgs, ShowArgs, When, WhoArgs, WhyArgs};
+pub use super::format::Format;
 pub use super::generate_args::{CodeownersArgs, Generate, GenerateArgs};
-
 use crate::model::Action;
 use crate::policy::settings::SecretRef;
+use crate::render::audience::Audience;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -50,51 +51,10 @@ pub struct Global {
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "text")]
     #[arg(help_heading = "Global options")]
     pub format: Format,
-}
-
-/// How to write the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-    /// For a comment on a pull request
-    Markdown,
-    /// For a calendar (`expiring`)
-    Ics,
-    /// For a spreadsheet (`expiring`)
-    Csv,
-    /// Notes on the lines of files: workflow commands of GitHub Actions (`validate`, `diff`, `plan`)
-    Github,
-    /// The same for code scanning: SARIF 2.1.0
-    Sarif,
-    /// The same for GitLab: a code quality report
-    Codequality,
-    /// The same for test reports: XML of `JUnit`
-    Junit,
-}
-
-impl Format {
-    /// The word on the command line.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Markdown => "markdown",
-            Self::Ics => "ics",
-            Self::Csv => "csv",
-            Self::Github => "github",
-            Self::Sarif => "sarif",
-            Self::Codequality => "codequality",
-            Self::Junit => "junit",
-        }
-    }
-
-    /// Whether it is notes on lines of files.
-    pub fn annotates(self) -> bool {
-        matches!(self, Self::Github | Self::Sarif | Self::Codequality | Self::Junit)
-    }
+    /// Who reads it, which decides what is shown of people (`validate`, `plan`, `diff`, `review approvals`)
+    #[arg(long, global = true, value_enum, value_name = "WHO", default_value = "auditors")]
+    #[arg(help_heading = "Global options")]
+    pub audience: Audience,
 }
 
 /// What to do.

@@ -8,6 +8,7 @@ use super::args::{DiffArgs, Format, Global};
 use super::clock;
 use super::failure::{Exit, Failure};
 use super::notes;
+use super::redaction;
 use super::repository::Repository;
 use super::session::{self, Written};
 use super::terminal::{self, Terminal};
@@ -128,6 +129,8 @@ fn tell(
     repository: &Repository,
 ) -> Result<Exit, Failure> {
     let report = Report::new(found, names);
+    let redactor = redaction::of(global, &[found.base.policy, found.head.policy])?;
+    let report = redactor.report(&report);
     let zone = &found.head.policy.timezone;
     let markdown = || {
         review_markdown::comment(&report, zone, &args.artifact).map_err(|error| {
@@ -136,7 +139,7 @@ fn tell(
     };
     notes::append(&args.also, markdown)?;
     match global.format {
-        Format::Json => terminal.print(&terminal::json(&report)?)?,
+        Format::Json => terminal.print(&terminal::json(&*report)?)?,
         Format::Text => terminal.print(&review_text::text(&report, zone))?,
         Format::Markdown => terminal.print(&markdown()?)?,
         Format::Ics | Format::Csv => return Err(terminal::no_format("diff", global.format)),

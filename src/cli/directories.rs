@@ -8,6 +8,7 @@ use super::cache::Cache;
 use super::clock;
 use super::failure::Failure;
 use super::progress;
+use super::redaction;
 use super::repository::Repository;
 use super::secrets;
 use super::session::Session;
@@ -126,9 +127,11 @@ impl Reads {
             let (directory, why) = (escape::terminal(&directory), escape::terminal(&why));
             session.terminal.say(&format!("{directory}: the next read is a full one: {why}"));
         }
+        let words = redaction::words(session.global, &[&session.policy]);
         for (directory, observed) in self.directories.iter().zip(&observed) {
             for note in &observed.notes {
-                let (directory, note) = (escape::terminal(&directory.name), escape::terminal(note));
+                let note = words.sentence(note, "what was read is to be looked at");
+                let (directory, note) = (escape::terminal(&directory.name), escape::terminal(&note));
                 session.terminal.say(&format!("{directory}: {note}"));
             }
         }

@@ -22,6 +22,7 @@ mod evidence;
 mod execution;
 mod expiring;
 mod failure;
+mod format;
 mod generate;
 mod generate_args;
 mod init;
@@ -33,6 +34,7 @@ mod planning;
 mod policy_tests;
 mod progress;
 mod questions;
+mod redaction;
 mod remote;
 mod repository;
 mod review;
@@ -62,10 +64,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(args) => args,
         Err(usage) => return usage_exit(&usage),
     };
-    let terminal = Terminal::new(args.global.color);
+    let (terminal, audience) = (Terminal::new(args.global.color), args.global.audience);
     match dispatch(terminal, args) {
         Ok(exit) => exit.into(),
         Err(failure) => {
+            let failure = redaction::failure(audience, failure);
             failure.report(terminal);
             failure.exit().into()
         }
@@ -82,6 +85,11 @@ fn usage_exit(usage: &clap::Error) -> ExitCode {
 
 fn dispatch(terminal: Terminal, args: Args) -> Result<Exit, Failure> {
     let Args { global, command } = args;
+    // Said whole: nothing was read yet.
+    if let Err(failure) = redaction::ensure_possible(&global, &command) {
+        failure.report(terminal);
+        return Ok(failure.exit());
+    }
     match command {
         Command::Init(args) => init::run(terminal, &global, &args),
         Command::Generate(args) => generate::run(terminal, &global, &args),

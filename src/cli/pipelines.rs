@@ -96,7 +96,7 @@ fn github(args: &InitArgs, known: Option<&Policy>) -> Result<Vec<(&'static str, 
             out
         })
     };
-    let approvals = r#"accord review approvals "$BASE..$HEAD" --request "$NUMBER" --format markdown > "$to/approvals.md" || [ "$?" -eq 3 ]"#;
+    let approvals = r#"accord review approvals "$BASE..$HEAD" --request "$NUMBER" --audience reviewers --format markdown > "$to/approvals.md" || [ "$?" -eq 3 ]"#;
     Ok(vec![
         ("{{deaf}}", DEAF.to_owned()),
         ("{{install}}", install),
@@ -117,7 +117,7 @@ fn gitlab(args: &InitArgs, known: Option<&Policy>) -> Result<Vec<(&'static str, 
     if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Failure::new(format!("`--image {image}` does not pin the image by its digest")).help(help));
     }
-    let approvals = r#"- accord review approvals "$CI_COMMIT_SHA..$head" --request "$iid" --format markdown > "$to/approvals.md" || [ "$?" -eq 3 ]"#;
+    let approvals = r#"- accord review approvals "$CI_COMMIT_SHA..$head" --request "$iid" --audience reviewers --format markdown > "$to/approvals.md" || [ "$?" -eq 3 ]"#;
     Ok(vec![("{{image}}", image), ("{{approvals}}", asked(known, approvals))])
 }
 

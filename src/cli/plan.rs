@@ -10,12 +10,14 @@ use super::evidence::{self, Saved};
 use super::failure::{Exit, Failure};
 use super::notes;
 use super::planning;
+use super::redaction;
 use super::repository::Repository;
 use super::session::{self, Session};
 use super::terminal::{self, Terminal};
 use crate::model::Instant;
 use crate::plan::{self, Filter, Plan, file};
 use crate::render::annotations::Annotations;
+use crate::render::audience::{Audience, Shown};
 use crate::render::plan_text::View;
 use crate::render::{escape, plan_markdown, plan_text};
 use jiff::tz::TimeZone;
@@ -35,6 +37,8 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &PlanArgs) -> Resul
         Some(SavedPlan::Show { file, view, also }) => {
             let plan = Saved::read(file)?.plan;
             let zone = session::zone(global);
+            let policy = if global.audience == Audience::Auditors { None } else { session::known(global) };
+            let plan = redaction::of(global, policy.as_ref().as_slice())?.plan(&plan);
             tell(terminal, global, &plan, view, also, &zone)?;
             Ok(Exit::Done)
         }
@@ -57,7 +61,9 @@ fn fresh(terminal: Terminal, global: &Global, args: &PlanArgs) -> Result<Exit, F
             None => evidence::unsign(path)?,
         }
     }
-    tell(terminal, global, &plan, &args.view, &args.also, session.zone())?;
+    let seen = redaction::of(global, &[&session.policy])?.plan(&plan);
+    tell(terminal, global, &seen, &args.view, &args.also, session.zone())?;
+    drop(seen);
     if let Some(path) = &args.out {
         let path = path.display();
         let next = if plan.read_only { "for reading only".to_owned() } else { format!("Next: accord apply {path}") };
@@ -102,7 +108,7 @@ pub(super) fn ensure_declared(session: &Session<'_>, names: &[String]) -> Result
 fn tell(
     terminal: Terminal,
     global: &Global,
-    plan: &Plan,
+    plan: &Shown<'_, Plan>,
     view: &ViewArgs,
     also: &Also,
     zone: &TimeZone,
@@ -118,7 +124,7 @@ fn tell(
 }
 
 /// The plan as text, Markdown or JSON.
-pub(super) fn shown(plan: &Plan, format: Format, view: &ViewArgs, zone: TimeZone) -> String {
+pub(super) fn shown(plan: &Shown<'_, Plan>, format: Format, view: &ViewArgs, zone: TimeZone) -> String {
     let view = View { zone, by_group: view.by == By::Group, all: view.all };
     match format {
         Format::Text => plan_text::plan(plan, &view),

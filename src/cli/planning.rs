@@ -5,6 +5,7 @@
 
 use super::directories::Live;
 use super::failure::{Exit, Failure};
+use super::redaction;
 use super::session::Session;
 use crate::model::Instant;
 use crate::plan::{self, DirectoryInput, Filter, Inputs, Note, Plan, Sighting, Unapproved, references};
@@ -104,9 +105,11 @@ fn has_failed(observed: &crate::provider::Observed) -> bool {
 
 /// Says on stderr which directories were not read whole, and what that means.
 pub(super) fn say_failures(session: &Session<'_>, live: &Live) {
+    let words = redaction::words(session.global, &[&session.policy]);
     for (directory, observed) in session.policy.directories.iter().zip(&live.observed) {
         for gap in &observed.gaps {
-            session.terminal.say(&format!("{}: {}", directory.name, escape::terminal(&gap.why)));
+            let why = words.sentence(&gap.why, "not read whole");
+            session.terminal.say(&format!("{}: {}", directory.name, escape::terminal(&why)));
         }
         if !observed.gaps.is_empty() {
             let what = format!("  Missing is not empty: nothing that depends on {} is planned.", directory.name);

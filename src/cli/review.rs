@@ -8,6 +8,7 @@ use super::args::{Format, Global, ReviewArgs, ReviewOf};
 use super::breaches;
 use super::failure::{Exit, Failure};
 use super::notes;
+use super::redaction;
 use super::secrets;
 use super::session::Session;
 use super::terminal::{self, Terminal};
@@ -64,9 +65,10 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ReviewArgs) -> Res
     let uncounted = reviews.iter().flat_map(|reviews| &reviews.uncounted);
     let uncounted = uncounted.map(|one| Uncounted { account: one.reviewer.login.to_string(), why: one.why.clone() });
     let report = Report::new(&found, &who, asked, uncounted.collect());
+    let report = redaction::of(global, &[&base.policy, &head.policy])?.approvals(&report);
     notes::append(&args.also, || Ok(markdown(&report)))?;
     match global.format {
-        Format::Json => terminal.print(&terminal::json(&report)?)?,
+        Format::Json => terminal.print(&terminal::json(&*report)?)?,
         Format::Text => terminal.print(&text(&report))?,
         Format::Markdown => terminal.print(&markdown(&report))?,
         _ => return Err(terminal::no_format("review", global.format)),

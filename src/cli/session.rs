@@ -13,6 +13,7 @@ use super::clock;
 use super::directories::{self, How, Live, Reads};
 use super::failure::Failure;
 use super::notes;
+use super::redaction;
 use super::remote;
 use super::repository::Repository;
 use super::terminal::Terminal;
@@ -173,7 +174,7 @@ impl<'g> Session<'g> {
         if findings.iter().any(Diagnostic::is_error) {
             return Err(wrong(terminal, global, source.as_ref(), count, findings));
         }
-        warn(terminal, global, source.as_ref(), findings, count);
+        warn(terminal, global, source.as_ref(), &self.policy, findings);
         Ok(())
     }
 
@@ -225,7 +226,7 @@ fn checked(
     let count = files.len();
     let policy = load_read(files, source).and_then(resolve::checked);
     let policy = policy.map_err(|findings| wrong(terminal, global, source, count, &findings))?;
-    warn(terminal, global, source, &policy.warnings, count);
+    warn(terminal, global, source, &policy, &policy.warnings);
     Ok(policy)
 }
 
@@ -404,12 +405,14 @@ pub(super) fn alone(files: &[SourceFile]) -> InMemory {
 }
 
 /// Says on stderr what is suspicious but not wrong; JSON carries it instead.
-fn warn(terminal: Terminal, global: &Global, source: &dyn Source, warnings: &[Diagnostic], files: usize) {
+fn warn(terminal: Terminal, global: &Global, source: &dyn Source, policy: &Policy, warnings: &[Diagnostic]) {
+    let warnings = &redaction::findings(global, Some(policy), warnings);
     if global.format == Format::Github {
         // Nobody reads any more: the command finds out itself.
         let _ = notes::findings(terminal, global, warnings);
     } else if !warnings.is_empty() && global.format != Format::Json {
-        terminal.say(diagnostics::text(warnings, &load::sources(source, warnings), files, true).trim_end());
+        let (sources, files) = (load::sources(source, warnings), policy.files.len());
+        terminal.say(diagnostics::text(warnings, &sources, files, true).trim_end());
     }
 }
 
@@ -439,6 +442,7 @@ fn take_part() {
 
 /// Prints every finding and ends the command.
 fn wrong(terminal: Terminal, global: &Global, source: &dyn Source, files: usize, findings: &[Diagnostic]) -> Failure {
+    let findings = &redaction::findings(global, None, findings);
     let printed = if global.format == Format::Json {
         diagnostics::json(findings)
             .map_err(|error| Failure::new(error.to_string()))
@@ -450,5 +454,5 @@ fn wrong(terminal: Terminal, global: &Global, source: &dyn Source, files: usize,
         }
         if global.format.annotates() { notes::findings(terminal, global, findings) } else { Ok(()) }
     };
-    printed.err().unwrap_or_else(|| Failure::Findings(findings.to_vec()))
+    printed.err().unwrap_or_else(|| Failure::Findings(findings.clone()))
 }

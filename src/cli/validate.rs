@@ -8,6 +8,7 @@ use super::breaches;
 use super::failure::{Exit, Failure};
 use super::notes;
 use super::policy_tests;
+use super::redaction;
 use super::session::Session;
 use super::terminal::{self, Terminal};
 use crate::render::annotations::Annotations;
@@ -30,7 +31,8 @@ pub(super) fn run(terminal: Terminal, global: &Global, args: &ValidateArgs) -> R
         notes::append(&args.also, || Ok(diagnostics::markdown(found, "the policies have errors")))?;
     }
     let session = session?;
-    let policy = session.policy;
+    let mut policy = session.policy;
+    policy.warnings = redaction::findings(global, Some(&policy), &policy.warnings);
     let folder = notes::folder(&session.repository)?;
     let mut counts = vec![
         ("files", policy.files.len()),

@@ -3,6 +3,7 @@
 //! Comes in: a difference and who agreed. Goes out: text, Markdown and data for JSON.
 //! Refuses: to decide anything.
 
+use super::audience::Shown;
 use super::escape;
 use crate::review::approvals::{About, Approvals, Need, claims};
 use crate::review::{Difference, Membership};
@@ -122,6 +123,41 @@ fn line(difference: &Difference<'_>, need: &Need) -> Line {
     }
 }
 
+impl Report {
+    /// Leaves out what an audience may not see: for everybody but auditors the evidence,
+    /// which may quote; for the public names and whatever may hold one.
+    pub(super) fn redact(
+        &mut self,
+        public: bool,
+        person: &dyn Fn(&str) -> String,
+        entitlement: &dyn Fn(&str) -> String,
+    ) {
+        self.asked.evidence.clear();
+        if !public {
+            return;
+        }
+        self.claimed.clear();
+        self.asked.author = self.asked.author.as_ref().map(|_| "somebody".to_owned());
+        for uncounted in &mut self.not_counted {
+            *uncounted = Uncounted { account: "somebody".to_owned(), why: "it does not count".to_owned() };
+        }
+        for line in &mut self.needs {
+            if line.kind == "policy" {
+                "what judges".clone_into(&mut line.name);
+            }
+            for list in [&mut line.approved_by, &mut line.could_approve] {
+                *list = list.iter().map(|key| person(key)).collect();
+                list.sort_unstable();
+            }
+            for access in &mut line.access {
+                let (who, what) = (person(&access.person), entitlement(&access.entitlement));
+                *access = Access { person: who, entitlement: what, account: None };
+            }
+            line.access.sort_by(|a, b| (&a.person, &a.entitlement).cmp(&(&b.person, &b.entitlement)));
+        }
+    }
+}
+
 impl Line {
     fn state(&self) -> &'static str {
         if self.covered { "covered" } else { "missing" }
@@ -168,7 +204,7 @@ impl Access {
 }
 
 /// For a terminal.
-pub fn text(report: &Report) -> String {
+pub fn text(report: &Shown<'_, Report>) -> String {
     let mut out = String::new();
     let asked = &report.asked;
     let request = asked.request.as_ref().map(|request| format!(", request {request}")).unwrap_or_default();
@@ -218,7 +254,7 @@ fn verdict(report: &Report) -> &'static str {
 }
 
 /// For a comment on the request.
-pub fn markdown(report: &Report) -> String {
+pub fn markdown(report: &Shown<'_, Report>) -> String {
     let mut out = String::new();
     let (base, head) = (short(&report.asked.base), short(&report.asked.head));
     // Writing to a String cannot fail.

@@ -10,6 +10,7 @@ mod page;
 pub mod annotations;
 pub mod answers;
 pub mod approvals;
+pub mod audience;
 pub mod breaches;
 pub mod calendar;
 pub mod codeowners;

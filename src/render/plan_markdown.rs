@@ -4,6 +4,7 @@
 //! section that folds away. Refuses: foreign text that could be markup or call
 //! somebody by name.
 
+use super::audience::Shown;
 use super::change;
 use super::escape::markdown as escaped;
 use super::outline::{self, Section};
@@ -16,7 +17,8 @@ use std::fmt::Write as _;
 const OPEN: usize = 20;
 
 /// The whole plan.
-pub fn plan(plan: &Plan, view: &View) -> String {
+pub fn plan(plan: &Shown<'_, Plan>, view: &View) -> String {
+    let plan: &Plan = plan;
     let outline = view.outline(plan);
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -127,13 +129,14 @@ fn notes(out: &mut String, plan: &Plan, view: &View) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::audience::Redactor;
     use super::super::sample;
     use super::*;
 
     #[test]
     fn sections_fold_and_nothing_foreign_is_markup() {
         let view = View { zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(), by_group: false, all: false };
-        insta::assert_snapshot!(plan(&sample::plan(), &view), @r#"
+        insta::assert_snapshot!(plan(&Redactor::whole().plan(&sample::plan()), &view), @r#"
         ### accord: 1 person gains, 2 lose · 3 grants, 2 revokes, 1 account created, 1 disabled, 1 updated, 1 group created · 2 withheld
 
         policies 4f2c1e9 on main · 2026-11-22 10:31 Europe/Berlin

@@ -3,6 +3,7 @@
 //! Comes in: a [`Plan`]. Goes out: text with colour that only repeats what symbols
 //! and words say. Refuses: to decide what matters (that is `outline`).
 
+use super::audience::Shown;
 use super::change;
 use super::outline::{self, Held, Next, Outline, Section, Subject, Totals};
 use super::page::{Line, Page, Tone, count, counted};
@@ -41,7 +42,8 @@ impl View {
 }
 
 /// The whole plan.
-pub fn plan(plan: &Plan, view: &View) -> String {
+pub fn plan(plan: &Shown<'_, Plan>, view: &View) -> String {
+    let plan: &Plan = plan;
     let outline = view.outline(plan);
     let column = words_column(plan, view.by_group);
     let mut writer = Writer { page: Page::default(), plan, view, column, left: view.limit(), hidden: 0 };
@@ -380,12 +382,13 @@ fn subject_in_group(change: &Change) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::audience::Redactor;
     use super::super::sample;
     use super::*;
 
     fn shown(by_group: bool, all: bool) -> String {
         let view = View { zone: TimeZone::get("Europe/Berlin").unwrap(), by_group, all };
-        anstream::adapter::strip_str(&plan(&sample::plan(), &view)).to_string()
+        anstream::adapter::strip_str(&plan(&Redactor::whole().plan(&sample::plan()), &view)).to_string()
     }
 
     #[test]

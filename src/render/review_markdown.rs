@@ -6,6 +6,7 @@
 //! privileged: where that alone does not fit, there is no comment.
 
 use super::answers::Link;
+use super::audience::Shown;
 use super::escape::{markdown as escaped, mermaid};
 use super::review::{Line, Member, Report, Role, Scheduled};
 use super::review_text::{about, title, totals};
@@ -59,7 +60,7 @@ struct Section {
 ///
 /// # Errors
 /// When what is privileged does not fit.
-pub fn comment(report: &Report, zone: &TimeZone, artifact: &str) -> Result<String, TooMuch> {
+pub fn comment(report: &Shown<'_, Report>, zone: &TimeZone, artifact: &str) -> Result<String, TooMuch> {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{MARKER}\n### accord: {}\n", escaped(&totals(&report.totals)));

@@ -3,6 +3,7 @@
 //! Comes in: a [`Report`]. Goes out: text. Refuses: to find anything out.
 
 use super::answers::Link;
+use super::audience::Shown;
 use super::page::{Line, Page, Tone, counted};
 use super::review::{Member, Person, Report, Scheduled, Totals};
 use crate::model::Instant;
@@ -33,7 +34,7 @@ struct Block<'r> {
 }
 
 /// The whole report. `hidden` lines were left out of it.
-pub fn text(report: &Report, zone: &TimeZone) -> String {
+pub fn text(report: &Shown<'_, Report>, zone: &TimeZone) -> String {
     let mut page = Page::default();
     page.line(Line::default().say(&title(report, zone)));
     let blocks = blocks(report, zone);

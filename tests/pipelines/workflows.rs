@@ -156,7 +156,10 @@ fn a_strangers_commit_never_meets_a_secret() {
         }
         if on.get("pull_request_target").is_some() {
             // Of the request nothing is run: accord reads it, against the trusted branch.
-            assert!(text.contains("accord plan --trusted \"$BASE\"") && !text.contains("allow-exec"), "{text}");
+            assert!(
+                text.contains("accord plan --trusted \"$BASE\" --audience reviewers") && !text.contains("allow-exec"),
+                "{text}"
+            );
             assert!(text.contains("secrets.CORP_READ_PASSWORD"), "{text}");
         }
     }

@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Action, Change, Instant};
 use crate::plan::Plan;
 use crate::render::answers::Link;
+use crate::render::audience::Shown;
 use crate::render::plan_text::View;
 use crate::render::review::{Line, Member, Report, Unsettled};
 use crate::render::{change, outline};
@@ -39,7 +40,7 @@ impl Annotations {
     }
 
     /// Who gains and loses what, on the lines that say so after the change.
-    pub fn of_difference(folder: &str, report: &Report, zone: &TimeZone) -> Self {
+    pub fn of_difference(folder: &str, report: &Shown<'_, Report>, zone: &TimeZone) -> Self {
         let mut found = Grouped::new();
         let until = |end: Option<Instant>| end.map_or("without an end".to_owned(), |end| until(end, zone));
         let lists = [
@@ -91,7 +92,8 @@ impl Annotations {
     }
 
     /// What would be done to directories, on the lines that say so, and what is withheld.
-    pub fn of_plan(folder: &str, plan: &Plan, zone: &TimeZone) -> Self {
+    pub fn of_plan(folder: &str, plan: &Shown<'_, Plan>, zone: &TimeZone) -> Self {
+        let plan: &Plan = plan;
         let view = View { zone: zone.clone(), by_group: false, all: true };
         let mut found = Grouped::new();
         for one in &plan.changes {
