@@ -109,3 +109,31 @@ fn a_plan_names_the_whole_way_through_a_group() {
         .collect();
     assert_eq!(facts, ["person: maria.lopez, ACC-1042, Migration project", "role sre", "group: corp/sre"]);
 }
+
+/// Whoever is in the group inside already is let in by the link, also where the group outside
+/// names them besides: a constraint that forbids it keeps the link back.
+#[test]
+fn a_link_lets_nobody_in_whom_a_constraint_keeps_out() {
+    let repo = company();
+    let entries = "      - { group: corp/sre, kinds: [contractor] }\n";
+    repo.edit("policies/roles.yaml", &format!("  corp/releases:\n    members:\n{entries}"), "");
+    let _ = repo.accord(&["apply", "--auto-approve"]).exits(0);
+    let spare = "\ndn: cn=sr-other,ou=groups,dc=example,dc=com\nobjectClass: groupOfNames\ncn: sr-other\nmember: \
+                 uid=maria.lopez,ou=people,dc=example,dc=com\n";
+    repo.write("directory.ldif", &(repo.read("directory.ldif") + spare));
+    // A pattern that finds a group managed elsewhere names its people one by one.
+    let pattern = "      - { groups: corp/sr*, kinds: [contractor] }\n";
+    let elsewhere = "  corp/sr-other: { manage: reference }\n";
+    let releases = format!("groups:\n{elsewhere}  corp/releases:\n    members:\n{entries}{pattern}");
+    repo.edit("policies/roles.yaml", "groups:\n", &releases);
+    let exception =
+        |who: &str| format!("      - {{ person: {who}, expires: 2021-01-01, ticket: R-1, reason: cover }}\n");
+    let constraint =
+        "constraints:\n  not-both:\n    for: person.kind == \"employee\"\n    forbid: [group: corp/releases]\n";
+    let text = format!("{constraint}    exceptions:\n{}{}", exception("wei.chen"), exception("li.na"));
+    repo.write("policies/constraints.yaml", &text);
+    let ran = repo.accord(&["apply", "--auto-approve"]).exits(3);
+    assert!(ran.stdout.contains("breaks not-both: wei.chen may not hold corp/releases"), "{}", ran.stdout);
+    let sre = "cn=sre,ou=groups,dc=example,dc=com".to_owned();
+    assert!(!members(&repo, "releases").contains(&sre), "wei.chen is in sre");
+}

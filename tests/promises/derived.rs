@@ -17,6 +17,7 @@ use accord::policy::{
 use accord::provider::Observed;
 use accord::resolve::{Reference, References, instants, resolve};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A policy whose constraints speak of groups (what a directory can show), and `corp`.
@@ -205,12 +206,18 @@ impl Case {
     }
 }
 
+/// As everywhere, and what failed once again and again.
+fn known_and_new() -> ProptestConfig {
+    let known = FileFailurePersistence::Direct("tests/promises/derived.seeds");
+    ProptestConfig { failure_persistence: Some(Box::new(known)), ..cases() }
+}
+
 fn key(change: &accord::model::Change) -> (Action, accord::model::Object) {
     (change.action, change.object.clone())
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(known_and_new())]
 
     /// Promise 5: whatever closed part of the plan runs, nobody holds what neither end
     /// gives, and what is broken on the way is broken at an end; the whole plan breaks

@@ -245,4 +245,25 @@ impl<'a> Diff<'a> {
             "declare them, let `undeclared` revoke them, or give the entry what resolves it to people (`expires:`, say)",
         ))
     }
+
+    /// People who stay in the group inside, or below it, and have not been in the group
+    /// outside: a link lets them in, also those who are written as its members besides.
+    pub(super) fn let_in(&self, links: &Links, draft: &Draft, inside: &str, planned: &Planned) -> Vec<PersonId> {
+        let outside = draft.change.object.group.as_deref().unwrap_or_default();
+        let there: BTreeSet<AccountId> =
+            self.observed_below(outside).iter().flat_map(|group| group.members().iter().copied()).collect();
+        let mut people = Vec::new();
+        for group in self.staying_below(inside, planned) {
+            let new = group.members().iter().filter(|id| !there.contains(id));
+            people.extend(new.filter_map(|id| match links.owner(*id) {
+                Owner::Account(desired) | Owner::Doubtful(desired) => {
+                    self.desired.people.get(desired.0 as usize).copied()
+                }
+                Owner::Nobody | Owner::Gone => None,
+            }));
+        }
+        people.sort_unstable();
+        people.dedup();
+        people
+    }
 }

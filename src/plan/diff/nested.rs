@@ -221,6 +221,7 @@ impl<'a> Diff<'a> {
                     })
                 }
                 (Why::Nests, Some(OtherMember::Group(inside))) => {
+                    people = self.let_in(links, draft, inside, &planned);
                     let made = planned.made.get(self.names().key(inside).as_ref()).copied().into_iter().collect();
                     self.would_let_in(links, draft, inside, &planned).map_or(Ok(made), Err)
                 }
