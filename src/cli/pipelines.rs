@@ -174,6 +174,9 @@ fn secrets(known: Option<&Policy>) -> Secrets {
     if let Some(SecretRef::Env(name)) = policy.oversight.forge.as_ref().and_then(|forge| forge.token.as_ref()) {
         secrets.own.insert(name.clone());
     }
+    if let Some(SecretRef::Env(name)) = policy.oversight.journal.as_ref().and_then(|journal| journal.token.as_ref()) {
+        secrets.own.insert(name.clone());
+    }
     let own: Vec<String> =
         secrets.own.iter().filter(|name| *name != FORGE_TOKEN && *name != JOURNAL_TOKEN).cloned().collect();
     secrets.plan.extend(own.iter().cloned());
