@@ -11,7 +11,7 @@
 
 use crate::model::{Action, Instant, Object};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a change counts against a guardrail, in seconds.
 pub const WINDOW: i64 = 86_400;
@@ -148,29 +148,21 @@ impl Recent {
         self.steps.retain(|step| counts(step, at));
     }
 
-    /// Whom a class touched before that instant: in the whole directory, or in the group that
-    /// `is_group` recognises.
-    pub fn touched(
-        &self,
-        counted: Counted,
-        directory: &str,
-        is_group: Option<&dyn Fn(&str) -> bool>,
-        at: Instant,
-    ) -> Touched {
+    /// Whom a class touched before that instant: in the whole directory (`None`), or in groups
+    /// by the names that they had.
+    pub fn touched(&self, counted: Counted, directory: &str, groups: &[Option<String>], at: Instant) -> Touched {
         let mut all = Touched::default();
+        let keys: Vec<_> = groups.iter().map(|group| (counted, directory.to_owned(), group.clone())).collect();
         for step in self.steps.iter().filter(|step| counts(step, at)) {
-            for ((class, place, group), touched) in &step.touched {
-                let here = match (group, is_group) {
-                    (None, None) => true,
-                    (Some(group), Some(is_group)) => is_group(group),
-                    _ => false,
-                };
-                if here && *class == counted && place == directory {
-                    all.absorb(touched);
-                }
-            }
+            keys.iter().filter_map(|key| step.touched.get(key)).for_each(|touched| all.absorb(touched));
         }
         all
+    }
+
+    /// Every directory and group in which runs touched somebody, by the names that they had.
+    pub fn groups(&self) -> BTreeSet<(&str, &str)> {
+        let keys = self.steps.iter().flat_map(|step| step.touched.keys());
+        keys.filter_map(|(_, directory, group)| Some((directory.as_str(), group.as_deref()?))).collect()
     }
 }
 
@@ -227,17 +219,17 @@ mod tests {
         let read: Recent = serde_json::from_str(&serde_json::to_string(&recent).unwrap()).unwrap();
         assert_eq!(read, recent, "what is written is what is read");
         let people = |seconds| {
-            recent.touched(Counted::Revocations, "corp", None, at(seconds)).names.into_keys().collect::<Vec<_>>()
+            recent.touched(Counted::Revocations, "corp", &[None], at(seconds)).names.into_keys().collect::<Vec<_>>()
         };
         assert_eq!(people(4_000), ["li", "wei"]);
         assert_eq!(people(3_600 + WINDOW - 1), ["li", "wei"]);
         assert!(people(3_600 + WINDOW).is_empty());
-        let vpn = |seconds| {
-            recent.touched(Counted::Revocations, "corp", Some(&|group| group == "vpn"), at(seconds)).changes()
-        };
+        let vpn =
+            |seconds| recent.touched(Counted::Revocations, "corp", &[Some("vpn".to_owned())], at(seconds)).changes();
+        assert_eq!(recent.groups().into_iter().collect::<Vec<_>>(), [("corp", "sre"), ("corp", "vpn")]);
         assert_eq!((vpn(4_000), vpn(3_600 + WINDOW)), (2, 0));
-        assert_eq!(recent.touched(Counted::Revocations, "trial", None, at(4_000)), Touched::default());
-        assert_eq!(recent.touched(Counted::Grants, "corp", None, at(4_000)), Touched::default());
+        assert_eq!(recent.touched(Counted::Revocations, "trial", &[None], at(4_000)), Touched::default());
+        assert_eq!(recent.touched(Counted::Grants, "corp", &[None], at(4_000)), Touched::default());
         // Years of journal leave a day of it.
         recent.add(at(10 * WINDOW), Counted::Grants, "corp", &Object::membership("sre", "li"), false);
         assert_eq!(recent.steps.len(), 1);

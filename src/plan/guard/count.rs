@@ -36,18 +36,49 @@ pub(super) struct Count<'a> {
     class: Class,
     scope: &'a Scope,
     directory: &'a str,
+    called: &'a Called,
     /// Comparison key of an account of somebody with several → whose it is.
     several: BTreeMap<String, PersonId>,
 }
 
+/// What runs called groups lately: found for all at once, because there may be thousands of
+/// groups here and there.
+pub(super) struct Called(BTreeMap<(String, String), Vec<Option<String>>>);
+
+impl Called {
+    /// By directory and the comparison key of what a group is called now.
+    pub(super) fn new(ground: &Ground<'_>, memory: &Memory) -> Self {
+        let mut called: BTreeMap<(String, String), Vec<Option<String>>> = BTreeMap::new();
+        for (directory, name) in memory.recent.groups() {
+            let number = ground.policy.directories.iter().position(|one| *one.name == *directory);
+            let of = number.and_then(|number| ground.of(u16::try_from(number).ok()?));
+            let key = |name: &str| match of {
+                Some((input, _)) => input.kind.capabilities().names.key(name).into_owned(),
+                None => name.to_owned(),
+            };
+            let now = memory.earlier_groups.get(&(directory.to_owned(), name.to_owned()));
+            let keys: BTreeSet<String> = [Some(key(name)), now.map(|now| key(now))].into_iter().flatten().collect();
+            for key in keys {
+                called.entry((directory.to_owned(), key)).or_default().push(Some(name.to_owned()));
+            }
+        }
+        Self(called)
+    }
+}
+
 impl<'a> Count<'a> {
-    pub(super) fn new(ground: &Ground<'a>, inputs: &Inputs<'a>, class: Class, scope: &'a Scope) -> Self {
+    pub(super) fn new(
+        ground: &Ground<'a>,
+        inputs: &Inputs<'a>,
+        called: &'a Called,
+        (class, scope): (Class, &'a Scope),
+    ) -> Self {
         let directory = ground.policy.directories.get(usize::from(scope.directory)).map_or("", |d| d.name.as_ref());
         let of = ground.of(scope.directory);
         // Accounts are disabled and deleted one by one; memberships are lost by people.
         let counts_people = matches!(class, Class::Revocations | Class::Grants);
         let several = of.filter(|_| counts_people).map(|(_, desired)| one_person(desired)).unwrap_or_default();
-        Self { of, memory: inputs.memory, at: inputs.at, class, scope, directory, several }
+        Self { of, memory: inputs.memory, at: inputs.at, class, scope, directory, called, several }
     }
 
     /// How many people or objects drafts touch, each once.
@@ -182,10 +213,11 @@ impl<'a> Count<'a> {
     fn recent(&self, counted: Counted, group: Option<&str>) -> Touched {
         let recent: &Recent = &self.memory.recent;
         match group {
-            None => recent.touched(counted, self.directory, None, self.at),
+            None => recent.touched(counted, self.directory, &[None], self.at),
             Some(group) => {
-                let is_it = |name: &str| self.is_called(group, name);
-                recent.touched(counted, self.directory, Some(&is_it), self.at)
+                let key = self.names().map_or_else(|| group.to_owned(), |names| names.key(group).into_owned());
+                let names = self.called.0.get(&(self.directory.to_owned(), key));
+                recent.touched(counted, self.directory, names.map_or(&[], Vec::as_slice), self.at)
             }
         }
     }

@@ -13,7 +13,7 @@ use super::order::Ground;
 use super::recent::Counted;
 use crate::model::Action;
 use crate::policy::settings::{Guardrails, Limit, LimitScope};
-use count::Count;
+use count::{Called, Count};
 use std::collections::BTreeMap;
 
 /// A class of changes that has a limit of its own.
@@ -113,14 +113,15 @@ struct Excess {
 /// Withholds every class that exceeds its limit; says whether anything was withheld.
 pub fn limits(ground: &Ground<'_>, inputs: &Inputs<'_>, drafts: &mut [Draft]) -> bool {
     let filter = inputs.filter;
+    let called = Called::new(ground, inputs.memory);
     let mut withheld = false;
     for class in Class::ALL {
         let mut excesses: Vec<Excess> = Vec::new();
         let mut total = 0;
         for limit in class.limits(ground) {
-            let found = scopes(class, limit.0, drafts)
-                .into_iter()
-                .filter_map(|(scope, numbers)| excess(ground, inputs, class, limit, (&scope, numbers), drafts));
+            let found = scopes(class, limit.0, drafts).into_iter().filter_map(|(scope, numbers)| {
+                excess(ground, inputs, &called, class, limit, (&scope, numbers), drafts)
+            });
             let found: Vec<Excess> = found.collect();
             // What is too much by both counts once.
             total = total.max(found.iter().map(|excess| excess.count).sum());
@@ -185,12 +186,13 @@ fn reason(class: Class, excess: &Excess, total: u64, allowed: u64) -> Reason {
 fn excess(
     ground: &Ground<'_>,
     inputs: &Inputs<'_>,
+    called: &Called,
     class: Class,
     (limit, whose): (Limit, Whose),
     (scope, numbers): (&Scope, Vec<u32>),
     drafts: &[Draft],
 ) -> Option<Excess> {
-    let count = Count::new(ground, inputs, class, scope);
+    let count = Count::new(ground, inputs, called, (class, scope));
     let people = count.touched(&numbers, drafts);
     let now = people.len() as u64;
     let touched = count.with_earlier(&people);
